@@ -1,0 +1,116 @@
+"""Error classes and argument checks with one form of message.
+
+Every message names the owner, the rule, the value received and the place, and where it helps, what to do:
+"`tau_mem_ms` of `NeuronTable` must be > 0, got -3.0 at index 17 (2 of 200 values)".
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+class HrsnnError(Exception):
+    """Base of every error this library raises on purpose."""
+
+
+class InputError(HrsnnError, ValueError):
+    """What was given breaks a rule; the command line answers with exit code 2."""
+
+
+class FileError(InputError):
+    """A file is missing, damaged, of another version, or not what its name says."""
+
+
+class RunError(HrsnnError, RuntimeError):
+    """A run that was asked for correctly could not be finished; exit code 1."""
+
+
+class MissingExtraError(HrsnnError, ImportError):
+    """An optional package is needed; the message names the extra that installs it."""
+
+
+def require(
+    ok: object, owner: str, name: str, rule: str, value: object, *, place: str = "", remedy: str = ""
+) -> None:
+    """Raise `InputError` unless `ok`; the sentence is put together from the other arguments.
+
+    >>> require(False, "Uniform", "high", "must be > low", 0.5)
+    Traceback (most recent call last):
+        ...
+    hrsnn._checks.InputError: `high` of `Uniform` must be > low, got 0.5
+    """
+    if ok:
+        return
+    where = f" {place}" if place else ""
+    what_to_do = f"; {remedy}" if remedy else ""
+    raise InputError(f"`{name}` of `{owner}` {rule}, got {_shown(value)}{where}{what_to_do}")
+
+
+def check_column(
+    owner: str,
+    name: str,
+    values: ArrayLike,
+    *,
+    dtype: type,
+    length: int | None = None,
+    above: float | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+) -> NDArray[Any]:
+    """Return `values` as a read-only 1-D array of `dtype`, or raise `InputError` naming the first offender.
+
+    Real columns must be finite; integer columns must hold integers exactly.
+    """
+    array = np.asarray(values)
+    require(array.ndim == 1, owner, name, "must have one dimension", f"shape {array.shape}")
+    if length is not None:
+        require(array.size == length, owner, name, f"must have length {length}", f"length {array.size}")
+    require(
+        np.issubdtype(array.dtype, np.number) or array.dtype == bool, owner, name, "must be numbers",
+        f"dtype {array.dtype}",
+    )  # fmt: skip
+    check_all(owner, name, "must be finite", array, np.isfinite(array))
+    column = np.ascontiguousarray(array.astype(dtype, copy=array.flags.writeable))
+    if np.issubdtype(dtype, np.integer):
+        check_all(owner, name, f"must be whole numbers that fit {np.dtype(dtype).name}", array, column == array)
+    if above is not None:
+        check_all(owner, name, f"must be > {above:g}", array, column > above)
+    if at_least is not None:
+        check_all(owner, name, f"must be >= {at_least:g}", array, column >= at_least)
+    if at_most is not None:
+        check_all(owner, name, f"must be <= {at_most:g}", array, column <= at_most)
+    column.flags.writeable = False
+    return column
+
+
+
+
+def check_all(owner: str, name: str, rule: str, values: NDArray[Any], ok: NDArray[np.bool_]) -> None:
+    """Raise `InputError` naming the first of `values` (1-D) where `ok` is false."""
+    if ok.all():
+        return
+    bad = np.flatnonzero(~ok)
+    first = int(bad[0])
+    place = f"at index {first} ({bad.size} of {values.size} values)"
+    require(False, owner, name, rule, values[first].item(), place=place)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `did you mean "x"?` for the nearest of `known`, else the list of what is known.
+
+    >>> did_you_mean("tau_mem", ["tau_mem_ms", "v_th"])
+    'did you mean "tau_mem_ms"?'
+    """
+    known = sorted(known)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f'did you mean "{near[0]}"?' if near else f"known: {', '.join(known)}"
+
+
+def _shown(value: object) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 200 else text[:197] + "..."

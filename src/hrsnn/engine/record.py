@@ -1,0 +1,83 @@
+"""What a simulation keeps (`Record`), what it leaves (`Recording`) and what it can go on from (`State`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrsnn._checks import require
+from hrsnn.spikes import Spikes
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What to keep of a simulation. Spike counts are always kept: every cost is counted from them.
+
+    n_bins          time bins of the counts; bin of step t is `t * n_bins // n_steps`
+    filtered_every  keep the filtered spike trains y <- exp(-dt/tau_filter) y + s (MATH.md 7.1) after every this many
+                    steps; `n_steps` keeps the final state alone; None keeps none
+    tau_filter_ms   time constant of that filter
+    spikes          keep every spike
+    state           keep the dynamic state after the last step, to go on from it
+    """
+
+    n_bins: int = 1
+    filtered_every: int | None = None
+    tau_filter_ms: float = 30.0
+    spikes: bool = False
+    state: bool = False
+
+    def __post_init__(self) -> None:
+        require(self.n_bins >= 1, "Record", "n_bins", "must be >= 1", self.n_bins)
+        ok = self.filtered_every is None or self.filtered_every >= 1
+        require(ok, "Record", "filtered_every", "must be >= 1 step or None", self.filtered_every)
+        require(self.tau_filter_ms > 0, "Record", "tau_filter_ms", "must be > 0", self.tau_filter_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All dynamic state of `n_samples` independent copies of a network between two steps.
+
+    v, current_exc, current_inh   (n_samples, N), the engine's dtype; with delta synapses `current_exc` holds the sum
+                                  of arrivals of the next step and `current_inh` is zero
+    refractory                    (n_samples, N) int32, steps still clamped
+    pending_exc, pending_inh      (n_samples, longest delay in steps - 1, N), arrivals under way: [:, k] joins the
+                                  current at the end of the k-th coming step, before that step's own deliveries
+    filtered                      (n_samples, N), the filtered spike trains
+    """
+
+    v: NDArray[Any]
+    current_exc: NDArray[Any]
+    current_inh: NDArray[Any]
+    refractory: NDArray[np.int32]
+    pending_exc: NDArray[Any]
+    pending_inh: NDArray[Any]
+    filtered: NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What a simulation left.
+
+    counts     int32 (n_samples, n_bins, N), spikes per time bin
+    filtered   (n_samples, n_steps // filtered_every, N) in the engine's dtype, or None
+    spikes     the spikes of the neurons, or None
+    state      the state after the last step, or None
+    """
+
+    counts: NDArray[np.int32]
+    filtered: NDArray[Any] | None
+    spikes: Spikes | None
+    state: State | None
+
+    @property
+    def n_samples(self) -> int:
+        return self.counts.shape[0]
+
+    @property
+    def spike_counts(self) -> NDArray[np.int64]:
+        """Spikes per sample and neuron, shape `(n_samples, N)`."""
+        return self.counts.sum(axis=1, dtype=np.int64)

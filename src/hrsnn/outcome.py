@@ -1,0 +1,68 @@
+"""Outcome: what one finished unit of work found, as it stands in outcomes/*.json and results.json."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+from hrsnn._checks import require
+
+Stage = Literal["trained", "pruned", "control", "trial"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Metrics and costs of one arm, stage, method and seed (names: DESIGN.md 3.4).
+
+    metrics   name -> value; costs: name -> value, `energy_pj` a map from profile to value; network: counts and hash
+    NaN and infinite values become None, so that the JSON form is valid.
+    """
+
+    arm: str
+    stage: Stage
+    method: str | None
+    seed: int
+    metrics: dict[str, Any]
+    costs: dict[str, Any]
+    network: dict[str, Any]
+    wall_s: float
+    warnings: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("metrics", "costs", "network"):
+            object.__setattr__(self, name, without_nan(getattr(self, name)))
+        object.__setattr__(self, "warnings", tuple(self.warnings))
+
+    @property
+    def label(self) -> str:
+        """The arm, with `/stage/method` when it is not simply trained: the name used in comparisons."""
+        if self.stage == "trained" and self.method is None:
+            return self.arm
+        return "/".join(part for part in (self.arm, self.stage, self.method) if part)
+
+    @property
+    def sort_key(self) -> tuple[str, str, str, int]:
+        return self.arm, self.stage, self.method or "", self.seed
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values that `from_dict` reads back as an equal outcome."""
+        return {**asdict(self), "warnings": list(self.warnings)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Outcome:
+        """Raises `InputError` when a field is missing."""
+        for f in fields(cls):
+            given = f.name in values or f.name in ("warnings", "versions")
+            require(given, "Outcome", f.name, "must be given", "nothing")
+        return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
+
+
+def without_nan(value: Any) -> Any:
+    """`value` (nested dicts and lists of plain values) with None for every NaN and infinity."""
+    if isinstance(value, dict):
+        return {key: without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

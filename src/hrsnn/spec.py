@@ -1,0 +1,247 @@
+"""NetworkSpec: the recipe of a network, one law per parameter; equal specs and seeds build equal networks.
+
+The tables of a spec are the tables `[network]`, `[network.excitatory]`, `[network.inhibitory]`, `[input]`,
+`[synapses]` and `[plasticity]` of a config file. Defaults are those of MATH.md 2.5, 3.3-3.5, 4.4 and 5.2.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from hrsnn._checks import InputError, did_you_mean, require
+from hrsnn.distributions import Constant, Distribution, Gamma, Uniform, from_toml
+from hrsnn.network import Pairing, SynapseModel
+
+Wiring = Literal["distance", "small-world", "clustered"]
+Preset = Literal["HoNHoS", "HeNHoS", "HoNHeS", "HeNHeS"]
+PRESETS: tuple[Preset, ...] = ("HoNHoS", "HeNHoS", "HoNHeS", "HeNHeS")
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def _law_within(low: float, high: float = float("inf"), *, open_low: bool = False) -> Any:
+    """A `Distribution` whose support lies within the bounds, which are part of the field's rule."""
+
+    def check(value: Any) -> Distribution:
+        law = from_toml(value)
+        least, most = law.support
+        # A continuous law on (0, inf) has 0 in the closure of its support but never takes it.
+        low_ok = least > low if open_low and isinstance(law, Constant) else least >= low
+        bound = f"{'>' if open_low else '>='} {low:g}" + (f" and <= {high:g}" if high < float("inf") else "")
+        require(low_ok and most <= high, "Distribution", "support", f"must be {bound}", f"[{least:g}, {most:g}]")
+        return law
+
+    return Annotated[Distribution, BeforeValidator(check)]
+
+
+PositiveLaw = _law_within(0.0, open_low=True)
+NonNegativeLaw = _law_within(0.0)
+AnyLaw = _law_within(float("-inf"))
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+
+
+class Table(BaseModel):
+    """A table of a config: frozen, strict, unknown keys forbidden, no infinity or NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class PopulationSpec(Table):
+    """Laws of the neurons of one sign. Defaults are those of excitatory neurons.
+
+    Membrane time constants are clipped to [2 dt, 200 dt] (MATH.md 2.3). First potentials are shared by all arms, so
+    they do not follow the threshold: a neuron drawn to start above its own threshold fires in the first step.
+    """
+
+    tau_mem_ms: PositiveLaw = Gamma(20.0, 3.0)
+    v_th: PositiveLaw = Gamma(1.0, 25.0)
+    v_reset: AnyLaw = Constant(0.0)
+    v_rest: AnyLaw = Constant(0.0)
+    v_init: AnyLaw = Uniform(0.0, 1.0)
+    t_ref_ms: NonNegativeLaw = Constant(3.0)
+    bias: AnyLaw = Constant(0.0)
+    tau_syn_exc_ms: PositiveLaw = Constant(3.0)
+    tau_syn_inh_ms: PositiveLaw = Constant(6.0)
+
+
+class InputSpec(Table):
+    """Synapses from the input channels (MATH.md 3.5).
+
+    subset_share      share of neurons that may receive input
+    p_connect         P_IR, probability of each (channel, subset neuron) pair
+    span              width of the window of neighbouring channels a neuron listens to, as a share of all channels;
+                      window centres are uniform; 1 is the whole input
+    weight_excitatory, weight_inhibitory   mean weight onto neurons of that sign, gamma with `weight_shape`
+    delay_ms          law of the delays; draws are rounded to whole steps, at least one (so 0 is one step)
+    """
+
+    subset_share: Probability = 0.3
+    p_connect: Probability = 0.05
+    span: Annotated[float, Field(gt=0, le=1)] = 1.0
+    weight_excitatory: NonNegative = 0.6
+    weight_inhibitory: NonNegative = 0.3
+    weight_shape: Positive = 1.0
+    delay_ms: NonNegativeLaw = Constant(0.0)
+
+
+class SynapseSpec(Table):
+    """Recurrent wiring and weights (MATH.md 3.3, 3.4, 3.6, 3.7). Pairs are named pre, post: `c_ei` is E to I.
+
+    wiring            "distance": P = C exp(-(D / length_scale)^2); "small-world": directed Watts-Strogatz ring;
+                      "clustered": `n_clusters` of either (`cluster_wiring`), sparsely joined
+    c_ee ... c_ii     amplitudes of the distance rule
+    length_scale      lambda, in units of the grid
+    n_neighbours, rewiring   out-neighbours per neuron and rewiring probability of the small-world graph
+    p_inter           density between clusters, as a share of the mean density inside
+    weight_scale      W_scale, factor on every recurrent weight
+    weight_ee ...     mean |weight| by pair before scaling; gamma with `weight_shape`
+    w_max_factor      upper bound under STDP, in units of the mean of the class (also of input weights)
+    """
+
+    wiring: Wiring = "distance"
+    c_ee: Probability = 0.3
+    c_ei: Probability = 0.2
+    c_ie: Probability = 0.4
+    c_ii: Probability = 0.1
+    length_scale: Positive = 2.0
+    n_neighbours: Annotated[int, Field(ge=1)] = 50
+    rewiring: Probability = 0.5
+    n_clusters: Annotated[int, Field(ge=2)] = 4
+    cluster_wiring: Literal["distance", "small-world"] = "distance"
+    p_inter: Probability = 0.1
+    weight_scale: NonNegative = 1.0
+    weight_ee: NonNegative = 1.0
+    weight_ei: NonNegative = 1.0
+    weight_ie: NonNegative = 1.5
+    weight_ii: NonNegative = 1.5
+    weight_shape: Positive = 1.0
+    w_max_factor: Positive = 5.0
+    delay_ms: NonNegativeLaw = Constant(0.0)
+
+
+class PlasticitySpec(Table):
+    """STDP (MATH.md 4). `a_plus` and `a_minus` are in units of each synapse's `w_max`."""
+
+    a_plus: NonNegativeLaw = Gamma(0.01, 3.0)
+    a_minus: NonNegativeLaw = Gamma(0.0105, 3.0)
+    tau_plus_ms: PositiveLaw = Gamma(20.0, 3.0)
+    tau_minus_ms: PositiveLaw = Gamma(20.0, 3.0)
+    pairing: Pairing = "all-to-all"
+    soft_bound: Probability = 0.0
+    normalise: bool = True
+
+
+_NEURON_LAWS = ("tau_mem_ms", "v_th")
+_SYNAPSE_LAWS = ("a_plus", "a_minus", "tau_plus_ms", "tau_minus_ms")
+
+
+class NetworkSpec(Table):
+    """The recipe of a network.
+
+    `cluster_tau_ratio` is the ratio of the mean membrane time constants of neighbouring clusters of a clustered
+    network; the mean over all clusters is that of the law (MATH.md 3.7 has 10, 20, 40, 80 ms: mean 37.5, ratio 2).
+
+    >>> spec = NetworkSpec.preset("HeNHoS", n_inputs=10, n_neurons=100)
+    >>> spec.plasticity.tau_plus_ms, spec.excitatory.tau_mem_ms
+    (Constant(value=20.0), Gamma(mean=20.0, shape=3.0))
+    """
+
+    n_neurons: Annotated[int, Field(ge=1)] = 500
+    n_inputs: Annotated[int, Field(ge=1)]
+    excitatory_share: Probability = 0.8
+    dt_ms: Positive = 1.0
+    synapse: SynapseModel = "exp"
+    cluster_tau_ratio: Positive = 2.0
+    excitatory: PopulationSpec = PopulationSpec()
+    inhibitory: PopulationSpec = PopulationSpec(tau_mem_ms=Gamma(10.0, 3.0), t_ref_ms=Constant(2.0))
+    input: InputSpec = InputSpec()
+    synapses: SynapseSpec = SynapseSpec()
+    plasticity: PlasticitySpec = PlasticitySpec()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_populations(cls, tables: Any) -> Any:
+        """A population given in part keeps the defaults of its own sign for the rest."""
+        if not isinstance(tables, dict):
+            return tables
+        filled = dict(tables)
+        for sign in ("excitatory", "inhibitory"):
+            given = filled.get(sign)
+            if isinstance(given, dict):
+                defaults: PopulationSpec = cls.model_fields[sign].default
+                filled[sign] = {**{name: getattr(defaults, name) for name in PopulationSpec.model_fields}, **given}
+        return filled
+
+    @classmethod
+    def preset(cls, name: Preset, **changes: Any) -> Self:
+        """One of the four arms: Ho/He N(eurons) and S(ynaptic plasticity), homogeneous or heterogeneous.
+
+        `changes` are fields of the spec; `n_inputs` is required. Raises `InputError` for an unknown name.
+        """
+        require(name in PRESETS, "NetworkSpec", "preset", "must be a known arm", name, remedy=did_you_mean(name, PRESETS))
+        return validated(cls, changes).arm(name)
+
+    def arm(self, name: Preset) -> Self:
+        """This spec with the spread taken out where the arm is homogeneous."""
+        require(name in PRESETS, "NetworkSpec", "arm", "must be a known arm", name, remedy=did_you_mean(name, PRESETS))
+        return self.homogenised(neurons=name.startswith("HoN"), synapses=name.endswith("HoS"))
+
+    def homogenised(self, *, neurons: bool = False, synapses: bool = False) -> Self:
+        """The same spec with exactly these laws at their means (DESIGN.md 2).
+
+        `neurons` concerns `tau_mem_ms` (with the ladder of the clusters) and `v_th` of both populations, `synapses`
+        the four laws of the plasticity.
+        Everything drawn from other laws is the same as before under the same seed.
+        """
+        changes: dict[str, Any] = {}
+        if neurons:
+            for sign in ("excitatory", "inhibitory"):
+                changes[sign] = _at_means(getattr(self, sign), _NEURON_LAWS)
+            changes["cluster_tau_ratio"] = 1.0
+        if synapses:
+            changes["plasticity"] = _at_means(self.plasticity, _SYNAPSE_LAWS)
+        return self.model_copy(update=changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that `from_dict` reads back as an equal spec."""
+        return self.model_dump()
+
+    @classmethod
+    def from_dict(cls, tables: dict[str, Any]) -> Self:
+        """Read a spec from plain values; one sentence of `InputError` for each way it can be wrong."""
+        return validated(cls, tables)
+
+
+def validated(model: type[_Model], tables: dict[str, Any], *, place: str = "") -> _Model:
+    """`model` made of plain values, with the first thing that is wrong told in one sentence.
+
+    `place` is the dotted name of the table in the file, "" for the top. Raises `InputError`.
+    """
+    try:
+        return model.model_validate(tables)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = [str(part) for part in first["loc"] if not str(part).startswith("function-")]
+        name = ".".join([*([place] if place else []), *path])
+        if first["type"] == "extra_forbidden":
+            raise InputError(f"unknown key `{name}`; {did_you_mean(path[-1], _keys_at(model, path[:-1]))}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        given = "" if first["type"] == "missing" else f" (got {first['input']!r})"
+        raise InputError(f"`{name}`: {message[0].lower() + message[1:]}{given}") from None
+
+
+def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:
+    for part in path:
+        annotation = model.model_fields[part].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)
+
+
+def _at_means(table: Any, names: tuple[str, ...]) -> Any:
+    return table.model_copy(update={name: getattr(table, name).homogenised() for name in names})

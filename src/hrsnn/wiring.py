@@ -1,0 +1,248 @@
+"""build: NetworkSpec and seed -> Network. Placement, wiring rules, weights, delays (MATH.md 3).
+
+Every quantity is drawn from a random stream of its own: arms that differ in one law share all other draws.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrsnn._checks import require
+from hrsnn.distributions import Constant, Distribution
+from hrsnn.network import Network, NeuronTable, StdpRule, SynapseTable
+from hrsnn.randomness import stream
+from hrsnn.spec import NetworkSpec, PlasticitySpec, SynapseSpec
+
+Edges = tuple[NDArray[np.int64], NDArray[np.int64]]  # (pre, post)
+
+# Shapes of the grid by number of neurons (MATH.md 3.2); any other number gets the most cubic box that holds it.
+GRIDS = {100: (5, 5, 4), 135: (15, 3, 3), 500: (10, 10, 5), 1000: (10, 10, 10), 2000: (20, 10, 10), 5000: (25, 20, 10)}
+
+# Rows of the matrix of connection probabilities that are drawn at a time: 5000 columns of float64 are 20 MB.
+_ROWS_AT_A_TIME = 500
+
+
+def build(spec: NetworkSpec, *, seed: int) -> Network:
+    """The network of `spec` for `seed`: the same bits every time. Raises `InputError` if the spec contradicts itself.
+
+    >>> from hrsnn.spec import NetworkSpec
+    >>> net = build(NetworkSpec.preset("HeNHeS", n_inputs=20, n_neurons=100), seed=0)
+    >>> net.n_neurons, net.n_excitatory, len(net.recurrent) > 0
+    (100, 80, True)
+    """
+    require(seed >= 0, "build", "seed", "must be >= 0", seed)
+    neurons = _neurons(spec, seed)
+    return Network(
+        neurons=neurons,
+        recurrent=_recurrent(spec, neurons, seed),
+        inputs=_inputs(spec, neurons, seed),
+        dt_ms=spec.dt_ms,
+        synapse=spec.synapse,
+        rule=StdpRule(spec.plasticity.pairing, spec.plasticity.soft_bound, spec.plasticity.normalise),
+        provenance={"spec": spec.to_dict(), "seed": seed, "history": ["built"]},
+    )
+
+
+# -- neurons -------------------------------------------------------------------------------------------------------
+
+
+def _neurons(spec: NetworkSpec, seed: int) -> NeuronTable:
+    n = spec.n_neurons
+    n_clusters = spec.synapses.n_clusters if spec.synapses.wiring == "clustered" else 1
+    require(n >= n_clusters, "NetworkSpec", "n_neurons", f"must be >= {n_clusters}, the number of clusters", n)
+    population = np.arange(n) * n_clusters // n
+    sign = np.full(n, -1)
+    sign[stream(seed, "sign").permutation(n)[: round(spec.excitatory_share * n)]] = 1
+    columns = {name: np.empty(n) for name in type(spec.excitatory).model_fields}
+    for population_spec, rows in ((spec.excitatory, sign > 0), (spec.inhibitory, sign < 0)):
+        for name, column in columns.items():
+            # Drawn for all neurons, used for those of the sign: laws of one sign do not move the draws of the other.
+            label = f"{name}.{'excitatory' if population_spec is spec.excitatory else 'inhibitory'}"
+            column[rows] = getattr(population_spec, name).sample(stream(seed, label), n)[rows]
+    ladder = spec.cluster_tau_ratio ** np.arange(n_clusters)
+    columns["tau_mem_ms"] *= (ladder / ladder.mean())[population]
+    columns["tau_mem_ms"] = np.clip(columns["tau_mem_ms"], 2 * spec.dt_ms, 200 * spec.dt_ms)
+    return NeuronTable(
+        sign=sign.astype(np.int8),
+        population=population.astype(np.int16),
+        position=_positions(population, n_clusters),
+        **columns,
+    )
+
+
+def _positions(population: NDArray[np.int64], n_clusters: int) -> NDArray[np.float64]:
+    """Points of one grid per cluster; the grids stand side by side along the first axis."""
+    position = np.empty((population.size, 3))
+    for cluster in range(n_clusters):
+        members = np.flatnonzero(population == cluster)
+        shape = grid_shape(members.size)
+        position[members] = np.stack(np.unravel_index(np.arange(members.size), shape), axis=1)
+        position[members, 0] += cluster * shape[0]
+    return position
+
+
+def grid_shape(n: int) -> tuple[int, int, int]:
+    """The box of grid points for `n` neurons: that of `GRIDS`, else the smallest near-cubic one that holds them.
+
+    >>> grid_shape(1000), grid_shape(30)
+    ((10, 10, 10), (4, 3, 3))
+    """
+    if n in GRIDS:
+        return GRIDS[n]
+    short = max(1, math.floor(n ** (1 / 3) + 1e-9))
+    middle = max(1, math.floor(math.sqrt(n / short) + 1e-9))
+    return math.ceil(n / (short * middle)), middle, short
+
+
+# -- recurrent synapses --------------------------------------------------------------------------------------------
+
+
+def _recurrent(spec: NetworkSpec, neurons: NeuronTable, seed: int) -> SynapseTable:
+    synapses = spec.synapses
+    pre, post = _edges(synapses, neurons, stream(seed, "recurrent.edges"))
+    mean = synapses.weight_scale * _by_pair(
+        neurons, pre, post, synapses.weight_ee, synapses.weight_ei, synapses.weight_ie, synapses.weight_ii
+    )
+    return _table(
+        spec, "recurrent", seed, pre, post, mean,
+        sign=neurons.sign[pre], shape=synapses.weight_shape, delay=synapses.delay_ms, n_pre=len(neurons),
+    )  # fmt: skip
+
+
+def _edges(synapses: SynapseSpec, neurons: NeuronTable, rng: np.random.Generator) -> Edges:
+    if synapses.wiring == "distance":
+        return _distance_edges(synapses, neurons, np.arange(len(neurons)), rng)
+    if synapses.wiring == "small-world":
+        return _small_world_edges(synapses, np.arange(len(neurons)), rng)
+    return _clustered_edges(synapses, neurons, rng)
+
+
+def _distance_edges(
+    synapses: SynapseSpec, neurons: NeuronTable, members: NDArray[np.int64], rng: np.random.Generator
+) -> Edges:
+    """P(j -> i) = C exp(-(D / lambda)^2), no autapses (MATH.md 3.3)."""
+    position, sign = neurons.position[members], neurons.sign[members]
+    amplitude = np.array([[synapses.c_ee, synapses.c_ei], [synapses.c_ie, synapses.c_ii]])
+    inhibitory = (sign < 0).astype(np.int64)
+    found: list[Edges] = []
+    for start in range(0, members.size, _ROWS_AT_A_TIME):
+        rows = slice(start, start + _ROWS_AT_A_TIME)
+        squared = np.square(position[rows, None, :] - position[None, :, :]).sum(axis=2)
+        probability = amplitude[inhibitory[rows, None], inhibitory[None, :]] * np.exp(-squared / synapses.length_scale**2)
+        drawn = (rng.random(probability.shape) < probability) & (squared > 0)
+        pre, post = np.nonzero(drawn)
+        found.append((members[pre + start], members[post]))
+    return _joined(found)
+
+
+def _small_world_edges(synapses: SynapseSpec, members: NDArray[np.int64], rng: np.random.Generator) -> Edges:
+    """Directed Watts-Strogatz ring (MATH.md 3.6): k nearest out-neighbours, each moved with probability omega."""
+    n, k = members.size, synapses.n_neighbours
+    require(k < n, "SynapseSpec", "n_neighbours", f"must be < {n}, the neurons of the ring", k)
+    steps = np.array([step for distance in range(1, k // 2 + 2) for step in (distance, -distance)])[:k]
+    post = (np.arange(n)[:, None] + steps) % n
+    moved = rng.random((n, k)) < synapses.rewiring
+    for neuron in np.flatnonzero(moved.any(axis=1)):
+        free = np.ones(n, dtype=bool)
+        free[neuron] = False
+        free[post[neuron, ~moved[neuron]]] = False
+        post[neuron, moved[neuron]] = rng.choice(np.flatnonzero(free), size=moved[neuron].sum(), replace=False)
+    return np.repeat(members, k), members[post.reshape(-1)]
+
+
+def _clustered_edges(synapses: SynapseSpec, neurons: NeuronTable, rng: np.random.Generator) -> Edges:
+    """Clusters wired inside by their own rule and sparsely between each other (CHRSNN, MATH.md 3.7)."""
+    found: list[Edges] = []
+    n_pairs_inside = 0
+    for cluster in range(synapses.n_clusters):
+        members = np.flatnonzero(neurons.population == cluster)
+        n_pairs_inside += members.size * (members.size - 1)
+        if synapses.cluster_wiring == "distance":
+            found.append(_distance_edges(synapses, neurons, members, rng))
+        else:
+            found.append(_small_world_edges(synapses, members, rng))
+    density = sum(pre.size for pre, _ in found) / max(1, n_pairs_inside)
+    outside = neurons.population[:, None] != neurons.population[None, :]
+    pre, post = np.nonzero(outside & (rng.random(outside.shape) < synapses.p_inter * density))
+    return _joined([*found, (pre, post)])
+
+
+def _joined(parts: list[Edges]) -> Edges:
+    return np.concatenate([pre for pre, _ in parts]), np.concatenate([post for _, post in parts])
+
+
+def _by_pair(
+    neurons: NeuronTable, pre: NDArray[np.int64], post: NDArray[np.int64], ee: float, ei: float, ie: float, ii: float
+) -> NDArray[np.float64]:
+    inhibitory = (neurons.sign < 0).astype(np.int64)
+    return np.array([[ee, ei], [ie, ii]])[inhibitory[pre], inhibitory[post]]
+
+
+# -- input synapses ------------------------------------------------------------------------------------------------
+
+
+def _inputs(spec: NetworkSpec, neurons: NeuronTable, seed: int) -> SynapseTable:
+    """A random subset of neurons, each joined to the channels of its window with one probability (MATH.md 3.5)."""
+    rng = stream(seed, "inputs.edges")
+    n, n_inputs, rule = len(neurons), spec.n_inputs, spec.input
+    subset = np.zeros(n, dtype=bool)
+    subset[rng.permutation(n)[: round(rule.subset_share * n)]] = True
+    width = max(1, round(rule.span * n_inputs))
+    first = np.floor(rng.random(n) * (n_inputs - width + 1)).astype(np.int64)
+    offset = np.arange(n_inputs)[:, None] - first[None, :]
+    listens = subset[None, :] & (offset >= 0) & (offset < width)
+    pre, post = np.nonzero(listens & (rng.random((n_inputs, n)) < rule.p_connect))
+    mean = np.where(neurons.sign[post] > 0, rule.weight_excitatory, rule.weight_inhibitory)
+    return _table(
+        spec, "inputs", seed, pre, post, mean,
+        sign=np.ones(pre.size, dtype=np.int8), shape=rule.weight_shape, delay=rule.delay_ms, n_pre=n_inputs,
+    )  # fmt: skip
+
+
+# -- columns of both tables ----------------------------------------------------------------------------------------
+
+
+def _table(
+    spec: NetworkSpec,
+    name: str,
+    seed: int,
+    pre: NDArray[np.int64],
+    post: NDArray[np.int64],
+    mean: NDArray[np.float64],
+    *,
+    sign: NDArray[np.int8],
+    shape: float,
+    delay: Distribution,
+    n_pre: int,
+) -> SynapseTable:
+    """Weights of gamma law around `mean` cut at `w_max`, delays on the grid, plasticity by the laws of the spec."""
+    w_max = spec.synapses.w_max_factor * mean
+    weight = np.minimum(mean * stream(seed, f"{name}.weight").gamma(shape, 1 / shape, pre.size), w_max)
+    plasticity: PlasticitySpec = spec.plasticity
+
+    def draw(column: str) -> NDArray[np.float64]:
+        law: Distribution = getattr(plasticity, column)
+        return law.sample(stream(seed, f"{name}.{column}"), pre.size)
+
+    return SynapseTable.from_edges(
+        pre, post, n_pre=n_pre,
+        weight=sign * weight,
+        delay_ms=_delays(delay, stream(seed, f"{name}.delay_ms"), pre.size, spec.dt_ms, name),
+        a_plus=draw("a_plus") * w_max,
+        a_minus=draw("a_minus") * w_max,
+        tau_plus_ms=draw("tau_plus_ms"),
+        tau_minus_ms=draw("tau_minus_ms"),
+        w_max=w_max,
+    )  # fmt: skip
+
+
+def _delays(law: Distribution, rng: np.random.Generator, n: int, dt_ms: float, name: str) -> NDArray[np.float64]:
+    """Draws rounded to whole steps, at least one. A constant is not rounded: off the grid it is an error."""
+    steps = law.sample(rng, n) / dt_ms
+    if isinstance(law, Constant):
+        on_grid = abs(law.value / dt_ms - round(law.value / dt_ms)) < 1e-6
+        require(on_grid, "NetworkSpec", f"{name} delay_ms", f"must be a multiple of dt_ms = {dt_ms:g}", law.value)
+    return np.maximum(np.rint(steps), 1) * dt_ms
