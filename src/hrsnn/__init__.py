@@ -1,0 +1,85 @@
+"""Heterogeneous recurrent spiking neural networks: design, train, analyse and deploy them.
+
+>>> import hrsnn
+>>> spec = hrsnn.NetworkSpec.preset("HeNHeS", n_inputs=20, n_neurons=100)
+>>> hrsnn.build(spec, seed=0).n_neurons
+100
+
+Names are imported at first use, so that `import hrsnn` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from hrsnn._version import __version__
+
+if TYPE_CHECKING:
+    from hrsnn._checks import HrsnnError as HrsnnError
+    from hrsnn._checks import InputError as InputError
+    from hrsnn.analysis.cost import Costs as Costs
+    from hrsnn.distributions import Constant as Constant
+    from hrsnn.distributions import Distribution as Distribution
+    from hrsnn.distributions import Empirical as Empirical
+    from hrsnn.distributions import Gamma as Gamma
+    from hrsnn.distributions import LogNormal as LogNormal
+    from hrsnn.distributions import Normal as Normal
+    from hrsnn.distributions import Uniform as Uniform
+    from hrsnn.engine import Record as Record
+    from hrsnn.engine import Recording as Recording
+    from hrsnn.engine import simulate as simulate
+    from hrsnn.network import Network as Network
+    from hrsnn.network import StdpRule as StdpRule
+    from hrsnn.network_file import load as load
+    from hrsnn.network_file import save as save
+    from hrsnn.outcome import Outcome as Outcome
+    from hrsnn.spec import NetworkSpec as NetworkSpec
+    from hrsnn.spikes import Spikes as Spikes
+    from hrsnn.tasks import evaluate as evaluate
+    from hrsnn.tasks import load_task as load_task
+    from hrsnn.tasks import predict as predict
+    from hrsnn.train import learn as learn
+    from hrsnn.wiring import build as build
+
+_HOME = {
+    "HrsnnError": "_checks",
+    "InputError": "_checks",
+    "Costs": "analysis.cost",
+    "Constant": "distributions",
+    "Distribution": "distributions",
+    "Empirical": "distributions",
+    "Gamma": "distributions",
+    "LogNormal": "distributions",
+    "Normal": "distributions",
+    "Uniform": "distributions",
+    "Record": "engine",
+    "Recording": "engine",
+    "simulate": "engine",
+    "Network": "network",
+    "StdpRule": "network",
+    "load": "network_file",
+    "save": "network_file",
+    "Outcome": "outcome",
+    "NetworkSpec": "spec",
+    "Spikes": "spikes",
+    "evaluate": "tasks",
+    "load_task": "tasks",
+    "predict": "tasks",
+    "learn": "train",
+    "build": "wiring",
+}
+
+__all__ = ["__version__", *_HOME]  # noqa: PLE0604 - names of strings
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'hrsnn' has no attribute {name!r}")
+    value = getattr(import_module(f"hrsnn.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

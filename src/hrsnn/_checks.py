@@ -34,9 +34,7 @@ class MissingExtraError(HrsnnError, ImportError):
     """An optional package is needed; the message names the extra that installs it."""
 
 
-def require(
-    ok: object, owner: str, name: str, rule: str, value: object, *, place: str = "", remedy: str = ""
-) -> None:
+def require(ok: object, owner: str, name: str, rule: str, value: object, *, place: str = "", remedy: str = "") -> None:
     """Raise `InputError` unless `ok`; the sentence is put together from the other arguments.
 
     >>> require(False, "Uniform", "high", "must be > low", 0.5)
@@ -86,8 +84,6 @@ def check_column(
         check_all(owner, name, f"must be <= {at_most:g}", array, column <= at_most)
     column.flags.writeable = False
     return column
-
-
 
 
 def check_all(owner: str, name: str, rule: str, values: NDArray[Any], ok: NDArray[np.bool_]) -> None:

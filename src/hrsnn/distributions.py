@@ -303,5 +303,7 @@ def _is_number(value: Any) -> bool:
 def _finite(law: Any) -> None:
     for f in fields(law):
         value = getattr(law, f.name)
-        require(_is_number(value) and math.isfinite(value), type(law).__name__, f.name, "must be a finite number", value)
+        require(
+            _is_number(value) and math.isfinite(value), type(law).__name__, f.name, "must be a finite number", value
+        )
         object.__setattr__(law, f.name, float(value))

@@ -6,6 +6,7 @@ The tables of a spec are the tables `[network]`, `[network.excitatory]`, `[netwo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -20,24 +21,22 @@ PRESETS: tuple[Preset, ...] = ("HoNHoS", "HeNHoS", "HoNHeS", "HeNHeS")
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-def _law_within(low: float, high: float = float("inf"), *, open_low: bool = False) -> Any:
-    """A `Distribution` whose support lies within the bounds, which are part of the field's rule."""
+def _law_of(rule: Callable[[Distribution], bool], words: str) -> BeforeValidator:
+    """Reads a law and holds it against a rule on its support."""
 
     def check(value: Any) -> Distribution:
         law = from_toml(value)
-        least, most = law.support
-        # A continuous law on (0, inf) has 0 in the closure of its support but never takes it.
-        low_ok = least > low if open_low and isinstance(law, Constant) else least >= low
-        bound = f"{'>' if open_low else '>='} {low:g}" + (f" and <= {high:g}" if high < float("inf") else "")
-        require(low_ok and most <= high, "Distribution", "support", f"must be {bound}", f"[{least:g}, {most:g}]")
+        require(rule(law), "Distribution", "support", f"must be {words}", list(law.support))
         return law
 
-    return Annotated[Distribution, BeforeValidator(check)]
+    return BeforeValidator(check)
 
 
-PositiveLaw = _law_within(0.0, open_low=True)
-NonNegativeLaw = _law_within(0.0)
-AnyLaw = _law_within(float("-inf"))
+# A continuous law on (0, inf) has 0 in the closure of its support but never takes it; a point mass at 0 does.
+_positive = _law_of(lambda law: law.support[0] > 0 or (law.support[0] == 0 and law.variance > 0), "> 0")
+PositiveLaw = Annotated[Distribution, _positive]
+NonNegativeLaw = Annotated[Distribution, _law_of(lambda law: law.support[0] >= 0, ">= 0")]
+AnyLaw = Annotated[Distribution, BeforeValidator(from_toml)]
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -182,7 +181,9 @@ class NetworkSpec(Table):
 
         `changes` are fields of the spec; `n_inputs` is required. Raises `InputError` for an unknown name.
         """
-        require(name in PRESETS, "NetworkSpec", "preset", "must be a known arm", name, remedy=did_you_mean(name, PRESETS))
+        require(
+            name in PRESETS, "NetworkSpec", "preset", "must be a known arm", name, remedy=did_you_mean(name, PRESETS)
+        )
         return validated(cls, changes).arm(name)
 
     def arm(self, name: Preset) -> Self:

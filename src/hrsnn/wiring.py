@@ -131,7 +131,9 @@ def _distance_edges(
     for start in range(0, members.size, _ROWS_AT_A_TIME):
         rows = slice(start, start + _ROWS_AT_A_TIME)
         squared = np.square(position[rows, None, :] - position[None, :, :]).sum(axis=2)
-        probability = amplitude[inhibitory[rows, None], inhibitory[None, :]] * np.exp(-squared / synapses.length_scale**2)
+        probability = amplitude[inhibitory[rows, None], inhibitory[None, :]] * np.exp(
+            -squared / synapses.length_scale**2
+        )
         drawn = (rng.random(probability.shape) < probability) & (squared > 0)
         pre, post = np.nonzero(drawn)
         found.append((members[pre + start], members[post]))

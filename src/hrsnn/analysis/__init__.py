@@ -1,0 +1,1 @@
+"""Quantities of networks and of runs."""

@@ -1,0 +1,197 @@
+"""Classification: a network, or a control without one, on recordings with labels.
+
+Train fits, validation chooses, test is read once, by `_evaluate`, whatever made the activity.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrsnn.analysis.cost import Costs, count_costs
+from hrsnn.data.dataset import Splits
+from hrsnn.engine import Record, Recording, simulate
+from hrsnn.evaluation import Evaluation, Label, facts_of_network, versions, warnings_of_activity
+from hrsnn.network import Network
+from hrsnn.outcome import Outcome
+from hrsnn.randomness import stream
+from hrsnn.readout import Choice, Readout, ReadoutSpec, fit_classifier, units_read
+from hrsnn.spikes import Spikes
+from hrsnn.train import Progress, ProgressEvent, no_progress
+
+PARTS = ("train", "validation", "test")
+Windows = Mapping[str, NDArray[Any]]  # activity of each part: (n_samples, n_windows, n_units)
+
+_SAMPLES_AT_A_TIME = 100  # between two progress events of a simulation
+
+
+def evaluate_network(
+    network: Network, task: Splits, readout: ReadoutSpec, *, label: Label, progress: Progress = no_progress
+) -> Evaluation:
+    """The readout of `network`'s activity, chosen on validation and scored on the test part once."""
+    started = time.perf_counter()
+    windows: dict[str, NDArray[Any]] = {}
+    for part in PARTS:
+        windows[part], counts = _simulate(network, getattr(task, part).spikes, readout, progress)
+    spikes = task.test.spikes
+
+    def costs(fitted: Readout) -> Costs:
+        recording = Recording(counts=counts[:, None, :], filtered=None, spikes=None, state=None)
+        synops_readout = fitted.count_synops(windows["test"])
+        return count_costs(network, spikes, recording, synops_readout=synops_readout, readout_bytes=fitted.n_bytes)
+
+    units = units_read(network, readout)
+    per_neuron = counts.mean(axis=0)
+    duration_ms = spikes.n_steps * spikes.dt_ms
+    evaluation = _evaluate(
+        windows, task, readout, units=units, label=label, costs=costs, network=network, started=started,
+        warnings=warnings_of_activity(per_neuron, duration_ms), progress=progress,
+    )  # fmt: skip
+    evaluation.details["rate_hz"] = 1000 * per_neuron / duration_ms
+    return evaluation
+
+
+def evaluate_input_only(task: Splits, readout: ReadoutSpec, *, label: Label) -> Evaluation:
+    """The same readout on the encoded input itself."""
+    started = time.perf_counter()
+    windows = {part: getattr(task, part).spikes.counts(readout.n_bins_recorded) for part in PARTS}
+    as_counts = readout.model_copy(update={"features": "counts"})
+    return _evaluate(windows, task, as_counts, label=label, costs=_readout_costs(task, windows), started=started)
+
+
+def evaluate_random_features(task: Splits, readout: ReadoutSpec, *, n_features: int, label: Label) -> Evaluation:
+    """The same readout on a static random projection of the input, ReLU(W x), with `n_features` per time bin.
+
+    x are the standardised counts of a bin and W is Gaussian, one for all bins. Bins are projected as the readout
+    sees them, so each alternative number of bins is projected anew.
+    """
+    started = time.perf_counter()
+    projection = stream(label.seed, "random-features").standard_normal((task.n_inputs, n_features), dtype=np.float32)
+    best: tuple[Choice, dict[str, NDArray[Any]]] | None = None
+    tried: list[dict[str, Any]] = []
+    for n_bins in readout.n_bins:
+        counts = {part: getattr(task, part).spikes.counts(n_bins).astype(np.float32) for part in PARTS}
+        mean, scale = counts["train"].mean(axis=(0, 1)), counts["train"].std(axis=(0, 1)) + np.float32(1e-6)
+        gain = projection / np.float32(np.sqrt(task.n_inputs))
+        windows = {part: np.maximum(((x - mean) / scale) @ gain, 0) for part, x in counts.items()}
+        alternative = readout.model_copy(update={"features": "counts", "n_bins": [n_bins]})
+        choice = _fit(windows, task, alternative, units=None, seed=label.seed)
+        tried += choice.tried
+        if best is None or choice.chosen["validation_accuracy"] > best[0].chosen["validation_accuracy"]:
+            best = choice, windows
+    assert best is not None  # n_bins holds at least one number
+    choice, windows = Choice(best[0].readout, best[0].chosen, tried), best[1]
+    return _finish(choice, windows, task, label=label, costs=_readout_costs(task, windows), started=started)
+
+
+def activity(network: Network, spikes: Spikes, readout: Readout) -> NDArray[Any]:
+    """The activity windows that a fitted readout reads, for new samples."""
+    spec = ReadoutSpec(
+        features=readout.features, n_bins=[readout.n_bins], tau_filter_ms=readout.tau_filter_ms
+    )  # fmt: skip
+    return _simulate(network, spikes, spec, no_progress)[0]
+
+
+def _simulate(
+    network: Network, spikes: Spikes, readout: ReadoutSpec, progress: Progress
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Windows as the readout wants them, and spikes per sample and neuron; chunk by chunk, to tell how far it is."""
+    filtered = readout.features == "filtered"
+    record = Record(
+        n_bins=readout.n_bins_recorded,
+        filtered_every=spikes.n_steps if filtered else None,
+        tau_filter_ms=readout.tau_filter_ms,
+    )
+    windows, counts = [], []
+    for start in range(0, spikes.n_samples, _SAMPLES_AT_A_TIME):
+        chunk = spikes.select(slice(start, start + _SAMPLES_AT_A_TIME))
+        recording = simulate(network, chunk, record=record)
+        windows.append(recording.filtered if filtered else recording.counts)
+        counts.append(recording.spike_counts)
+        share_silent = float(np.mean(counts[-1].sum(axis=0) == 0))
+        done = start + chunk.n_samples
+        progress(ProgressEvent("simulating", done, spikes.n_samples, float(counts[-1].mean()), share_silent))
+    return np.concatenate(windows), np.concatenate(counts)
+
+
+def _fit(windows: Windows, task: Splits, readout: ReadoutSpec, *, units: NDArray[np.int64] | None, seed: int) -> Choice:
+    return fit_classifier(
+        windows["train"], task.train.labels, windows["validation"], task.validation.labels, readout,
+        n_classes=len(task.class_names), units=units, seed=seed,
+    )  # fmt: skip
+
+
+def _evaluate(
+    windows: Windows,
+    task: Splits,
+    readout: ReadoutSpec,
+    *,
+    label: Label,
+    costs: Callable[[Readout], Costs],
+    started: float,
+    units: NDArray[np.int64] | None = None,
+    progress: Progress = no_progress,
+    **facts: Any,
+) -> Evaluation:
+    progress(ProgressEvent("fitting", 0, 1))
+    choice = _fit(windows, task, readout, units=units, seed=label.seed)
+    progress(ProgressEvent("fitting", 1, 1))
+    return _finish(choice, windows, task, label=label, costs=costs, started=started, **facts)
+
+
+def _finish(
+    choice: Choice,
+    windows: Windows,
+    task: Splits,
+    *,
+    label: Label,
+    costs: Callable[[Readout], Costs],
+    started: float,
+    network: Network | None = None,
+    warnings: tuple[str, ...] = (),
+) -> Evaluation:
+    """Read the test part: here, and nowhere else."""
+    predictions = choice.readout.classes(windows["test"])
+    outcome = Outcome(
+        arm=label.arm, stage=label.stage, method=label.method, seed=label.seed,
+        metrics=_accuracies(predictions, task), costs=costs(choice.readout).to_dict(),
+        network=facts_of_network(network), wall_s=time.perf_counter() - started,
+        warnings=warnings, versions=versions(),
+    )  # fmt: skip
+    details: dict[str, Any] = {
+        "labels": task.test.labels.tolist(),
+        "predictions": predictions.tolist(),
+        "class_names": list(task.class_names),
+        "readout": {**choice.chosen, "tried": choice.tried},
+    }
+    if task.unseen is not None:
+        details["seen"] = (~task.unseen).tolist()
+    return Evaluation(outcome, choice.readout, details)
+
+
+def _accuracies(predictions: NDArray[np.int64], task: Splits) -> dict[str, float]:
+    """Accuracy on the test part, and apart for speakers that the fitted readout had seen or not."""
+    right = predictions == task.test.labels
+    scores = {"accuracy": float(right.mean())}
+    if task.unseen is not None:
+        for name, rows in (("accuracy_seen", ~task.unseen), ("accuracy_unseen", task.unseen)):
+            if rows.any():
+                scores[name] = float(right[rows].mean())
+    return scores
+
+
+def _readout_costs(task: Splits, windows: Windows) -> Callable[[Readout], Costs]:
+    """Costs of a control without a network: those of its readout alone."""
+
+    def costs(readout: Readout) -> Costs:
+        return Costs(
+            n_samples=task.test.spikes.n_samples, n_steps=task.test.spikes.n_steps, n_neurons=0, spikes=0,
+            synops_input=0, synops_recurrent=0, synops_readout=readout.count_synops(windows["test"]),
+            n_nonzero_weights=0, n_possible_weights=0, footprint_bytes=readout.n_bytes,
+        )  # fmt: skip
+
+    return costs

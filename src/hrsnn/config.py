@@ -1,0 +1,283 @@
+"""Config: everything a run depends on, as one file in tables (DESIGN.md 3.3).
+
+`[task] [network] [network.excitatory] [network.inhibitory] [input] [synapses] [plasticity] [learn] [readout]`
+
+A key of a population under `[network]` sets both populations, under `[network.excitatory]` one, and the specific
+wins. An absent `[learn]` is a run without learning. `network.n_inputs` and `network.dt_ms` may be absent from a file:
+they follow from the task. `to_toml` writes the complete, resolved text; it reads back as an equal config.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from hrsnn._checks import FileError, InputError, did_you_mean
+from hrsnn.readout import ReadoutSpec
+from hrsnn.spec import InputSpec, NetworkSpec, PlasticitySpec, PopulationSpec, SynapseSpec, Table, validated
+from hrsnn.tasks import TaskSpec, input_grid
+from hrsnn.train import LearnSpec
+
+DEFAULT_PRESET = "spoken-digits"
+
+# Tables of the file that are parts of NetworkSpec, beside [network] itself.
+_OF_NETWORK: dict[str, type[Table]] = {"input": InputSpec, "synapses": SynapseSpec, "plasticity": PlasticitySpec}
+_POPULATIONS = ("excitatory", "inhibitory")
+_OPTIONAL = ("learn",)  # absent means that the stage is off
+_FROM_TASK = ("n_inputs", "dt_ms")
+_MODELS: dict[str, type[Table]] = {
+    "task": TaskSpec, "network": NetworkSpec, **_OF_NETWORK, "learn": LearnSpec, "readout": ReadoutSpec,
+}  # fmt: skip
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class Config(Table):
+    """A run, described completely. `learn` is None when nothing is learned before the readout."""
+
+    task: TaskSpec
+    network: NetworkSpec
+    learn: LearnSpec | None = None
+    readout: ReadoutSpec = ReadoutSpec()
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+def load_config(
+    source: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    seed: int | None = None,
+    n_seeds: int | None = None,
+    data_dir: Path | None = None,
+) -> Config:
+    """The config in a file or of a built-in name, with the overrides applied before it is checked.
+
+    source      path of a .toml file, a name from `preset_names()`, or None for spoken-digits. A bare name that is both
+                is the built-in one; write `./name` for the file
+    overrides   "table.key=value" each, the value in TOML or a bare word; later ones and deeper ones win.
+                "learn=false" takes that stage out
+    seed, n_seeds   of `[task]`
+    data_dir    where data sets lie; read only when the file leaves `network.n_inputs` or `network.dt_ms` to the task
+
+    Raises `InputError` saying in one sentence what is wrong and where; `FileError` when the file cannot be read.
+    """
+    tables = _read(source)
+    _apply(tables, overrides)
+    for name, value in (("seed", seed), ("n_seeds", n_seeds)):
+        if value is not None:
+            _as_table(tables, "task")[name] = value
+    return from_tables(tables, data_dir=data_dir)
+
+
+def from_tables(tables: Mapping[str, Any], *, data_dir: Path | None = None) -> Config:
+    """The config of the tables of a file. See `load_config`."""
+    for name, _ in _keys_given(tables):
+        _require_known(name)
+    task = validated(TaskSpec, dict(tables.get("task", {})), place="task")
+    return Config(
+        task=task,
+        network=_network(tables, task, data_dir),
+        learn=validated(LearnSpec, dict(tables["learn"]), place="learn") if "learn" in tables else None,
+        readout=validated(ReadoutSpec, dict(tables.get("readout", {})), place="readout"),
+    )
+
+
+def preset_names() -> list[str]:
+    """Names of the built-in configs."""
+    files = resources.files("hrsnn").joinpath("presets").iterdir()
+    return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
+
+
+def _read(source: str | Path | None) -> dict[str, Any]:
+    names = preset_names()
+    if source is None or (isinstance(source, str) and source in names):
+        name = source or DEFAULT_PRESET
+        content = resources.files("hrsnn").joinpath("presets", f"{name}.toml").read_bytes()
+        return _parsed(content, f"the built-in config {name}")
+    path = Path(source)
+    if path.is_dir():
+        inside = path / "config.toml"
+        remedy = f"give {inside}" if inside.is_file() else "give a .toml file"
+        raise FileError(f"config {path} is a directory; {remedy}")
+    if not path.is_file():
+        near = did_you_mean(path.name.removesuffix(".toml"), names)
+        is_file = path.suffix == ".toml" or len(path.parts) > 1
+        what = f"config {path} does not exist" if is_file else f'config "{path}" is neither a file nor a built-in name'
+        raise FileError(f"{what}; {near}")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise FileError(f"config {path} cannot be read ({error.strerror}); check its permissions") from error
+    return _parsed(content, str(path))
+
+
+def _parsed(content: bytes, place: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise FileError(f"{place} is not text in UTF-8 (byte {error.start}); save it as UTF-8") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise FileError(f"{place} is not valid TOML: {error}") from error
+
+
+def _keys_given(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Every key of the file under its dotted name, down to the keys of tables; laws and lists stay whole."""
+    for table, content in tables.items():
+        if not isinstance(content, Mapping):
+            if table in _MODELS:
+                raise InputError(f"`{table}` must be a table, got {content!r}; write [{table}] and its keys below")
+            yield table, content
+            continue
+        if table not in _MODELS:
+            yield table, content
+        for key, value in content.items():
+            if table == "network" and key in _POPULATIONS:
+                if not isinstance(value, Mapping):
+                    raise InputError(f"`network.{key}` must be a table, got {value!r}")
+                yield from ((f"network.{key}.{inner}", law) for inner, law in value.items())
+            else:
+                yield f"{table}.{key}", value
+
+
+def _known_keys(table: str) -> list[str]:
+    if table == "network":
+        own = set(NetworkSpec.model_fields) - set(_OF_NETWORK)
+        return sorted(own | set(PopulationSpec.model_fields))
+    if table in (f"network.{sign}" for sign in _POPULATIONS):
+        return sorted(PopulationSpec.model_fields)
+    return sorted(_MODELS[table].model_fields)
+
+
+def _require_known(name: str) -> None:
+    table, _, key = name.rpartition(".")
+    top = name.split(".")[0]
+    if top not in _MODELS:
+        kind = "table" if table else "key"
+        raise InputError(f"unknown {kind} `{top}`; {did_you_mean(top, _MODELS)}")
+    known = _known_keys(table)
+    if key in known:
+        return
+    hint = did_you_mean(key, known)
+    if not hint.startswith("did you mean"):
+        elsewhere = [f"{other}.{key}" for other in _MODELS if key in _known_keys(other)]
+        hint = f'did you mean "{elsewhere[0]}"?' if elsewhere else hint
+    raise InputError(f"unknown key `{name}`; {hint}")
+
+
+def _network(tables: Mapping[str, Any], task: TaskSpec, data_dir: Path | None) -> NetworkSpec:
+    given = dict(tables.get("network", {}))
+    own = {sign: dict(given.pop(sign, {})) for sign in _POPULATIONS}
+    shared = {name: given.pop(name) for name in PopulationSpec.model_fields if name in given}
+    validated(PopulationSpec, shared, place="network")  # so that a wrong shared key is told by the name it was given
+    parts: dict[str, Any] = {}
+    for sign in _POPULATIONS:
+        defaults: PopulationSpec = NetworkSpec.model_fields[sign].default
+        of_sign = {name: getattr(defaults, name) for name in PopulationSpec.model_fields}
+        parts[sign] = validated(PopulationSpec, {**of_sign, **shared, **own[sign]}, place=f"network.{sign}")
+    for name, model in _OF_NETWORK.items():
+        parts[name] = validated(model, dict(tables.get(name, {})), place=name)
+    missing = [name for name in _FROM_TASK if name not in given]
+    if missing:
+        # What was given is checked before data is opened for the rest.
+        validated(NetworkSpec, {**dict.fromkeys(missing, 1), **given, **parts}, place="network")
+        grid = dict(zip(_FROM_TASK, input_grid(task, data_dir), strict=True))
+        given |= {name: grid[name] for name in missing}
+    return validated(NetworkSpec, {**given, **parts}, place="network")
+
+
+# -- overrides ---------------------------------------------------------------------------------------------------------
+
+
+def _apply(tables: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Change `tables` by each "a.b=c"; deeper names after shallower ones, otherwise in the order given."""
+    for path, value in sorted((_override(text) for text in overrides), key=lambda item: len(item[0])):
+        if path[0] in _OPTIONAL and len(path) == 1 and value is False:
+            tables.pop(path[0], None)
+            continue
+        _require_known(".".join(path[: 3 if path[:2] in _populations() else 2])) if len(path) > 1 else None
+        inner = tables
+        for depth, part in enumerate(path[:-1], start=1):
+            inner = _as_table(inner, part, ".".join(path[:depth]))
+        if path[0] == "network" and len(path) == 2 and path[1] in PopulationSpec.model_fields:
+            for sign in _POPULATIONS:  # set for both after the file set it for one
+                inner[sign] = {k: v for k, v in _as_table(inner, sign).items() if k != path[1]}
+        inner[path[-1]] = value
+
+
+def _populations() -> list[list[str]]:
+    return [["network", sign] for sign in _POPULATIONS]
+
+
+def _override(text: str) -> tuple[list[str], Any]:
+    name, equals, value = text.partition("=")
+    path = [part.strip() for part in name.split(".")]
+    if not equals or not all(_BARE_KEY.fullmatch(part) for part in path):
+        raise InputError(f"--set {text!r} must have the form table.key=value, for example network.tau_mem_ms=15")
+    value = value.strip()
+    try:
+        parsed = tomllib.loads(f"value = {value}")
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        if not value or value[0] in "{[\"'":
+            raise InputError(f"--set {name}: {value!r} is not a TOML value: {error}") from error
+        return path, value
+    return path, (parsed["value"] if parsed.keys() == {"value"} else value)
+
+
+def _as_table(tables: dict[str, Any], name: str, full_name: str = "") -> dict[str, Any]:
+    inner = tables.setdefault(name, {})
+    if not isinstance(inner, dict):
+        raise InputError(f"`{full_name or name}` is {inner!r}, not a table with keys of its own")
+    return inner
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def to_tables(config: Config) -> dict[str, Any]:
+    """The tables of the file: plain values, every default written out, absent where a value is None."""
+    network = config.network.to_dict()
+    parts = {name: network.pop(name) for name in _OF_NETWORK}
+    populations = {sign: network.pop(sign) for sign in _POPULATIONS}
+    tables = {"task": config.task.model_dump(), "network": {**network, **populations}, **parts}
+    if config.learn is not None:
+        tables["learn"] = config.learn.model_dump()
+    return _without_none({**tables, "readout": config.readout.model_dump()})
+
+
+def to_toml(config: Config) -> str:
+    """The complete text of a config file; `load_config` reads it back as an equal config."""
+    return tomli_w.dumps(to_tables(config))
+
+
+def first_difference(a: Config, b: Config) -> tuple[str, str, str] | None:
+    """Dotted name of the first key that differs, with both values as text ("absent" where there is none)."""
+    ours, theirs = (dict(_keys_given(to_tables(config))) for config in (a, b))
+    for name in [*ours, *theirs]:
+        if ours.get(name) != theirs.get(name):
+            return name, *(_shown(values[name]) if name in values else "absent" for values in (ours, theirs))  # type: ignore[return-value]
+    return None
+
+
+def _without_none(tables: dict[str, Any]) -> dict[str, Any]:
+    """TOML has no null: an absent key stands for None."""
+    return {
+        key: _without_none(value) if isinstance(value, dict) else value
+        for key, value in tables.items()
+        if value is not None
+    }
+
+
+def _shown(value: Any) -> str:
+    """A value as it stands in a file, on one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key} = {_shown(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_shown(inner) for inner in value) + "]"
+    return tomli_w.dumps({"v": value}).removeprefix("v = ").rstrip("\n")

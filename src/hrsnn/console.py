@@ -1,0 +1,184 @@
+"""What a run looks like in a terminal: progress on standard error, the final table on standard output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.text import Text
+
+from hrsnn.outcome import Outcome
+from hrsnn.report.findings import METRIC_LABELS, findings, plain
+from hrsnn.report.source import BASELINES, HIGHER_IS_BETTER, Estimate, Key, Results, Row
+from hrsnn.runs import Unit, Watcher
+from hrsnn.train import ProgressEvent
+
+_PROFILE = "loihi"
+_SYNOPS = ("synops_input", "synops_recurrent", "synops_readout")
+_NOTHING = "–"
+
+
+class Display(Watcher):
+    """Follows a run on standard error: moving bars in a terminal, one line per finished unit elsewhere."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.path: Path | None = None
+        self.n_units = self.n_done = 0
+        self._quiet = quiet
+        self._console = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
+        self._bars: Progress | None = None
+        self._rows: dict[str, TaskID] = {}
+        self._all: TaskID | None = None
+        self._seeds: list[int] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def say(self, text: str) -> None:
+        """One line, unless quiet."""
+        if not self._quiet:
+            self._console.print(text)
+
+    def opened(self, path: Path, units: Sequence[Unit], n_done: int) -> None:
+        self.path, self.n_units, self.n_done = path, len(units), n_done
+        self._seeds = sorted({unit.seed for unit in units})
+        if n_done:
+            self.say(f"{n_done} of {len(units)} units were finished before")
+        if self._console.is_terminal and not self._quiet:
+            self._bars = _bars(self._console)
+            self._all = self._bars.add_task("all units", seed="", activity="", total=len(units), completed=n_done)
+            self._bars.start()
+
+    def progress(self, unit: Unit, event: ProgressEvent) -> None:
+        if self._bars is None:
+            return
+        what = f"{event.phase:<10}  {_label(unit)}"
+        if unit.name not in self._rows:
+            self._rows[unit.name] = self._bars.add_task(what, seed=self._seed(unit), activity="")
+        row = self._rows[unit.name]
+        same = self._bars.tasks[self._bars.task_ids.index(row)].description == what
+        if not same:
+            self._bars.reset(row, total=event.total, description=what)
+        self._bars.update(row, total=event.total, completed=event.done, activity=_activity(event))
+
+    def finished(self, unit: Unit, outcome: Outcome) -> None:
+        self.n_done += 1
+        if self._bars is not None and self._all is not None:
+            if unit.name in self._rows:
+                self._bars.remove_task(self._rows.pop(unit.name))
+            self._bars.update(self._all, completed=self.n_done)
+            return
+        facts = [f"{name} {plain(value)[0]}" for name in HIGHER_IS_BETTER if _is_number(value := outcome.metrics.get(name))]
+        per_neuron = outcome.costs.get("spikes_per_neuron")
+        if _is_number(per_neuron) and unit.arm not in BASELINES:
+            facts.append(f"{per_neuron:.1f} spikes/neuron")
+        count = f"{self.n_done} of {self.n_units}"
+        self.say(f"{count}: {_label(unit)}, {self._seed(unit)}: {', '.join(facts)} ({outcome.wall_s:.1f} s)")
+
+    def _seed(self, unit: Unit) -> str:
+        return f"seed {self._seeds.index(unit.seed) + 1} of {len(self._seeds)}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _label(unit: Unit) -> str:
+    return Key(unit.arm, unit.stage, unit.method).plain.label
+
+
+def _activity(event: ProgressEvent) -> str:
+    parts = []
+    if event.spikes_per_neuron is not None:
+        parts.append(f"{event.spikes_per_neuron:.1f} spikes/neuron")
+    if event.silent_share is not None:
+        parts.append(f"{100 * event.silent_share:.0f} % silent")
+    return "   ".join(parts)
+
+
+class _TimeLeft(ProgressColumn):
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        left = task.time_remaining
+        if left is None or task.finished:
+            return Text("")
+        minutes, seconds = divmod(int(left), 60)
+        return Text(f"{minutes // 60}:{minutes % 60:02}:{seconds:02} left", no_wrap=True)
+
+
+def _bars(console: Console) -> Progress:
+    columns: list[ProgressColumn] = [
+        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.fields[seed]}", markup=False),
+        BarColumn(bar_width=25 if console.width >= 110 else 10),
+        TextColumn("{task.percentage:>3.0f} %", markup=False),
+        _TimeLeft(),
+    ]
+    if console.width >= 90:
+        columns.append(TextColumn("{task.fields[activity]}", markup=False))
+    # Units take seconds to minutes: time left is estimated over a long stretch.
+    return Progress(*columns, console=console, transient=True, speed_estimate_period=600.0)
+
+
+# -- the end -----------------------------------------------------------------------------------------------------------
+
+
+def summary_text(results: Results) -> str:
+    """The final table and the findings below it, without markup.
+
+    One row per arm; metric as mean and 95 % interval over seeds; costs per sample.
+    """
+    found = {name for row in results.rows for name, e in row.metrics.items() if e.mean is not None}
+    headline = results.headline
+    metrics = [name for name in (headline, *_beside(headline)) if name in found]
+    head = ["", *(METRIC_LABELS.get(name, name) for name in metrics)]
+    head += ["spikes/neuron", "synaptic ops/sample", "pJ (Loihi)"]
+    lines = _aligned([head, *(_row(row, metrics) for row in results.rows)])
+    return "\n".join([*lines, "", *(finding.text for finding in findings(results))])
+
+
+def _beside(headline: str | None) -> tuple[str, ...]:
+    """What a forecast is told by, beside its headline metric."""
+    return ("nrmse",) if headline in ("vpt_lyapunov", "vpt_steps") else ()
+
+
+def _row(row: Row, metrics: list[str]) -> list[str]:
+    cells = [row.key.label, *(_estimate(row.metrics.get(name)) for name in metrics)]
+    if row.key.arm in BASELINES:
+        return [*cells, _NOTHING, _NOTHING, _NOTHING]
+    per_neuron = row.costs.get("spikes_per_neuron")
+    synops = [value for name in _SYNOPS if (value := row.costs.get(name)) is not None]
+    energy = row.energy_pj.get(_PROFILE)
+    return [
+        *cells,
+        _NOTHING if per_neuron is None else f"{per_neuron:.1f}",
+        f"{sum(synops):,.0f}" if synops else _NOTHING,
+        _NOTHING if energy is None else f"{energy:,.0f}",
+    ]
+
+
+def _estimate(estimate: Estimate | None) -> str:
+    if estimate is None or estimate.mean is None:
+        return _NOTHING
+    if estimate.ci95 is None:
+        return plain(estimate.mean)[0]
+    mean, low, high = plain(estimate.mean, *estimate.ci95)
+    return f"{mean} [{low}, {high}]"
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    """Columns as wide as their widest cell; names to the left, numbers to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "   ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]).rstrip()
+        for row in rows
+    ]

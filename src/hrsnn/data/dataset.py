@@ -1,0 +1,192 @@
+"""Dataset, Splits, Series: recordings with labels, and recorded or computed time series."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrsnn._checks import InputError, check_column, require
+from hrsnn.spikes import Spikes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """Spike recordings with one label each.
+
+    spikes       one sample per recording
+    labels       int64 (n_samples,)   index into `class_names`
+    class_names  tuple of str         carried verbatim: escape them where they are shown
+    groups       int64 (n_samples,)   who or what a recording came from (the speaker), or None
+
+    >>> spikes = Spikes.empty(2, n_units=3, n_steps=5, dt_ms=1.0)
+    >>> Dataset(spikes, [0, 1], ("yes", "no")).select([1]).labels.tolist()
+    [1]
+    """
+
+    spikes: Spikes
+    labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    groups: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        names = tuple(self.class_names)
+        ok = len(names) > 0 and all(isinstance(name, str) for name in names)
+        require(ok, "Dataset", "class_names", "must hold at least one name, all of them text", list(names))
+        object.__setattr__(self, "class_names", names)
+        for column in ("labels", "groups"):
+            values = getattr(self, column)
+            if column == "groups" and values is None:
+                continue
+            n = np.size(values)
+            require(
+                n == self.spikes.n_samples, "Dataset", column, "must hold one value per recording",
+                f"{n} {column} for {self.spikes.n_samples} recordings",
+            )  # fmt: skip
+            limits: dict[str, Any] = {"at_least": 0, "at_most": len(names) - 1} if column == "labels" else {}
+            object.__setattr__(self, column, check_column("Dataset", column, values, dtype=np.int64, **limits))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Dataset):
+            return NotImplemented
+        if (self.groups is None) != (other.groups is None) or self.class_names != other.class_names:
+            return False
+        same_groups = self.groups is None or np.array_equal(self.groups, other.groups)  # type: ignore[arg-type]
+        return same_groups and np.array_equal(self.labels, other.labels) and self.spikes == other.spikes
+
+    @property
+    def n_samples(self) -> int:
+        return self.spikes.n_samples
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.class_names)
+
+    def select(self, samples: Any) -> Dataset:
+        """The recordings with these indices (or this boolean mask, or slice), in this order."""
+        chosen = np.arange(self.n_samples)[samples].reshape(-1)
+        groups = None if self.groups is None else self.groups[chosen]
+        return Dataset(self.spikes.select(chosen), self.labels[chosen], self.class_names, groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """A classification data set in its three parts, all on one grid and with one list of classes.
+
+    Train fits, validation chooses, test is read once. When recordings carry a group, no group of the validation
+    part may occur in training.
+    """
+
+    train: Dataset
+    validation: Dataset
+    test: Dataset
+    name: str
+    licence: str
+    source: str
+
+    def __post_init__(self) -> None:
+        for part, dataset in (("validation", self.validation), ("test", self.test)):
+            require(
+                dataset.spikes.grid == self.train.spikes.grid, "Splits", part,
+                f"must be on the grid of the training part {self.train.spikes.grid}", dataset.spikes.grid,
+            )  # fmt: skip
+            require(
+                dataset.class_names == self.train.class_names, "Splits", part,
+                f"must have the classes of the training part {list(self.train.class_names)}", list(dataset.class_names),
+            )  # fmt: skip
+            require(
+                (dataset.groups is None) == (self.train.groups is None), "Splits", part,
+                "must have groups exactly if the training part has", "the other",
+            )  # fmt: skip
+        if self.train.groups is not None and self.validation.groups is not None:
+            shared = np.intersect1d(self.train.groups, self.validation.groups)
+            require(shared.size == 0, "Splits", "validation", "must not share groups with training", shared.tolist())
+
+    @property
+    def n_inputs(self) -> int:
+        return self.train.spikes.n_units
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.train.class_names
+
+    @property
+    def seen(self) -> NDArray[np.bool_] | None:
+        """Per test recording: its group occurs in training. None without groups."""
+        if self.test.groups is None or self.train.groups is None:
+            return None
+        return np.isin(self.test.groups, self.train.groups)
+
+    @property
+    def unseen(self) -> NDArray[np.bool_] | None:
+        """Per test recording: its group occurs in neither training nor validation. None without groups.
+
+        A test recording of a validation group is neither seen nor unseen.
+        """
+        if self.test.groups is None or self.train.groups is None or self.validation.groups is None:
+            return None
+        return ~np.isin(self.test.groups, np.concatenate([self.train.groups, self.validation.groups]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """Values at equal distances in time, of one variable or several.
+
+    values             float64 (n_steps, n_variables)
+    dt                 time between values, in the unit of the system (not milliseconds)
+    lyapunov_exponent  largest exponent of the true system per unit of its time, where the literature has one
+    solver             method and step, or "recorded"
+
+    >>> Series([[0.0], [1.0]], dt=0.5, name="ramp", variable_names=("x",)).n_steps
+    2
+    """
+
+    values: NDArray[np.float64]
+    dt: float
+    name: str
+    variable_names: tuple[str, ...]
+    lyapunov_exponent: float | None = None
+    solver: str = "recorded"
+
+    def __post_init__(self) -> None:
+        values = np.array(self.values, dtype=np.float64)
+        require(
+            values.ndim == 2 and values.size > 0, "Series", "values",
+            "must have shape (n_steps, n_variables) with at least one value", f"shape {values.shape}",
+        )  # fmt: skip
+        bad = np.argwhere(~np.isfinite(values))
+        if bad.size:
+            step, variable = bad[0].tolist()
+            raise InputError(
+                f"`values` of `Series` must be finite, got {values[step, variable]} at step {step}, "
+                f"variable {variable} ({len(bad)} of {values.size} values)"
+            )
+        require(math.isfinite(self.dt) and self.dt > 0, "Series", "dt", "must be > 0", self.dt)
+        names = tuple(self.variable_names)
+        require(
+            len(names) == values.shape[1], "Series", "variable_names", "must hold one name per variable",
+            f"{len(names)} names for {values.shape[1]} variables",
+        )  # fmt: skip
+        values.flags.writeable = False
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "variable_names", names)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Series):
+            return NotImplemented
+        same = all(
+            getattr(self, f) == getattr(other, f)
+            for f in ("dt", "name", "variable_names", "lyapunov_exponent", "solver")
+        )
+        return same and np.array_equal(self.values, other.values)
+
+    @property
+    def n_steps(self) -> int:
+        return int(self.values.shape[0])
+
+    @property
+    def n_variables(self) -> int:
+        return int(self.values.shape[1])

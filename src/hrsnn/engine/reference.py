@@ -1,0 +1,217 @@
+"""The definition of a simulation in code: plain NumPy, slow, obvious (MATH.md 2.3 and 4.2).
+
+One function per line of the definition; every other engine must give the same bits. Step t does, in this order:
+
+    vp    = v_rest + alpha (v - v_rest) + k_exc I_exc + k_inh I_inh + drive     (left to right; delta: + D + drive)
+    vp    = v_reset where refractory > 0;  refractory = max(refractory - 1, 0)
+    s     = vp >= v_th and refractory == 0
+    v     = v_reset where s, else vp;      refractory = n_ref where s
+    I     = beta I                                                              (delta: D = 0)
+    I    += what was under way and joins at the end of this step
+    I    += weights of this step's spikes: recurrent by ascending pre, then input; delay d joins at the end of t + d - 1
+    y     = f y + s
+    w     : STDP, with the weights that were delivered above as the old ones
+
+Plasticity acts on the magnitude m of a weight. Every synapse has a trace x right after the last spike of its pre unit and
+a trace y right after the last spike of its post unit; at step t they are x decay(t - last_pre) and y decay(t - last_post):
+
+    dm = [post spiked] a_plus x_t (1 - m/w_max)^mu  -  [pre spiked] a_minus y_t (m/w_max)^mu,   traces before this step
+    m  = clip(m + dm, 0, w_max)
+    x  = x_t + 1 where pre spiked (nearest: 1);   y = y_t + 1 where post spiked (nearest: 1)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrsnn.engine.coefficients import Coefficients, Exp2, Floats, SynapseCoefficients
+from hrsnn.engine.record import Record
+
+Magnitudes = tuple[Floats, Floats]  # |weight| of the recurrent and of the input synapses
+
+
+@dataclass(slots=True)
+class Live:
+    """The dynamic state of one sample; the fields are one row each of those of `State`. A run changes it in place."""
+
+    v: Floats
+    current_exc: Floats
+    current_inh: Floats
+    refractory: NDArray[np.int32]
+    pending_exc: Floats
+    pending_inh: Floats
+    filtered: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """The input of one sample: events sorted by step, then unit."""
+
+    step: NDArray[np.int32]
+    unit: NDArray[np.int32]
+    n_steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trains:
+    """What a run of one sample leaves: counts (n_bins, N), filtered (n_windows, N) or None, events or None."""
+
+    counts: NDArray[np.int32]
+    filtered: Floats | None
+    step: NDArray[np.int32] | None
+    unit: NDArray[np.int32] | None
+
+
+def run(
+    c: Coefficients, magnitudes: Magnitudes, drive: Drive, live: Live, record: Record, factor: Any, plastic: bool
+) -> Trains:
+    """Simulate one sample from `live`, which is moved to the end of it; `magnitudes` change in place if `plastic`.
+
+    `factor` is that of the filtered trains (`filter_factor`).
+    """
+    counts = np.zeros((record.n_bins, c.n_neurons), dtype=np.int32)
+    windows, events = [], []
+    tables = (c.recurrent, c.inputs)
+    learning = [_Traces(table, c) for table in tables]
+    for t in range(drive.n_steps):
+        fired = _advance_neurons(c, live)
+        given = np.zeros(c.inputs.n_pre, dtype=bool)
+        given[drive.unit[drive.step == t]] = True
+        _decay_and_join(c, live, t)
+        for table, m, active in zip(tables, magnitudes, (fired, given), strict=True):
+            _deliver(c, table, m, active, live, t)
+        live.filtered[:] = factor * live.filtered + fired.astype(c.dtype)
+        counts[t * record.n_bins // drive.n_steps] += fired
+        events.append(np.flatnonzero(fired))
+        if record.filtered_every is not None and (t + 1) % record.filtered_every == 0:
+            windows.append(live.filtered.copy())
+        if plastic:
+            for traces, m, active in zip(learning, magnitudes, (fired, given), strict=True):
+                traces.learn(m, active, fired, t)
+    _unroll(live, drive.n_steps)
+    return Trains(
+        counts=counts,
+        filtered=_stacked(windows, c) if record.filtered_every is not None else None,
+        step=np.repeat(np.arange(drive.n_steps, dtype=np.int32), [e.size for e in events]) if record.spikes else None,
+        unit=np.concatenate(events).astype(np.int32) if record.spikes else None,
+    )
+
+
+def normalised(m: Floats, post: NDArray[np.int32], first: NDArray[np.float64], w_max: Floats) -> Floats:
+    """Magnitudes scaled so that their sums per target are `first` again, then clipped to [0, w_max] (MATH.md 4.5).
+
+    Sums are in float64 in table order; a target whose sum is 0 is left as it is.
+    """
+    sums = incoming(m, post, first.size)
+    scale = np.divide(first, sums, out=np.ones_like(sums), where=sums > 0)
+    return np.clip((m * scale[post]).astype(m.dtype), 0, w_max)
+
+
+def incoming(m: Floats, post: NDArray[np.int32], n_neurons: int) -> NDArray[np.float64]:
+    """Sum of magnitudes per target in float64, added up in table order, shape (N,)."""
+    return np.bincount(post, weights=m, minlength=n_neurons).astype(np.float64)  # an empty one would be of integers
+
+
+def decay(n_steps: NDArray[np.int32], rate: Floats, exp2: Exp2) -> Floats:
+    """2**(-n_steps rate) by floor, polynomial of the fraction, and power of two; never below 2**`exp2.lowest`."""
+    z = np.maximum(-(n_steps.astype(rate.dtype) * rate), exp2.lowest)
+    whole = np.floor(z)
+    fraction = z - whole
+    value = np.full_like(z, exp2.polynomial[-1])
+    for coefficient in exp2.polynomial[-2::-1]:
+        value = value * fraction + coefficient
+    return np.ldexp(value, whole.astype(np.int32))
+
+
+def _advance_neurons(c: Coefficients, live: Live) -> NDArray[np.bool_]:
+    n = c.neurons
+    v = n.v_rest + n.alpha * (live.v - n.v_rest)
+    if c.synapse == "exp":
+        v = v + n.k_exc * live.current_exc + n.k_inh * live.current_inh + n.drive
+    else:
+        v = v + live.current_exc + n.drive
+    v = np.where(live.refractory > 0, n.v_reset, v)
+    refractory = np.maximum(live.refractory - 1, 0)
+    fired = (v >= n.v_th) & (refractory == 0)
+    live.v[:] = np.where(fired, n.v_reset, v)
+    live.refractory[:] = np.where(fired, n.n_ref, refractory)
+    return fired
+
+
+def _decay_and_join(c: Coefficients, live: Live, t: int) -> None:
+    if c.synapse == "exp":
+        live.current_exc[:] = c.neurons.beta_exc * live.current_exc
+        live.current_inh[:] = c.neurons.beta_inh * live.current_inh
+    else:
+        live.current_exc[:] = 0
+    if c.n_pending:
+        slot = t % c.n_pending
+        for current, pending in ((live.current_exc, live.pending_exc), (live.current_inh, live.pending_inh)):
+            current += pending[slot]
+            pending[slot] = 0
+
+
+def _deliver(
+    c: Coefficients, table: SynapseCoefficients, m: Floats, active: NDArray[np.bool_], live: Live, t: int
+) -> None:
+    for unit in np.flatnonzero(active):
+        row = slice(table.ptr[unit], table.ptr[unit + 1])
+        excites = table.sign[unit] > 0 or c.synapse == "delta"
+        current, pending = (
+            (live.current_exc, live.pending_exc) if excites else (live.current_inh, live.pending_inh)
+        )  # fmt: skip
+        post, delay, weight = table.post[row], table.delay[row], m[row] * c.dtype.type(table.sign[unit])
+        now, later = delay == 1, delay > 1
+        np.add.at(current, post[now], weight[now])  # one after the other, also for repeated targets
+        if later.any():
+            np.add.at(pending, ((t + delay[later] - 1) % c.n_pending, post[later]), weight[later])
+
+
+class _Traces:
+    """Traces of every synapse of a table right after the last spikes, and the steps of those."""
+
+    def __init__(self, table: SynapseCoefficients, c: Coefficients) -> None:
+        self.table, self.c, self.pre = table, c, table.pre()
+        self.x = np.zeros(len(table), dtype=c.dtype)
+        self.y = np.zeros(len(table), dtype=c.dtype)
+        self.last_pre = np.zeros(len(table), dtype=np.int32)
+        self.last_post = np.zeros(len(table), dtype=np.int32)
+
+    def learn(self, m: Floats, pre_active: NDArray[np.bool_], post_active: NDArray[np.bool_], t: int) -> None:
+        table, c = self.table, self.c
+        pre, post = pre_active[self.pre], post_active[table.post]
+        x = self.x * decay(t - self.last_pre, table.rate_plus, c.exp2)
+        y = self.y * decay(t - self.last_post, table.rate_minus, c.exp2)
+        up, down = table.a_plus * x, table.a_minus * y
+        if c.soft_bound:
+            share = np.divide(m, table.w_max, out=np.zeros_like(m), where=table.w_max > 0)
+            up, down = up * power(1 - share, c.soft_bound), down * power(share, c.soft_bound)
+        change = np.where(post, up, 0) - np.where(pre, down, 0)
+        m[:] = np.where(pre | post, np.clip(m + change, 0, table.w_max), m)
+        self.x = np.where(pre, 1 if c.nearest else x + 1, self.x).astype(c.dtype)
+        self.y = np.where(post, 1 if c.nearest else y + 1, self.y).astype(c.dtype)
+        self.last_pre[pre] = t
+        self.last_post[post] = t
+
+
+def power(base: Floats, exponent: float) -> Floats:
+    """base**exponent for 0 < exponent <= 1 through the C library in float64, which compiled code calls as well."""
+    if exponent == 1:
+        return base
+    return np.array([math.pow(b, exponent) for b in base], dtype=base.dtype)
+
+
+def _unroll(live: Live, n_steps: int) -> None:
+    """Put the ring of arrivals under way in the order of coming steps."""
+    for pending in (live.pending_exc, live.pending_inh):
+        if len(pending):
+            pending[:] = np.roll(pending, -(n_steps % len(pending)), axis=0)
+
+
+def _stacked(windows: list[Floats], c: Coefficients) -> Floats:
+    return np.array(windows, dtype=c.dtype).reshape(len(windows), c.n_neurons)

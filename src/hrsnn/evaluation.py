@@ -1,0 +1,64 @@
+"""What evaluations of every kind give back, and what they share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrsnn.network import Network
+from hrsnn.outcome import Outcome, Stage
+from hrsnn.readout import Readout
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What an evaluation is called in the results."""
+
+    arm: str = "network"
+    stage: Stage = "trained"
+    method: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """An outcome, the readout behind it (if there is one), and what the report draws of it."""
+
+    outcome: Outcome
+    readout: Readout | None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def facts_of_network(network: Network | None) -> dict[str, Any]:
+    """The `network` entry of an outcome; zeros and no hash for a control that has no network."""
+    if network is None:
+        counts = ("n_neurons", "n_excitatory", "n_recurrent_synapses", "n_input_synapses")
+        return {**dict.fromkeys(counts, 0), "hash": None}
+    return {
+        "n_neurons": network.n_neurons,
+        "n_excitatory": network.n_excitatory,
+        "n_recurrent_synapses": len(network.recurrent),
+        "n_input_synapses": len(network.inputs),
+        "hash": network.hash,
+    }
+
+
+def warnings_of_activity(spikes_per_neuron: NDArray[Any], duration_ms: float) -> tuple[str, ...]:
+    """Sentences about a network that is nearly silent or fires without pause; spikes per sample and neuron, (N,)."""
+    found = []
+    silent = float(np.mean(spikes_per_neuron == 0))
+    if silent > 0.5:
+        found.append(f"{silent:.0%} of the neurons never fired; raise the input weights or lower the thresholds")
+    rate_hz = 1000 * float(np.mean(spikes_per_neuron)) / duration_ms
+    if rate_hz > 200:
+        found.append(f"the mean rate is {rate_hz:.0f} Hz; lower the weights or raise the inhibition")
+    return tuple(found)
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that can move a number."""
+    return {name: version(name) for name in ("hrsnn", "numpy", "scipy", "numba", "scikit-learn")}

@@ -1,0 +1,105 @@
+"""Save and load a network: safetensors with one metadata key (DESIGN.md 3.5). Loading never executes code."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_bytes
+
+from hrsnn._checks import FileError, InputError
+from hrsnn.network import Network, NeuronTable, StdpRule, SynapseTable, columns_of, digest, facts_of
+
+SCHEMA = "hrsnn.network/1"
+_KEY = "hrsnn"
+_UNITS = {"time": "ms", "potential": "mean threshold gap"}
+
+
+def save(network: Network, path: str | os.PathLike[str]) -> None:
+    """Write `network` to `path`; the file appears whole or not at all."""
+    save_tensors(path, SCHEMA, columns_of(network), {**facts_of(network), "units": _UNITS})
+
+
+def load(path: str | os.PathLike[str]) -> Network:
+    """Read a network back, equal to the one saved.
+
+    Raises `FileError` for a file that is missing, truncated, changed since it was written, of another kind or
+    version, and for one whose columns break a rule of `Network`.
+    """
+    columns, facts = load_tensors(path, SCHEMA)
+    tables: dict[str, dict[str, Any]] = {"neurons": {}, "recurrent": {}, "inputs": {}}
+    try:
+        for name, column in columns.items():
+            table, _, field_name = name.partition(".")
+            tables[table][field_name] = column
+        return Network(
+            neurons=NeuronTable(**tables["neurons"]),
+            recurrent=SynapseTable(**tables["recurrent"]),
+            inputs=SynapseTable(**tables["inputs"]),
+            dt_ms=facts["dt_ms"],
+            synapse=facts["synapse"],
+            rule=StdpRule(**facts["rule"]),
+            provenance=facts["provenance"],
+        )
+    except (KeyError, TypeError) as error:
+        raise FileError(f"{path} is not a complete network file: {error}") from error
+    except InputError as error:
+        raise FileError(f"{path} holds a network that breaks a rule: {error}") from error
+
+
+def save_tensors(
+    path: str | os.PathLike[str], schema: str, columns: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]
+) -> None:
+    """Write columns and plain JSON facts with a digest over both, atomically."""
+    meta = {**facts, "schema": schema}
+    meta["sha256"] = digest(columns, meta)
+    text = json.dumps(meta, sort_keys=True, allow_nan=False)
+    write_atomically(path, to_bytes({k: np.ascontiguousarray(v) for k, v in columns.items()}, metadata={_KEY: text}))
+
+
+def load_tensors(path: str | os.PathLike[str], schema: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Columns and facts of a file written by `save_tensors`, digest checked. Raises `FileError`."""
+    if not Path(path).is_file():
+        raise FileError(f"{path} does not exist; give the path of a .safetensors file")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            columns = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise FileError(f"{path} is truncated or not a safetensors file ({error}); write it again") from error
+    try:
+        meta = json.loads(metadata[_KEY])
+        found, expected = meta["schema"], meta.pop("sha256")
+    except (KeyError, ValueError, TypeError) as error:
+        raise FileError(f"{path} was not written by hrsnn: no valid `{_KEY}` metadata") from error
+    if found != schema:
+        raise FileError(f"{path} holds {found}, this version of hrsnn reads {schema}")
+    if digest(columns, meta) != expected:
+        raise FileError(f"{path} was changed since it was written (its SHA-256 does not match); use an intact copy")
+    return columns, meta
+
+
+def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file under a temporary name in the same directory, then rename it.
+
+    A failure leaves what was there before and no partial file; the `OSError` passes on.
+    """
+    target = Path(path)
+    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

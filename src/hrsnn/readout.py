@@ -1,0 +1,342 @@
+"""Readouts: recorded activity -> class or value, fitted by scikit-learn, kept as plain arrays (MATH.md 7).
+
+Activity is an array `windows` of shape (n_samples, n_windows, n_units): spike counts per time bin, or filtered spike
+trains at certain steps. Fitting and applying are separate; a `Readout` is a value that can be saved and needs no
+scikit-learn to predict.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
+from threadpoolctl import threadpool_limits
+
+from hrsnn._checks import require
+from hrsnn.graph import betweenness
+from hrsnn.network import Network
+from hrsnn.network_file import load_tensors, save_tensors
+from hrsnn.spec import Table
+
+Transform = Literal["none", "sqrt", "log"]
+Model = Literal["logistic", "ridge", "mlp"]
+Layer = tuple[NDArray[np.float64], NDArray[np.float64]]  # weights (n_in, n_out), offsets (n_out,)
+
+SCHEMA = "hrsnn.readout/1"
+_HIDDEN = 20  # neurons of the hidden layer of the MLP, MATH.md 7.2
+_TRANSFORMS: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+    "none": lambda x: x,
+    "sqrt": np.sqrt,
+    "log": np.log1p,
+}
+
+
+class ReadoutSpec(Table):
+    """The table `[readout]`. Lists are alternatives: validation data chooses among all combinations.
+
+    features         "counts": spikes per time bin; "filtered": filtered spike trains, the final state (MATH.md 7.1)
+    n_bins           time bins of the counts; "filtered" has one window whatever stands here
+    transform        of every feature before it is standardised: none, sqrt, or log (log(1 + x))
+    model            logistic, ridge, or mlp (one hidden layer of 20)
+    regularisation   L2 penalty per training sample, so that it means the same for any amount of data
+    neurons          "all", or the share `neuron_share` with the highest betweenness, at least 10 (MATH.md 7.2)
+    """
+
+    features: Literal["counts", "filtered"] = "counts"
+    n_bins: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = [5]
+    transform: Annotated[list[Transform], Field(min_length=1)] = ["none"]
+    model: Model = "logistic"
+    regularisation: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = [0.01, 0.1]
+    neurons: Literal["all", "betweenness"] = "all"
+    neuron_share: Annotated[float, Field(gt=0, le=1)] = 0.1
+    tau_filter_ms: Annotated[float, Field(gt=0)] = 30.0
+
+    @property
+    def n_bins_recorded(self) -> int:
+        """The number of bins from which every alternative can be summed up."""
+        return 1 if self.features == "filtered" else math.lcm(*self.n_bins)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Readout:
+    """A fitted readout.
+
+    units            int64 (n_read,), the units it reads
+    mean, scale      (n_features,), standardisation of the transformed features; n_features = n_bins * n_read
+    layers           weights and offsets; ReLU between layers. Outputs are class scores or predicted values
+    """
+
+    units: NDArray[np.int64]
+    features: Literal["counts", "filtered"]
+    n_bins: int
+    transform: Transform
+    tau_filter_ms: float
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    layers: tuple[Layer, ...]
+
+    def outputs(self, windows: ArrayLike) -> NDArray[np.float64]:
+        """Outputs for activity (n_samples, n_windows, n_units), shape (n_samples, n_outputs), float64."""
+        x: NDArray[Any] = feature_matrix(np.asarray(windows)[:, :, self.units], self.n_bins, self.transform)
+        x = (x - self.mean) / self.scale
+        for k, (weight, offset) in enumerate(self.layers):
+            x = np.maximum(x, 0) @ weight + offset if k else x @ weight + offset
+        return np.asarray(x, dtype=np.float64)
+
+    def classes(self, windows: ArrayLike) -> NDArray[np.int64]:
+        """The class with the highest score for each sample, shape (n_samples,)."""
+        return np.asarray(self.outputs(windows).argmax(axis=1))
+
+    def count_synops(self, windows: ArrayLike) -> int:
+        """Multiply-accumulates over all samples: features that are not zero times outputs, hidden layers in full."""
+        summed = merge_bins(np.asarray(windows)[:, :, self.units], self.n_bins)
+        hidden = sum(weight.size for weight, _ in self.layers[1:])
+        n_outputs: int = self.layers[0][0].shape[1]
+        return int(np.count_nonzero(summed)) * n_outputs + summed.shape[0] * hidden
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the weights and offsets in single precision, standardisation folded in."""
+        return sum(4 * (weight.size + offset.size) for weight, offset in self.layers)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write to a safetensors file, atomically."""
+        columns = {"units": self.units, "mean": self.mean, "scale": self.scale}
+        for k, (weight, offset) in enumerate(self.layers):
+            columns |= {f"layer{k}.weight": weight, f"layer{k}.offset": offset}
+        facts = {name: getattr(self, name) for name in ("features", "n_bins", "transform", "tau_filter_ms")}
+        save_tensors(path, SCHEMA, columns, {**facts, "n_layers": len(self.layers)})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Readout:
+        """Read back what `save` wrote. Raises `FileError` for a missing or damaged file."""
+        columns, facts = load_tensors(path, SCHEMA)
+        layers = tuple((columns[f"layer{k}.weight"], columns[f"layer{k}.offset"]) for k in range(facts.pop("n_layers")))
+        facts = {name: facts[name] for name in ("features", "n_bins", "transform", "tau_filter_ms")}
+        return cls(columns["units"], mean=columns["mean"], scale=columns["scale"], layers=layers, **facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A fitted readout and every alternative that validation data saw, as plain values for the report."""
+
+    readout: Readout
+    chosen: dict[str, Any]
+    tried: list[dict[str, Any]]
+
+
+def units_read(network: Network, spec: ReadoutSpec) -> NDArray[np.int64]:
+    """Indices of the neurons the readout reads, rising."""
+    if spec.neurons == "all":
+        return np.arange(network.n_neurons)
+    n = min(network.n_neurons, max(10, math.ceil(spec.neuron_share * network.n_neurons)))
+    ranked = np.argsort(-betweenness(network), kind="stable")
+    return np.sort(ranked[:n])
+
+
+def merge_bins(windows: NDArray[Any], n_bins: int) -> NDArray[Any]:
+    """Sum (n_samples, k * n_bins, n_units) up to (n_samples, n_bins, n_units)."""
+    n, n_fine, n_units = windows.shape
+    require(n_fine % n_bins == 0, "merge_bins", "n_bins", f"must divide {n_fine}, the bins recorded", n_bins)
+    if n_fine == n_bins:
+        return windows
+    return np.asarray(windows.reshape(n, n_bins, n_fine // n_bins, n_units).sum(axis=2))
+
+
+def feature_matrix(windows: NDArray[Any], n_bins: int, transform: Transform) -> NDArray[np.float32]:
+    """Features (n_samples, n_bins * n_units), float32, of activity (n_samples, n_windows, n_units)."""
+    merged = merge_bins(windows, n_bins)
+    return _TRANSFORMS[transform](merged.reshape(merged.shape[0], -1).astype(np.float32))
+
+
+def fit_classifier(
+    train: ArrayLike,
+    train_labels: ArrayLike,
+    validation: ArrayLike,
+    validation_labels: ArrayLike,
+    spec: ReadoutSpec,
+    *,
+    n_classes: int,
+    units: NDArray[np.int64] | None = None,
+    seed: int = 0,
+) -> Choice:
+    """The alternative of `spec` with the best accuracy on the validation part, fitted again on both parts.
+
+    train, validation  activity (n_samples, n_windows, n_units); labels int in [0, n_classes). Ties go to the
+    alternative that stands first in the spec.
+    """
+    labels = [np.asarray(train_labels), np.asarray(validation_labels)]
+    n_present = np.unique(labels[0]).size
+    require(n_present >= 2, "fit_classifier", "train_labels", "must hold at least two classes", n_present)
+    targets = [np.eye(n_classes)[y] for y in labels]
+
+    def accuracy(outputs: NDArray[np.float64], target: NDArray[np.float64]) -> float:
+        return float(np.mean(outputs.argmax(axis=1) == target.argmax(axis=1)))
+
+    return _choose(
+        (train, targets[0]), (validation, targets[1]), spec, _CLASSIFIERS[spec.model], "accuracy",
+        lambda readout: accuracy(readout.outputs(validation), targets[1]), units=units, seed=seed,
+    )  # fmt: skip
+
+
+def fit_regression(
+    train: ArrayLike,
+    train_values: ArrayLike,
+    validation: ArrayLike,
+    validation_values: ArrayLike,
+    spec: ReadoutSpec,
+    *,
+    units: NDArray[np.int64] | None = None,
+    score: Callable[[Readout], float] | None = None,
+    seed: int = 0,
+) -> Choice:
+    """As `fit_classifier` for real targets (n_samples, n_outputs): least squares with penalty, `ridge` or `mlp`.
+
+    The alternatives are judged by `score`, higher is better, for instance of their free-running forecasts; the
+    default is minus the root mean square error on the validation part.
+    """
+    require(spec.model in _REGRESSORS, "ReadoutSpec", "model", "must be ridge or mlp for values", spec.model)
+    values = [np.asarray(train_values, dtype=float), np.asarray(validation_values, dtype=float)]
+
+    def minus_rmse(readout: Readout) -> float:
+        return -float(np.sqrt(np.mean(np.square(readout.outputs(validation) - values[1]))))
+
+    return _choose(
+        (train, values[0]), (validation, values[1]), spec, _REGRESSORS[spec.model], "score", score or minus_rmse,
+        units=units, seed=seed,
+    )  # fmt: skip
+
+
+Part = tuple[ArrayLike, NDArray[np.float64]]  # activity windows and targets
+
+
+def _choose(
+    train: Part,
+    validation: Part,
+    spec: ReadoutSpec,
+    fitter: Callable[..., Fits],
+    score_name: str,
+    score: Callable[[Readout], float],
+    *,
+    units: NDArray[np.int64] | None,
+    seed: int,
+) -> Choice:
+    windows = np.asarray(train[0])
+    read = np.arange(windows.shape[2]) if units is None else units
+
+    def fits(windows: NDArray[Any], target: NDArray[np.float64], penalties: Sequence[float], **how: Any) -> Any:
+        x, mean, scale = _standardised(feature_matrix(windows[:, :, read], **how))
+        for regularisation, layers in fitter(x, target, penalties, seed):
+            yield regularisation, Readout(read, spec.features, **how, tau_filter_ms=spec.tau_filter_ms,
+                                          mean=mean, scale=scale, layers=layers)  # fmt: skip
+
+    tried: list[dict[str, Any]] = []
+    with threadpool_limits(1):  # the same bits whatever the number of cores
+        for n_bins in [1] if spec.features == "filtered" else spec.n_bins:
+            for transform in spec.transform:
+                how: dict[str, Any] = {"n_bins": n_bins, "transform": transform}
+                for regularisation, readout in fits(windows, train[1], spec.regularisation, **how):
+                    value = score(readout)
+                    tried.append({**how, "regularisation": regularisation, f"validation_{score_name}": value})
+        best = max(tried, key=lambda t: t[f"validation_{score_name}"])
+        both = np.concatenate([windows, np.asarray(validation[0])])
+        target = np.concatenate([train[1], validation[1]])
+        how = {"n_bins": best["n_bins"], "transform": best["transform"]}
+        ((_, readout),) = fits(both, target, [best["regularisation"]], **how)
+    return Choice(readout, {"model": spec.model, **best}, tried)
+
+
+def _standardised(x: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
+    """`x` (overwritten) with mean 0 and spread 1 per column, and the means and spreads taken out."""
+    mean, scale = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
+    scale[scale < 1e-6] = 1.0  # a feature that never changes stays out: it is all zero after centring
+    x -= mean.astype(np.float32)
+    x /= scale.astype(np.float32)
+    return x, mean, scale
+
+
+Fits = Iterator[tuple[float, tuple[Layer, ...]]]
+
+
+def _ridge(x: NDArray[np.float32], target: NDArray[np.float64], regularisations: Sequence[float], seed: int) -> Fits:
+    """Least squares with an L2 penalty; in the dual, with one Gram matrix for all penalties, when that is smaller."""
+    from sklearn.kernel_ridge import KernelRidge
+    from sklearn.linear_model import Ridge
+
+    n = x.shape[0]
+    offset = target.mean(axis=0)
+    centred = target - offset
+    if x.shape[1] > n:
+        gram = (x @ x.T).astype(np.float64)
+        for regularisation in regularisations:
+            dual = KernelRidge(alpha=regularisation * n, kernel="precomputed").fit(gram, centred).dual_coef_
+            yield regularisation, ((np.asarray(x.T @ dual.astype(np.float32), dtype=np.float64), offset),)
+    else:
+        for regularisation in regularisations:
+            model = Ridge(alpha=regularisation * n, fit_intercept=False, solver="cholesky")
+            coefficients = model.fit(x.astype(np.float64), centred).coef_
+            yield regularisation, ((np.atleast_2d(coefficients).T, offset),)
+
+
+def _logistic(x: NDArray[np.float32], target: NDArray[np.float64], regularisations: Sequence[float], seed: int) -> Fits:
+    """Multinomial logistic regression."""
+    from sklearn.linear_model import LogisticRegression
+
+    labels = target.argmax(axis=1)
+    for regularisation in regularisations:
+        model = LogisticRegression(C=1 / (regularisation * x.shape[0]), max_iter=1000, tol=1e-4).fit(x, labels)
+        yield regularisation, (_for_all_classes((model.coef_.T, model.intercept_), model.classes_, target.shape[1]),)
+
+
+def _mlp(
+    x: NDArray[np.float32],
+    target: NDArray[np.float64],
+    regularisations: Sequence[float],
+    seed: int,
+    *,
+    classes: bool = False,
+) -> Fits:
+    """One hidden layer of 20 ReLU, Adam 1e-3, 200 epochs, early stop on 10 % of the training part (MATH.md 7.2)."""
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+    for regularisation in regularisations:
+        model = (MLPClassifier if classes else MLPRegressor)(
+            (_HIDDEN,), alpha=regularisation, learning_rate_init=1e-3, max_iter=200, early_stopping=True,
+            validation_fraction=0.1, random_state=seed,
+        )  # fmt: skip
+        values = target.argmax(axis=1) if classes else target
+        model.fit(x, values.ravel() if values.ndim == 2 and values.shape[1] == 1 else values)
+        *hidden, last = zip(model.coefs_, model.intercepts_, strict=True)
+        if classes:
+            last = _for_all_classes(last, model.classes_, target.shape[1])
+        layers = [*hidden, last]
+        yield regularisation, tuple((np.asarray(w, dtype=float), np.asarray(b, dtype=float)) for w, b in layers)
+
+
+def _for_all_classes(layer: tuple[Any, Any], present: NDArray[np.int64], n_classes: int) -> Layer:
+    """A last layer with one score per class: scikit-learn keeps one for two classes and none for absent ones.
+
+    A class without a training sample has score minus infinity: it is never predicted.
+    """
+    weight = np.zeros((layer[0].shape[0], n_classes))
+    offset = np.full(n_classes, -np.inf)
+    if present.size == 2:
+        weight[:, present[1]], offset[present] = layer[0][:, 0], (0.0, layer[1][0])
+    else:
+        weight[:, present], offset[present] = layer
+    return weight, offset
+
+
+_CLASSIFIERS: dict[Model, Callable[..., Fits]] = {
+    "ridge": _ridge,
+    "logistic": _logistic,
+    "mlp": partial(_mlp, classes=True),
+}
+_REGRESSORS: dict[Model, Callable[..., Fits]] = {"ridge": _ridge, "mlp": _mlp}

@@ -1,0 +1,322 @@
+"""The report of a run: one self-contained HTML file made from a run directory.
+
+What is read: `source`; what is said: `findings`; what is shown: `figures` and `tables`; how it looks:
+template.html.j2 and style.css. Everything in the page that may run is plotly.js and the few lines of `DRAW`; a
+content security policy with their digests keeps any other script from running and the page from loading anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+from typing import TypeVar
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from hrsnn._checks import FileError
+from hrsnn.report import figures, tables
+from hrsnn.report.figures import Figure
+from hrsnn.report.findings import METRIC_LABELS, Finding, findings
+from hrsnn.report.source import HIGHER_IS_BETTER, Key, Results, Unit, detail, parse_results, read_run
+from hrsnn.report.tables import Table
+
+__all__ = ["Finding", "findings", "parse_results", "write_report"]
+
+DRAW = """
+(() => {
+  const plots = [...document.querySelectorAll("div.plot")];
+  const config = {responsive: true, displaylogo: false,
+                  modeBarButtons: [["toImage", "zoomIn2d", "zoomOut2d", "resetScale2d"]]};
+  for (const plot of plots) {
+    const spec = JSON.parse(document.getElementById(plot.dataset.figure).textContent);
+    Plotly.newPlot(plot, spec.data, spec.layout, config);
+  }
+  const fit = (sizes) => plots.forEach((plot) => Plotly.relayout(plot, sizes(plot)));
+  addEventListener("beforeprint", () => {
+    document.body.classList.add("printing");
+    fit((plot) => ({autosize: false, width: plot.clientWidth, height: plot.clientHeight}));
+  });
+  addEventListener("afterprint", () => {
+    document.body.classList.remove("printing");
+    fit(() => ({autosize: true, width: null, height: null}));
+  });
+})();
+"""
+
+LAWS = {
+    "tau_mem_ms_excitatory": ("membrane time constant, excitatory", "ms"),
+    "tau_mem_ms_inhibitory": ("membrane time constant, inhibitory", "ms"),
+    "v_th": ("threshold", "potential"),
+    "a_plus": ("STDP amplitude a₊", "weight"),
+    "tau_plus_ms": ("STDP time constant τ₊", "ms"),
+}
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One heading with what stands under it; a section with nothing under it does not appear."""
+
+    id: str
+    title: str
+    caption: str = ""
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    small: bool = False
+
+    @property
+    def empty(self) -> bool:
+        return not (self.figures or self.tables)
+
+
+def write_report(run_dir: Path) -> Path:
+    """Write `run_dir`/report.html from results.json, outcomes/*.json and config.toml; return its path.
+
+    The file is complete in itself (no request is made when it opens) and is replaced in one step. Raises `FileError`
+    naming the file and what to do when results.json or an outcome it lists is missing or damaged.
+    """
+    run_dir = Path(run_dir)
+    results = read_run(run_dir)
+    page = render(results, config=_config(run_dir), run_name=run_dir.resolve().name)
+    path = run_dir / "report.html"
+    try:
+        with tempfile.NamedTemporaryFile("wb", dir=run_dir, prefix=".report-", suffix=".tmp", delete=False) as file:
+            file.write(page.encode("utf-8", errors="replace"))  # a lone surrogate in a name becomes "?"
+        Path(file.name).chmod(0o666 & ~_umask())
+        Path(file.name).replace(path)
+    except OSError as error:
+        if "file" in locals():
+            Path(file.name).unlink(missing_ok=True)
+        raise FileError(f"{path} cannot be written ({error.strerror}); make room or check permissions") from error
+    return path
+
+
+def render(results: Results, *, config: str = "", run_name: str = "") -> str:
+    """The whole page as text."""
+    from plotly.offline import get_plotlyjs
+
+    files = resources.files(__package__)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(files.joinpath("template.html.j2").read_text(encoding="utf-8"))
+    plotly_js: str = get_plotlyjs()
+    shown = [section for section in sections(results) if not section.empty]
+    return template.render(
+        results=results,
+        subtitle=_subtitle(results),
+        created=_when(results.created),
+        findings=findings(results),
+        sections=shown,
+        warnings=tables.warnings(results),
+        versions=tables.versions(results),
+        config=config,
+        run_name=run_name,
+        has_figures=any(section.figures for section in shown),
+        style=Markup(files.joinpath("style.css").read_text(encoding="utf-8")),
+        plotly_js=Markup(plotly_js),
+        draw=Markup(DRAW),
+        script_digests=Markup(" ".join(_digest(script) for script in (plotly_js, DRAW))),
+        markup=Markup,
+    )
+
+
+def sections(results: Results) -> list[Section]:
+    """Everything between the findings and the warnings, in order; empty sections included."""
+    metric = results.headline
+    name = METRIC_LABELS.get(metric, metric) if metric else ""
+    side = {True: "right", False: "left"}
+    better = f" Further {side[HIGHER_IS_BETTER[metric]]} is better." if metric in HIGHER_IS_BETTER else ""
+    reference = results.reference
+    who = reference.label if reference else ""
+    table = tables.arms(results)
+    compared = tables.comparisons(results)
+    single = any(row.n_seeds == 1 for row in results.rows)
+    return [
+        Section(
+            "arms",
+            "The arms",
+            "Means over seeds with 95 % intervals; look first at how far the networks stand from the arms that have no "
+            "network. Operations are counted per sample; energy is computed from the counts with the named profile, "
+            "not measured." + (" One seed gives no interval." if single else ""),
+            tables=_some(table),
+        ),
+        Section(
+            "metric",
+            f"{name[:1].upper()}{name[1:]} per arm",
+            "Filled and crossed marks are means with 95 % intervals, the open circles below them single seeds: look "
+            f"whether the intervals are narrow against the distances between arms.{better}",
+            _some(figures.metric_per_arm(results, metric) if metric else None),
+        ),
+        Section(
+            "comparisons",
+            "What differs",
+            "Paired differences between two arms with 95 % intervals: a bar that crosses the line at zero is no "
+            "measurable difference. They are not corrected for their number: one of twenty misses zero by chance.",
+            _some(figures.comparisons(results, metric) if metric else None),
+            _some(compared),
+        ),
+        Section(
+            "costs",
+            "Spikes and operations",
+            "What each arm spends on one sample: look whether a better result was bought with more spikes.",
+            tuple(figures.costs_per_arm(results)),
+            small=True,
+        ),
+        _raster(results, reference),
+        _laws(results, reference),
+        _weights(results, reference),
+        Section(
+            "rates",
+            "Firing rates",
+            "How often neurons fire over the test part: look for neurons that never fire (left end) and for a few that "
+            "fire always (right end).",
+            _some(figures.rates(_one_per_network(results, "histograms"))),
+        ),
+        Section(
+            "learning",
+            "Course of learning",
+            "Activity while networks learn without labels: look whether it settles and whether neurons fall silent.",
+            tuple(figures.learning(_one_per_network(results, "learning"))),
+            small=True,
+        ),
+        Section(
+            "confusion",
+            "Confusions",
+            f"{who} over all seeds, each row one class that was meant: look for dark cells off the diagonal, classes "
+            "taken for one another.",
+            _some(figures.confusion(results.units_of(reference))),
+        ),
+        _forecast(results, reference),
+        Section(
+            "vpt",
+            "Valid prediction time per start",
+            "Each mark is one start, the upright bar the median: look how far single starts lie from it.",
+            _some(figures.vpt_per_start(results)),
+        ),
+        Section(
+            "readout",
+            "Choice of the readout",
+            "Chosen on validation data; the test part was read once, after this choice.",
+            tables=tuple(tables.readouts(results)),
+        ),
+    ]
+
+
+def _raster(results: Results, reference: Key | None) -> Section:
+    unit = _first(results, reference, "raster")
+    figure = figures.raster(unit) if unit else None
+    if unit is None or figure is None:
+        return Section("raster", "")
+    label = detail(unit, "raster", "label")
+    what = "One sample" if label is None else f"One sample of “{label}”"
+    caption = (
+        f"{what} in {unit.key.label}, seed {unit.seed}: each dash is a spike, input channels above, neurons below; look "
+        f"how long activity outlasts its input.{figure.note}"
+    )
+    return Section("raster", "One sample", caption, (figure,))
+
+
+def _laws(results: Results, reference: Key | None) -> Section:
+    unit = _first(results, reference, "histograms")
+    found = figures.histograms(unit, LAWS) if unit else []
+    caption = (
+        f"Drawn for {unit.key.label}, seed {unit.seed}, before anything was learned: look at the spread, which the "
+        "homogeneous arms replace by its mean."
+        if unit
+        else ""
+    )
+    return Section("laws", "Time constants and thresholds", caption, tuple(found), small=True)
+
+
+def _weights(results: Results, reference: Key | None) -> Section:
+    unit = _first(results, reference, "histograms")
+    caption = (
+        f"{unit.key.label}, seed {unit.seed}: look how far learning (filled) moved the weights from where they began "
+        "(dotted). Both outlines enclose the same area."
+        if unit
+        else ""
+    )
+    return Section("weights", "Weights", caption, tuple(figures.weights(unit) if unit else ()), small=True)
+
+
+def _forecast(results: Results, reference: Key | None) -> Section:
+    unit = _first(results, reference, "forecast")
+    figure = figures.forecast(unit) if unit else None
+    if unit is None or figure is None:
+        return Section("forecast", "")
+    caption = (
+        f"{unit.key.label}, seed {unit.seed}, running on its own output: look where the dashed prediction leaves "
+        f"the true course.{figure.note}"
+    )
+    return Section("forecast", "Truth and prediction", caption, (figure,))
+
+
+def _first(results: Results, key: Key | None, part: str) -> Unit | None:
+    return next((unit for unit in results.units_of(key) if detail(unit, part)), None)
+
+
+def _one_per_network(results: Results, part: str) -> list[Unit]:
+    """The first unit with these details of every trained network, in the order of the table."""
+    keys = [row.key for row in results.rows if row.key.stage == "trained"]
+    return [unit for key in keys if (unit := _first(results, key, part)) is not None]
+
+
+def _some(value: _T | None) -> tuple[_T, ...]:
+    return () if value is None else (value,)
+
+
+def _subtitle(results: Results) -> str:
+    """The size of the run in one line."""
+    seeds = {unit.seed for unit in results.units}
+    sizes = [unit.network for unit in results.units_of(results.reference)]
+    parts = [_plural(len(results.rows), "arm"), _plural(len(seeds), "seed")]
+    for name, words in (
+        ("n_neurons", "neurons"),
+        ("n_recurrent_synapses", "recurrent synapses"),
+        ("n_input_synapses", "input synapses"),
+    ):
+        found = [n for size in sizes if isinstance(n := size.get(name), int) and not isinstance(n, bool)]
+        if found and found[0]:
+            same = "" if len(set(found)) == 1 else "about "
+            parts.append(f"{same}{round(sum(found) / len(found)):,} {words}")
+    seconds = sum(unit.wall_s or 0.0 for unit in results.units)
+    if seconds:
+        parts.append(f"{seconds / 60:.1f} minutes of work" if seconds >= 60 else f"{seconds:.1f} s of work")
+    return " · ".join(parts)
+
+
+def _plural(n: int, word: str) -> str:
+    return f"{n} {word}" if n == 1 else f"{n} {word}s"
+
+
+def _when(created: str) -> str:
+    try:
+        moment = datetime.fromisoformat(created)
+    except ValueError:
+        return created
+    zone = moment.strftime(" %Z") if moment.tzinfo else ""
+    return f"{moment.day} {moment.strftime('%B %Y, %H:%M')}{zone}"
+
+
+def _config(run_dir: Path) -> str:
+    path = run_dir / "config.toml"
+    try:
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(f"{path} cannot be read as text ({error}); restore it or run again") from error
+
+
+def _digest(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

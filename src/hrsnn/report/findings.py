@@ -1,0 +1,252 @@
+"""What was found, in plain sentences: pure functions from results to text, used by the report and the command line.
+
+A difference is told with its size, its 95 % interval and the number of paired seeds. An interval that contains zero
+is told as "no measurable difference" or "nothing measurable", one seed as no finding. The questions are fixed
+beforehand, in this table, not chosen by what came out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hrsnn.report.source import HIGHER_IS_BETTER, Comparison, Key, Results
+
+Kind = Literal["gain", "loss", "none", "open", "plain"]
+
+FEW_SEEDS = 5  # with fewer paired seeds an interval is told with a caution
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One sentence; `kind` says what it is: a gain, a loss, nothing measurable, no interval, or a plain statement."""
+
+    kind: Kind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Does `subject` help? Asked of the first of `pairs` (a, b) that the run compares."""
+
+    subject: str
+    pairs: tuple[tuple[Key, Key], ...]
+    plural: bool = False
+    gains: str = "add"
+    loses: str = "cost"
+    against: str = ""
+
+    def verb(self, stem: str) -> str:
+        return stem if self.plural else f"{stem}s"
+
+
+# What the metric is called, and what its amounts are counted in.
+METRIC_NAMES = {
+    "accuracy": ("accuracy", ""),
+    "accuracy_seen": ("accuracy on speakers heard in training", ""),
+    "accuracy_unseen": ("accuracy on speakers never heard", ""),
+    "vpt_lyapunov": ("valid prediction time", " Lyapunov times"),
+    "vpt_lyapunov_04": ("valid prediction time (threshold 0.4)", " Lyapunov times"),
+    "vpt_steps": ("valid prediction time", " steps"),
+    "nrmse": ("NRMSE", ""),
+    "rmse": ("RMSE", ""),
+    "smape": ("sMAPE", ""),
+    "r2": ("R²", ""),
+}
+METRIC_LABELS = {
+    **{metric: name for metric, (name, _) in METRIC_NAMES.items()},
+    "accuracy_seen": "accuracy, seen",
+    "accuracy_unseen": "accuracy, unseen",
+    "vpt_lyapunov": "valid prediction (Lyapunov times)",
+    "vpt_lyapunov_04": "valid prediction, threshold 0.4 (Lyapunov times)",
+    "vpt_steps": "valid prediction (steps)",
+}
+
+
+def findings(results: Results) -> list[Finding]:
+    """The findings of a run on its headline metric, in the order they are told."""
+    metric = results.headline
+    if metric is None:
+        return [Finding("plain", "This run holds no measured values.")]
+    answers = [answer for q in questions(results.reference) if (answer := answered(results, q, metric))]
+    if not answers:
+        answers = [Finding("plain", "This run compares no two arms, so it says nothing about what helps.")]
+    return [*_level(results, metric), *_seen(results), *answers, *_caution(results, metric), *_costs(results)]
+
+
+def questions(reference: Key | None) -> tuple[Question, ...]:
+    """The questions put to a run whose most heterogeneous network is `reference`."""
+    ho, hen, hes, both = Key("HoNHoS"), Key("HeNHoS"), Key("HoNHeS"), Key("HeNHeS")
+    ref = reference or both
+    input_alone = " against the same readout on the encoded input alone"
+    projection = " against a static random projection of the input with as many features"
+    return (
+        Question("Heterogeneous neurons", ((hen, ho), (both, hes), (Key("HeNB"), Key("HoNB"))), plural=True),
+        Question("Heterogeneous plasticity", ((hes, ho), (both, hen))),
+        Question("Heterogeneity of neurons and plasticity together", ((both, ho),)),
+        Question("Unsupervised learning", ((ref, Key(ref.arm, "control", "untrained")),)),
+        Question("Recurrence", ((ref, Key(ref.arm, "control", "no-recurrence")),)),
+        Question("The network", ((ref, Key("InputOnly")),), gains="gain", loses="lose", against=input_alone),
+        Question("The network", ((ref, Key("RandomFeatures")),), gains="gain", loses="lose", against=projection),
+        *(
+            Question("The network", ((ref, Key(arm)),), gains="gain", loses="lose", against=f" against {words}")
+            for arm, words in (
+                ("Persistence", "repeating the last value"),
+                ("ESN-100", "an echo state network of 100 units"),
+                ("NVAR", "nonlinear vector autoregression (NVAR)"),
+            )
+        ),
+    )
+
+
+def answered(results: Results, question: Question, metric: str) -> Finding | None:
+    """The answer this run gives to `question`, or None when it was not asked."""
+    for a, b in question.pairs:
+        comparison = results.compared(a, b, metric)
+        if comparison is not None:
+            return _answer(results, question, comparison)
+    return None
+
+
+def reading(comparison: Comparison) -> Kind:
+    """How a comparison reads: the kind of finding it is, for a metric of known direction or (gain = higher) not.
+
+    >>> c = Comparison(Key("A"), Key("B"), "nrmse", diff=-0.2, ci95=(-0.3, -0.1), n_pairs=5)
+    >>> reading(c)
+    'gain'
+    """
+    if comparison.ci95 is None or comparison.diff is None:
+        return "open"
+    low, high = comparison.ci95
+    if low <= 0 <= high:
+        return "none"
+    return "gain" if (low > 0) == HIGHER_IS_BETTER.get(comparison.metric, True) else "loss"
+
+
+def signed(*values: float) -> list[str]:
+    """Differences with a sign, and so many decimals that none but zero is shown as zero.
+
+    >>> signed(0.031, -0.0004)
+    ['+0.0310', '−0.0004']
+    """
+    decimals = _decimals(values)
+    return [("+" if v > 0 else "−" if v < 0 else "") + f"{abs(v):.{decimals}f}" for v in values]
+
+
+def plain(*values: float) -> list[str]:
+    """Values with so many decimals (at least 3) that none but zero is shown as zero."""
+    return [f"{v:.{_decimals(values)}f}".replace("-", "−") for v in values]
+
+
+def _decimals(values: tuple[float, ...]) -> int:
+    return next((d for d in range(3, 9) if all(v == 0 or round(v, d) != 0 for v in values)), 9)
+
+
+def _answer(results: Results, question: Question, c: Comparison) -> Finding:
+    kind = reading(c)
+    name, unit = METRIC_NAMES.get(c.metric, (c.metric, ""))
+    versus = f"{c.a.label} against {c.b.label}"
+    if c.diff is None:
+        return Finding("open", f"{question.subject}: this run has no value of {name} for {versus}.")
+    if c.ci95 is None:
+        seeds = "one seed" if c.n_pairs == 1 else _seeds(c.n_pairs)
+        change = f"{name} differs by {signed(c.diff)[0]}{unit} ({versus}; {seeds})"
+        return Finding("open", f"{question.subject}: {change}. There is no interval, so this is not yet a finding.")
+    evidence = f"({versus}; {_seeds(c.n_pairs)})"
+    low, high = c.ci95
+    at_cost = _at_cost(results, c)
+    low, high = c.ci95
+    if kind == "none":
+        diff, *interval = signed(c.diff, low, high)
+        nothing = f"{question.verb('add')} nothing measurable{question.against}"
+        if question.subject.startswith("Heterogen"):
+            nothing = f"{question.verb('make')} no measurable difference"
+        change = f"{name} differs by {diff}{unit}, 95 % interval [{', '.join(interval)}], which contains zero"
+        return Finding("none", f"{question.subject} {nothing}: {change} {evidence}.")
+    sign = 1 if low > 0 else -1
+    size, *interval = plain(sign * c.diff, *sorted((sign * low, sign * high)))
+    amount = f"{size} [{', '.join(interval)}]{unit}"
+    if HIGHER_IS_BETTER.get(c.metric) is True:
+        verb = question.verb(question.gains if kind == "gain" else question.loses)
+        noun = "of valid prediction" if unit else name
+        return Finding(kind, f"{question.subject} {verb} {amount} {noun}{question.against}{at_cost} {evidence}.")
+    verb = question.verb("raise" if low > 0 else "lower")
+    known = c.metric in HIGHER_IS_BETTER
+    judged = (", which is better" if kind == "gain" else ", which is worse") if known else ""
+    text = f"{question.subject} {verb} {name} by {amount}{question.against}{at_cost}{judged} {evidence}."
+    return Finding(kind if known else "plain", text)
+
+
+def _level(results: Results, metric: str) -> list[Finding]:
+    row = results.row(results.reference) if results.reference else None
+    estimate = row.metrics.get(metric) if row else None
+    if row is None or estimate is None or estimate.mean is None:
+        return []
+    name, unit = METRIC_NAMES.get(metric, (metric, ""))
+    value, *interval = plain(estimate.mean, *(estimate.ci95 or ()))
+    within = f" [{', '.join(interval)}]" if interval else ""
+    over = "one seed, which gives no interval" if row.n_seeds == 1 else f"{row.n_seeds} seeds"
+    chance = _chance(results) if metric == "accuracy" else ""
+    return [Finding("plain", f"{row.key.label}: {name} {value}{within}{unit} over {over}{chance}.")]
+
+
+def _chance(results: Results) -> str:
+    """What naming the most frequent class of the test part would give, where the labels are known."""
+    for unit in results.units_of(results.reference):
+        labels = unit.details.get("labels")
+        if isinstance(labels, list) and labels and all(isinstance(label, int) for label in labels):
+            share = max(labels.count(label) for label in set(labels)) / len(labels)
+            return f"; naming the most frequent class every time would give {plain(share)[0]}"
+    return ""
+
+
+def _seen(results: Results) -> list[Finding]:
+    row = results.row(results.reference) if results.reference else None
+    seen, unseen = (row.metrics.get(name) if row else None for name in ("accuracy_seen", "accuracy_unseen"))
+    if row is None or seen is None or unseen is None or seen.mean is None or unseen.mean is None:
+        return []
+    known, unknown = plain(seen.mean, unseen.mean)
+    text = f"{row.key.label} has accuracy {known} on speakers heard in training and {unknown} on speakers never heard."
+    return [Finding("plain", text)]
+
+
+def _caution(results: Results, metric: str) -> list[Finding]:
+    pairs = [c.n_pairs for c in results.comparisons if c.metric == metric and c.ci95 is not None]
+    if not pairs or min(pairs) >= FEW_SEEDS:
+        return []
+    return [
+        Finding("plain", f"With only {min(pairs)} paired seeds the intervals themselves are uncertain; use 5 or more.")
+    ]
+
+
+def _costs(results: Results) -> list[Finding]:
+    """Spikes and synaptic operations of the reference network over those of the homogeneous one."""
+    homogeneous = Key("HoNB" if results.reference == Key("HeNB") else "HoNHoS")
+    if results.reference in (None, homogeneous):
+        return []
+    assert results.reference is not None
+    parts = []
+    for cost, words in (("spikes_per_sample", "spikes"), ("synops_recurrent", "recurrent synaptic operations")):
+        ratio = _ratio(results, results.reference, homogeneous, cost)
+        if ratio is None and cost == "spikes_per_sample":
+            ratio = _ratio(results, results.reference, homogeneous, "spikes_per_neuron")
+        if ratio is not None:
+            parts.append(f"{ratio:.2f} times the {words}")
+    if not parts:
+        return []
+    spends = f"{results.reference.label} spends {' and '.join(parts)} of {homogeneous.label}"
+    return [Finding("plain", f"{spends} (means over seeds, counted, not estimated).")]
+
+
+def _at_cost(results: Results, c: Comparison) -> str:
+    ratio = _ratio(results, c.a, c.b, "spikes_per_sample") or _ratio(results, c.a, c.b, "spikes_per_neuron")
+    return "" if ratio is None else f" at {ratio:.2f} times the spikes"
+
+
+def _ratio(results: Results, a: Key, b: Key, cost: str) -> float | None:
+    over, under = (row.costs.get(cost) if (row := results.row(key)) else None for key in (a, b))
+    return None if over is None or not under else over / under
+
+
+def _seeds(n_pairs: int) -> str:
+    return "1 paired seed" if n_pairs == 1 else f"{n_pairs} paired seeds"

@@ -1,0 +1,185 @@
+"""The tables of the report: pure functions from results to rows of text, escaped later by the template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hrsnn.report.figures import quantity, told
+from hrsnn.report.findings import METRIC_LABELS, plain, signed
+from hrsnn.report.source import HIGHER_IS_BETTER, Key, Results, Row, Unit, detail, number
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """`note` stands beside the text in a quieter colour: an interval, a control's name."""
+
+    text: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`n_names`: so many first columns hold names, the others numbers; `title` also stands over folded tables."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    n_names: int = 1
+    title: str = ""
+    folded: bool = False
+
+
+MAX_TRIED = 60
+PREFIXES = ((1e12, "J"), (1e9, "mJ"), (1e6, "µJ"), (1e3, "nJ"), (1.0, "pJ"))
+READOUT_NAMES = {
+    "n_bins": "time bins",
+    "transform": "transform",
+    "model": "model",
+    "regularisation": "regularisation",
+    "validation_accuracy": "accuracy on validation",
+    "validation_nrmse": "NRMSE on validation",
+}
+
+
+def arms(results: Results) -> Table | None:
+    """Every arm with its metrics, spikes, synaptic operations and energy; columns without any value are left out."""
+    if not results.rows:
+        return None
+    found = {name for row in results.rows for name, e in row.metrics.items() if e.mean is not None}
+    metrics = [name for name in [*HIGHER_IS_BETTER, *sorted(found - set(HIGHER_IS_BETTER))] if name in found]
+    costs = [
+        (cost, title)
+        for cost, title in (
+            ("spikes_per_neuron", "spikes / neuron"),
+            ("synops_recurrent", "recurrent ops"),
+            ("synops_input", "input ops"),
+            ("footprint_bytes", "bytes"),
+        )
+        if any(row.costs.get(cost) is not None for row in results.rows)
+    ]
+    profiles = sorted(
+        {name for row in results.rows for name, pj in row.energy_pj.items() if pj is not None}
+    )  # the name of the profile always stands beside an energy
+    units = {name: _energy_unit(row.energy_pj.get(name) for row in results.rows) for name in profiles}
+    rows = []
+    for row in results.rows:
+        energies = (_energy(row.energy_pj.get(name), units[name][0]) for name in profiles)
+        cells = [_name(row.key), Cell(str(row.n_seeds)), *(_estimate(row, name) for name in metrics)]
+        cells += [Cell(quantity(row.costs.get(cost))) for cost, _ in costs] + [Cell(text) for text in energies]
+        rows.append(tuple(cells))
+    titles = [METRIC_LABELS.get(name, name) for name in metrics] + [title for _, title in costs]
+    energy_titles = [f"{units[name][1]} ({name})" for name in profiles]
+    return Table(("arm", "seeds", *titles, *energy_titles), tuple(rows))
+
+
+def comparisons(results: Results) -> Table | None:
+    """Every comparison of every metric, in words."""
+    rows = []
+    for c in results.comparisons:
+        diff = "–" if c.diff is None else signed(c.diff, *(c.ci95 or ()))[0]
+        interval = "–" if c.ci95 is None or c.diff is None else f"[{', '.join(signed(c.diff, *c.ci95)[1:])}]"
+        names = (Cell(c.a.label), Cell(c.b.label), Cell(METRIC_LABELS.get(c.metric, c.metric)))
+        rows.append((*names, Cell(told(c)), Cell(diff), Cell(interval), Cell(str(c.n_pairs))))
+    columns = ("a", "b", "metric", "a is", "a − b", "95 % interval", "paired seeds")
+    return Table(columns, tuple(rows), n_names=4) if rows else None
+
+
+def readouts(results: Results) -> list[Table]:
+    """The readout each arm chose on validation (seeds with one choice together), and what the reference tried."""
+    chosen: dict[tuple[Key, tuple[tuple[str, str], ...]], list[Unit]] = {}
+    for row in results.rows:
+        for unit in results.units_of(row.key):
+            readout = detail(unit, "readout")
+            if isinstance(readout, dict):
+                choice = tuple((str(k), _text(v)) for k, v in readout.items() if k != "tried" and not _is_score(k))
+                chosen.setdefault((row.key, choice), []).append(unit)
+    if not chosen:
+        return []
+    settings = list(dict.fromkeys(name for _, choice in chosen for name, _ in choice))
+    scores = list(
+        dict.fromkeys(str(k) for units in chosen.values() for u in units for k in detail(u, "readout") if _is_score(k))
+    )
+    rows = []
+    for (key, choice), units in chosen.items():
+        told_ = dict(choice)
+        means = [_mean(number(detail(u, "readout", name)) for u in units) for name in scores]
+        seeds = ", ".join(str(u.seed) for u in units)
+        values = [*(told_.get(name, "–") for name in settings), *means]
+        rows.append((_name(key), Cell(seeds), *(Cell(value) for value in values)))
+    columns = ("arm", "seeds", *(READOUT_NAMES.get(name, name) for name in [*settings, *scores]))
+    tables = [Table(columns, tuple(rows))]
+    tried = next((u for u in results.units_of(results.reference) if detail(u, "readout", "tried")), None)
+    if tried is not None:
+        tables.append(_tried(tried))
+    return [table for table in tables if table.rows]
+
+
+def warnings(results: Results) -> list[Cell]:
+    """Every distinct warning, with the units of work that gave it."""
+    found: dict[str, list[str]] = {}
+    for unit in results.units:
+        for text in unit.warnings:
+            found.setdefault(text, []).append(f"{unit.key.label}, seed {unit.seed}")
+    return [
+        Cell(text, "; ".join(where[:6]) + (f"; and {len(where) - 6} more" if len(where) > 6 else ""))
+        for text, where in found.items()
+    ]
+
+
+def versions(results: Results) -> Table | None:
+    rows = tuple((Cell(name), Cell(version)) for name, version in results.versions.items())
+    return Table(("package", "version"), rows, n_names=2) if rows else None
+
+
+def _tried(unit: Unit) -> Table:
+    given = detail(unit, "readout", "tried")
+    settings = [t for t in given if isinstance(t, dict)] if isinstance(given, list) else []
+    names = list(dict.fromkeys(str(name) for t in settings for name in t))
+    best = next((name for name in names if _is_score(name)), None)
+    if best is not None:
+        sign = 1.0 if HIGHER_IS_BETTER.get(best.removeprefix("validation_")) is False else -1.0
+        settings.sort(key=lambda t: (number(t.get(best)) is None, sign * (number(t.get(best)) or 0.0)))
+    shown = settings[:MAX_TRIED]
+    rows = tuple(
+        tuple(Cell(_mean([number(t.get(n))]) if _is_score(n) else _text(t.get(n))) for n in names) for t in shown
+    )
+    part = f", the best {MAX_TRIED}" if len(settings) > MAX_TRIED else ""
+    title = f"What was tried for {unit.key.label}, seed {unit.seed} ({len(settings)} readouts{part})"
+    return Table(tuple(READOUT_NAMES.get(name, name) for name in names), rows, n_names=0, title=title, folded=True)
+
+
+def _name(key: Key) -> Cell:
+    return Cell(key.arm, key.label[len(key.arm) + 2 :])
+
+
+def _estimate(row: Row, metric: str) -> Cell:
+    estimate = row.metrics.get(metric)
+    if estimate is None or estimate.mean is None:
+        return Cell("–")
+    if estimate.ci95 is None:
+        return Cell(plain(estimate.mean)[0])
+    mean, low, high = plain(estimate.mean, *estimate.ci95)
+    return Cell(mean, f"[{low}, {high}]")
+
+
+def _energy_unit(values: Iterable[float | None]) -> tuple[float, str]:
+    largest = max((v for v in values if v is not None), default=0.0)
+    return next(((scale, name) for scale, name in PREFIXES if largest >= scale), PREFIXES[-1])
+
+
+def _energy(pj: float | None, scale: float) -> str:
+    return quantity(None if pj is None else pj / scale)
+
+
+def _is_score(name: object) -> bool:
+    return str(name).startswith("validation_")
+
+
+def _mean(values: Iterable[float | None]) -> str:
+    known = [v for v in values if v is not None]
+    return plain(sum(known) / len(known))[0] if known else "–"
+
+
+def _text(value: object) -> str:
+    value = f"{value:g}" if isinstance(value, float) else "–" if value is None else str(value)
+    return value if len(value) <= 60 else value[:59] + "…"

@@ -1,0 +1,104 @@
+"""learn: unsupervised STDP over recordings; a network goes in, one with other weights comes out (MATH.md 4.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from hrsnn._checks import require
+from hrsnn.data.dataset import Dataset
+from hrsnn.engine import simulate_stdp
+from hrsnn.network import Network
+from hrsnn.randomness import stream
+from hrsnn.spec import Table
+from hrsnn.spikes import Spikes
+
+
+class LearnSpec(Table):
+    """The table `[learn]`: how long plasticity runs.
+
+    n_epochs    passes over the recordings, each in a new random order
+    n_samples   recordings per pass, drawn anew without replacement; 0 takes all
+    """
+
+    n_epochs: Annotated[int, Field(ge=1)] = 1
+    n_samples: Annotated[int, Field(ge=0)] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressEvent:
+    """How far a phase of a unit of work has come, and how alive the network is."""
+
+    phase: Literal["learning", "simulating", "fitting"]
+    done: int
+    total: int
+    spikes_per_neuron: float | None = None
+    silent_share: float | None = None
+
+
+Progress = Callable[[ProgressEvent], None]
+
+
+def no_progress(event: ProgressEvent) -> None:
+    """Tell nobody."""
+
+
+def learn(
+    network: Network,
+    data: Dataset | Spikes,
+    spec: LearnSpec | None = None,
+    *,
+    seed: int = 0,
+    progress: Progress = no_progress,
+    dtype: type = np.float32,
+) -> Network:
+    """The network with the weights that STDP leaves after it saw `data`; labels are not used.
+
+    Every recording starts from the initial state. `seed` orders the recordings. `progress` is called after each one.
+
+    >>> import hrsnn
+    >>> spec = hrsnn.NetworkSpec.preset("HoNHoS", n_inputs=2, n_neurons=20)
+    >>> spikes = hrsnn.Spikes.from_times([[1, 2, 3]], [[0, 1, 0]], n_units=2, n_steps=20, dt_ms=1.0)
+    >>> hrsnn.learn(hrsnn.build(spec, seed=0), spikes).provenance["history"]
+    ['built', 'learned by STDP on 1 recordings']
+    """
+    spec = spec or LearnSpec()
+    spikes = data if isinstance(data, Spikes) else data.spikes
+    require(spikes.n_samples >= 1, "learn", "data", "must hold at least one recording", "none")
+    order = _order(spikes.n_samples, spec, seed)
+    watch = _Watch(progress, order.size, network.n_neurons)
+    learned, _ = simulate_stdp(network, spikes.select(order), progress=watch, dtype=dtype)
+    return learned.with_history(f"learned by STDP on {order.size} recordings")
+
+
+def _order(n: int, spec: LearnSpec, seed: int) -> NDArray[np.int64]:
+    per_epoch = min(n, spec.n_samples or n)
+    epochs = [stream(seed, "learn.order", epoch).permutation(n)[:per_epoch] for epoch in range(spec.n_epochs)]
+    return np.concatenate(epochs)
+
+
+class _Watch:
+    """Turns the spike counts of each sample into progress events over a sliding window of samples."""
+
+    def __init__(self, progress: Progress, total: int, n_neurons: int, window: int = 20) -> None:
+        self._progress, self._total, self._window = progress, total, window
+        self._recent: list[NDArray[Any]] = []
+        self._n_neurons = n_neurons
+
+    def __call__(self, sample: int, counts: NDArray[np.int64]) -> None:
+        self._recent = [*self._recent[-self._window + 1 :], counts]
+        spikes = sum(self._recent)
+        self._progress(
+            ProgressEvent(
+                phase="learning",
+                done=sample + 1,
+                total=self._total,
+                spikes_per_neuron=float(np.sum(spikes)) / self._n_neurons / len(self._recent),
+                silent_share=float(np.mean(spikes == 0)),
+            )
+        )

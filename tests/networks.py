@@ -1,0 +1,117 @@
+"""Small random networks and inputs for tests, as plain functions of a generator and as hypothesis strategies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from hrsnn.network import Network, NeuronTable, StdpRule, SynapseTable
+from hrsnn.spikes import Spikes
+
+
+def neuron_table(n: int, **columns: Any) -> NeuronTable:
+    """`n` equal neurons: tau_mem 20 ms, threshold 1, reset, rest and first potential 0, no refractory period, no bias,
+    synaptic time constants 3 and 6 ms, excitatory; `columns` (numbers or arrays) replace any of these."""
+    defaults = {
+        "tau_mem_ms": 20.0, "v_th": 1.0, "v_reset": 0.0, "v_rest": 0.0, "v_init": 0.0, "t_ref_ms": 0.0, "bias": 0.0,
+        "tau_syn_exc_ms": 3.0, "tau_syn_inh_ms": 6.0, "sign": 1, "population": 0,
+    }  # fmt: skip
+    table = {name: np.broadcast_to(value, n) for name, value in {**defaults, **columns}.items()}
+    return NeuronTable(**table, position=np.zeros((n, 3)))
+
+
+def synapse_table(pre: Any, post: Any, *, n_pre: int, **columns: Any) -> SynapseTable:
+    """Edges with weight 0.5, delay 1 ms, a_plus = a_minus = 0.01, trace time constants 20 ms and w_max 1 where
+    `columns` does not say otherwise."""
+    defaults = {
+        "weight": 0.5, "delay_ms": 1.0, "a_plus": 0.01, "a_minus": 0.01, "tau_plus_ms": 20.0, "tau_minus_ms": 20.0,
+        "w_max": 1.0,
+    }  # fmt: skip
+    return SynapseTable.from_edges(np.asarray(pre, dtype=int), np.asarray(post, dtype=int), n_pre=n_pre, **{
+        **defaults, **columns,
+    })  # fmt: skip
+
+
+def random_network(
+    rng: np.random.Generator,
+    *,
+    n: int = 10,
+    n_inputs: int = 5,
+    density: float = 0.4,
+    dt_ms: float = 1.0,
+    synapse: str = "exp",
+    longest_delay: int = 1,
+    one_tau_recurrent: bool = False,
+    one_tau_inputs: bool = False,
+    rule: StdpRule = StdpRule(),  # noqa: B008 - frozen
+) -> Network:
+    """A network in which every column is random, with weights strong enough for lively spiking.
+
+    `longest_delay` is in steps; `one_tau_*` give all synapses of a table the same trace time constants.
+    """
+    sign = np.where(rng.random(n) < 0.75, 1, -1)
+    v_th = rng.uniform(0.5, 1.5, n)
+    neurons = neuron_table(
+        n,
+        tau_mem_ms=rng.uniform(5, 30, n),
+        v_th=v_th,
+        v_reset=v_th - rng.uniform(0.3, 1.5, n),
+        v_rest=rng.uniform(-0.2, 0.2, n),
+        v_init=rng.uniform(-0.5, 1, n),
+        t_ref_ms=dt_ms * rng.integers(0, 4, n),
+        bias=rng.uniform(-0.2, 0.6, n),
+        tau_syn_exc_ms=rng.uniform(1, 8, n),
+        tau_syn_inh_ms=rng.uniform(1, 8, n),
+        sign=sign,
+    )
+    strength = 1.0 if synapse == "delta" else 4.0 / dt_ms
+
+    def table(n_pre: int, row_sign: Any, one_tau: bool) -> SynapseTable:
+        pre, post = np.nonzero(rng.random((n_pre, n)) < density)
+        size = strength * rng.uniform(0, 1, pre.size)
+        taus = rng.uniform(5, 30, (2, 1 if one_tau else pre.size)) * np.ones(pre.size)
+        return SynapseTable.from_edges(
+            pre,
+            post,
+            n_pre=n_pre,
+            weight=size * row_sign[pre],
+            delay_ms=dt_ms * rng.integers(1, longest_delay + 1, pre.size),
+            a_plus=strength * rng.uniform(0, 0.1, pre.size),
+            a_minus=strength * rng.uniform(0, 0.1, pre.size),
+            tau_plus_ms=taus[0],
+            tau_minus_ms=taus[1],
+            w_max=strength * rng.uniform(1, 1.5, pre.size) * (rng.random(pre.size) < 0.9) + size,
+        )
+
+    recurrent = table(n, sign, one_tau_recurrent)
+    inputs = table(n_inputs, np.ones(n_inputs), one_tau_inputs)
+    return Network(neurons, recurrent, inputs, dt_ms=dt_ms, synapse=synapse, rule=rule)  # type: ignore[arg-type]
+
+
+def random_spikes(
+    rng: np.random.Generator, network: Network, *, n_samples: int = 2, n_steps: int = 40, rate: float = 0.2
+) -> Spikes:
+    """Input in which each channel spikes in each step with probability `rate`; the first of several samples is empty."""
+    raster = rng.random((n_samples, n_steps, network.n_inputs)) < rate
+    if n_samples > 1:
+        raster[0] = False
+    return Spikes.from_dense(raster, dt_ms=network.dt_ms)
+
+
+@st.composite
+def networks_with_spikes(draw: st.DrawFn, **fixed: Any) -> tuple[Network, Spikes]:
+    """A random network and input for it, the odd sizes included; `fixed` goes to `random_network`."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    choices = {
+        "n": draw(st.sampled_from([1, 2, 3, 7, 12, 20, 64, 70])),
+        "n_inputs": draw(st.integers(1, 8)),
+        "density": draw(st.sampled_from([0.0, 0.1, 0.5, 1.0])),
+        "dt_ms": draw(st.sampled_from([1.0, 0.5, 0.1])),
+    }
+    network = random_network(rng, **{**choices, **fixed})
+    n_samples, n_steps = draw(st.integers(0, 3)), draw(st.sampled_from([1, 2, 17, 40]))
+    return network, random_spikes(
+        rng, network, n_samples=n_samples, n_steps=n_steps, rate=draw(st.sampled_from([0.0, 0.05, 0.3]))
+    )
