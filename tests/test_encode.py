@@ -240,7 +240,9 @@ def test_temporal_difference_refuses(change: dict[str, Any], message: str) -> No
 
 
 def test_pooling_from_128_to_32_by_hand() -> None:
-    spikes = pool_events([[0.0, 0.2, 1.0, 2.9]], [[0, 3, 4, 127]], [[0, 3, 0, 127]], [[0, 0, 0, 1]], n_steps=3, dt_ms=1.0)
+    spikes = pool_events(
+        [[0.0, 0.2, 1.0, 2.9]], [[0, 3, 4, 127]], [[0, 3, 0, 127]], [[0, 0, 0, 1]], n_steps=3, dt_ms=1.0
+    )
     assert spikes.n_units == 2048
     assert spikes.step.tolist() == [0, 1, 2]  # the first two fall on one unit and step
     assert spikes.unit.tolist() == [0, 1, 2047]
@@ -322,7 +324,9 @@ def test_the_spikes_of_a_channel_are_those_of_the_closed_form() -> None:
 
 def test_loudness_and_sampling_rate_do_not_matter_much() -> None:
     code = AudioCode(n_channels=16)
-    one, quiet, slow = code.encode([tone(1000), 0.01 * tone(1000), tone(1000, 4000, 8000.0)], [16000, 16000, 8000]).counts()
+    one, quiet, slow = code.encode(
+        [tone(1000), 0.01 * tone(1000), tone(1000, 4000, 8000.0)], [16000, 16000, 8000]
+    ).counts()
     np.testing.assert_array_equal(one, quiet)
     assert np.abs(one - slow).max() <= 0.05 * one.max() + 3  # ringing of the resampler at the ends
 

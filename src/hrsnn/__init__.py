@@ -70,7 +70,7 @@ _HOME = {
     "build": "wiring",
 }
 
-__all__ = ["__version__", *_HOME]  # noqa: PLE0604 - names of strings
+__all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> Any:

@@ -19,6 +19,7 @@ from typing import Any
 import tomli_w
 
 from hrsnn._checks import FileError, InputError, did_you_mean
+from hrsnn.distributions import KINDS as LAWS
 from hrsnn.readout import ReadoutSpec
 from hrsnn.spec import InputSpec, NetworkSpec, PlasticitySpec, PopulationSpec, SynapseSpec, Table, validated
 from hrsnn.tasks import TaskSpec, input_grid
@@ -62,7 +63,7 @@ def load_config(
     source      path of a .toml file, a name from `preset_names()`, or None for spoken-digits. A bare name that is both
                 is the built-in one; write `./name` for the file
     overrides   "table.key=value" each, the value in TOML or a bare word; later ones and deeper ones win.
-                "learn=false" takes that stage out
+                "learn=false" takes that stage out, "learn=true" puts it in
     seed, n_seeds   of `[task]`
     data_dir    where data sets lie; read only when the file leaves `network.n_inputs` or `network.dt_ms` to the task
 
@@ -70,6 +71,7 @@ def load_config(
     """
     tables = _read(source)
     _apply(tables, overrides)
+    tables = {name: content for name, content in tables.items() if content is not None}
     for name, value in (("seed", seed), ("n_seeds", n_seeds)):
         if value is not None:
             _as_table(tables, "task")[name] = value
@@ -158,17 +160,15 @@ def _known_keys(table: str) -> list[str]:
 def _require_known(name: str) -> None:
     table, _, key = name.rpartition(".")
     top = name.split(".")[0]
-    if top not in _MODELS:
-        kind = "table" if table else "key"
-        raise InputError(f"unknown {kind} `{top}`; {did_you_mean(top, _MODELS)}")
-    known = _known_keys(table)
+    known = list(_MODELS) if top not in _MODELS or not table else _known_keys(table)
     if key in known:
         return
-    hint = did_you_mean(key, known)
-    if not hint.startswith("did you mean"):
-        elsewhere = [f"{other}.{key}" for other in _MODELS if key in _known_keys(other)]
-        hint = f'did you mean "{elsewhere[0]}"?' if elsewhere else hint
-    raise InputError(f"unknown key `{name}`; {hint}")
+    kind, wrong, word = ("table", top, top) if top not in _MODELS and table else ("key", name, key)
+    hint = did_you_mean(word, known)
+    elsewhere = [f"{other}.{key}" for other in _MODELS if key in _known_keys(other)]
+    if elsewhere and not hint.startswith("did you mean"):
+        hint = f'did you mean "{elsewhere[0]}"?'
+    raise InputError(f"unknown {kind} `{wrong}`; {hint}")
 
 
 def _network(tables: Mapping[str, Any], task: TaskSpec, data_dir: Path | None) -> NetworkSpec:
@@ -198,10 +198,10 @@ def _network(tables: Mapping[str, Any], task: TaskSpec, data_dir: Path | None) -
 def _apply(tables: dict[str, Any], overrides: Sequence[str]) -> None:
     """Change `tables` by each "a.b=c"; deeper names after shallower ones, otherwise in the order given."""
     for path, value in sorted((_override(text) for text in overrides), key=lambda item: len(item[0])):
-        if path[0] in _OPTIONAL and len(path) == 1 and value is False:
-            tables.pop(path[0], None)
+        if path[0] in _OPTIONAL and len(path) == 1 and isinstance(value, bool):
+            tables[path[0]] = tables.get(path[0], {}) if value else None
             continue
-        _require_known(".".join(path[: 3 if path[:2] in _populations() else 2])) if len(path) > 1 else None
+        _require_known(".".join(path[: 3 if path[:2] in _populations() else 2]))
         inner = tables
         for depth, part in enumerate(path[:-1], start=1):
             inner = _as_table(inner, part, ".".join(path[:depth]))
@@ -231,7 +231,7 @@ def _override(text: str) -> tuple[list[str], Any]:
 
 
 def _as_table(tables: dict[str, Any], name: str, full_name: str = "") -> dict[str, Any]:
-    inner = tables.setdefault(name, {})
+    inner = tables[name] = {} if tables.get(name) is None else tables[name]
     if not isinstance(inner, dict):
         raise InputError(f"`{full_name or name}` is {inner!r}, not a table with keys of its own")
     return inner
@@ -252,17 +252,43 @@ def to_tables(config: Config) -> dict[str, Any]:
 
 
 def to_toml(config: Config) -> str:
-    """The complete text of a config file; `load_config` reads it back as an equal config."""
-    return tomli_w.dumps(to_tables(config))
+    """The complete text of a config file, laws on one line; `load_config` reads it back as an equal config."""
+    lines: list[str] = []
+    for name, table in to_tables(config).items():
+        lines += _lines(name, table)
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _lines(name: str, table: Mapping[str, Any]) -> list[str]:
+    inner = {key: value for key, value in table.items() if isinstance(value, Mapping) and not _is_law(value)}
+    lines = ["", f"[{name}]", *(f"{key} = {_shown(value)}" for key, value in table.items() if key not in inner)]
+    for key, value in inner.items():
+        lines += _lines(f"{name}.{key}", value)
+    return lines
+
+
+def _is_law(value: Mapping[str, Any]) -> bool:
+    return len(value) == 1 and next(iter(value)) in LAWS
 
 
 def first_difference(a: Config, b: Config) -> tuple[str, str, str] | None:
     """Dotted name of the first key that differs, with both values as text ("absent" where there is none)."""
-    ours, theirs = (dict(_keys_given(to_tables(config))) for config in (a, b))
+    ours, theirs = (dict(_flat(to_tables(config))) for config in (a, b))
     for name in [*ours, *theirs]:
         if ours.get(name) != theirs.get(name):
-            return name, *(_shown(values[name]) if name in values else "absent" for values in (ours, theirs))  # type: ignore[return-value]
+            shown = [_shown(values[name]) if name in values else "absent" for values in (ours, theirs)]
+            return name, shown[0], shown[1]
     return None
+
+
+def _flat(tables: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value under its dotted name; laws stay whole."""
+    for key, value in tables.items():
+        name = f"{above}{key}"
+        if isinstance(value, Mapping) and not _is_law(value):
+            yield from _flat(value, f"{name}.")
+        else:
+            yield name, value
 
 
 def _without_none(tables: dict[str, Any]) -> dict[str, Any]:

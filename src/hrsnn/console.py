@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeGuard
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
@@ -38,7 +38,13 @@ class Display(Watcher):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the bars away."""
         if self._bars is not None:
             self._bars.stop()
 
@@ -76,7 +82,8 @@ class Display(Watcher):
                 self._bars.remove_task(self._rows.pop(unit.name))
             self._bars.update(self._all, completed=self.n_done)
             return
-        facts = [f"{name} {plain(value)[0]}" for name in HIGHER_IS_BETTER if _is_number(value := outcome.metrics.get(name))]
+        known = [(name, outcome.metrics.get(name)) for name in HIGHER_IS_BETTER]
+        facts = [f"{name} {plain(value)[0]}" for name, value in known if _is_number(value)]
         per_neuron = outcome.costs.get("spikes_per_neuron")
         if _is_number(per_neuron) and unit.arm not in BASELINES:
             facts.append(f"{per_neuron:.1f} spikes/neuron")
@@ -87,7 +94,7 @@ class Display(Watcher):
         return f"seed {self._seeds.index(unit.seed) + 1} of {len(self._seeds)}"
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
@@ -142,7 +149,7 @@ def summary_text(results: Results) -> str:
     metrics = [name for name in (headline, *_beside(headline)) if name in found]
     head = ["", *(METRIC_LABELS.get(name, name) for name in metrics)]
     head += ["spikes/neuron", "synaptic ops/sample", "pJ (Loihi)"]
-    lines = _aligned([head, *(_row(row, metrics) for row in results.rows)])
+    lines = aligned([head, *(_row(row, metrics) for row in results.rows)])
     return "\n".join([*lines, "", *(finding.text for finding in findings(results))])
 
 
@@ -175,10 +182,17 @@ def _estimate(estimate: Estimate | None) -> str:
     return f"{mean} [{low}, {high}]"
 
 
-def _aligned(rows: list[list[str]]) -> list[str]:
-    """Columns as wide as their widest cell; names to the left, numbers to the right."""
+def aligned(rows: list[list[str]], *, to_right: Sequence[int] | None = None) -> list[str]:
+    """Columns as wide as their widest cell; those in `to_right` (None: all but the first) end at one edge.
+
+    >>> aligned([["a", "10"], ["long", "2"]])
+    ['a      10', 'long    2']
+    """
+    right = range(1, len(rows[0])) if to_right is None else to_right
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
-        "   ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]).rstrip()
+        "   ".join(
+            c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
         for row in rows
     ]

@@ -46,6 +46,8 @@ class ReadoutSpec(Table):
     transform        of every feature before it is standardised: none, sqrt, or log (log(1 + x))
     model            logistic, ridge, or mlp (one hidden layer of 20)
     regularisation   L2 penalty per training sample, so that it means the same for any amount of data
+    scale_floor      features are divided by their spread plus this share of the mean spread, so that those that hardly
+                     ever change do not shout
     neurons          "all", or the share `neuron_share` with the highest betweenness, at least 10 (MATH.md 7.2)
     """
 
@@ -54,6 +56,7 @@ class ReadoutSpec(Table):
     transform: Annotated[list[Transform], Field(min_length=1)] = ["none"]
     model: Model = "logistic"
     regularisation: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = [0.01, 0.1]
+    scale_floor: Annotated[float, Field(ge=0)] = 0.0
     neurons: Literal["all", "betweenness"] = "all"
     neuron_share: Annotated[float, Field(gt=0, le=1)] = 0.1
     tau_filter_ms: Annotated[float, Field(gt=0)] = 30.0
@@ -232,7 +235,7 @@ def _choose(
     read = np.arange(windows.shape[2]) if units is None else units
 
     def fits(windows: NDArray[Any], target: NDArray[np.float64], penalties: Sequence[float], **how: Any) -> Any:
-        x, mean, scale = _standardised(feature_matrix(windows[:, :, read], **how))
+        x, mean, scale = _standardised(feature_matrix(windows[:, :, read], **how), spec.scale_floor)
         for regularisation, layers in fitter(x, target, penalties, seed):
             yield regularisation, Readout(read, spec.features, **how, tau_filter_ms=spec.tau_filter_ms,
                                           mean=mean, scale=scale, layers=layers)  # fmt: skip
@@ -253,9 +256,12 @@ def _choose(
     return Choice(readout, {"model": spec.model, **best}, tried)
 
 
-def _standardised(x: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
-    """`x` (overwritten) with mean 0 and spread 1 per column, and the means and spreads taken out."""
+def _standardised(
+    x: NDArray[np.float32], scale_floor: float
+) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
+    """`x` (overwritten) with mean 0 and about unit spread per column, and the means and scales taken out."""
     mean, scale = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
+    scale += scale_floor * scale.mean()
     scale[scale < 1e-6] = 1.0  # a feature that never changes stays out: it is all zero after centring
     x -= mean.astype(np.float32)
     x /= scale.astype(np.float32)

@@ -99,12 +99,12 @@ class Experiment:
 
     plan        config -> units
     run_unit    (config, unit, data_dir=, progress=) -> UnitResult; the same numbers in any process and order
-    summarise   (config, [(outcome, details)]) -> `task`, `outcomes`, `summary`, `comparisons` of results.json
+    summarise   (config, [(outcome, details)], data_dir=) -> results.json but its schema, date and versions
     """
 
     plan: Callable[[Config], Sequence[Unit]]
     run_unit: Callable[..., UnitResult]
-    summarise: Callable[[Config, list[tuple[Outcome, dict[str, Any]]]], dict[str, Any]]
+    summarise: Callable[..., dict[str, Any]]
 
 
 class Watcher:
@@ -327,7 +327,7 @@ class Log:
         size = self.file.seek(0, os.SEEK_END)
         if size == 0:
             return True
-        with open(self.file.fileno(), "rb", closefd=False, buffering=0) as raw:  # noqa: PTH123 (a descriptor)
+        with open(self.file.fileno(), "rb", closefd=False, buffering=0) as raw:
             raw.seek(-1, os.SEEK_END)
             return raw.read(1) == b"\n"
 
@@ -443,7 +443,8 @@ def _fail(directory: RunDirectory, unit: Unit, failure: _Failure, log: Log) -> N
 
 def _summarised(job: _Job, finished: list[_Stored]) -> dict[str, Any]:
     ordered = sorted(finished, key=lambda stored: stored.outcome.sort_key)
-    summary = job.experiment.summarise(job.config, [(stored.outcome, stored.details) for stored in ordered])
+    pairs = [(stored.outcome, stored.details) for stored in ordered]
+    summary = job.experiment.summarise(job.config, pairs, data_dir=job.data_dir)
     results: dict[str, Any] = plain_values(summary)
     return {**results, "schema": RESULTS_SCHEMA, "created": _now(), "versions": versions()}
 

@@ -73,7 +73,9 @@ class InputSpec(Table):
     subset_share      share of neurons that may receive input
     p_connect         P_IR, probability of each (channel, subset neuron) pair
     span              width of the window of neighbouring channels a neuron listens to, as a share of all channels;
-                      window centres are uniform; 1 is the whole input
+                      1 is the whole input. Windows are cut at the ends of the input
+    tonotopic         centres of the windows follow the first axis of the grid, so that neighbours listen to
+                      neighbouring channels; otherwise they are uniform
     weight_excitatory, weight_inhibitory   mean weight onto neurons of that sign, gamma with `weight_shape`
     delay_ms          law of the delays; draws are rounded to whole steps, at least one (so 0 is one step)
     """
@@ -81,6 +83,7 @@ class InputSpec(Table):
     subset_share: Probability = 0.3
     p_connect: Probability = 0.05
     span: Annotated[float, Field(gt=0, le=1)] = 1.0
+    tonotopic: bool = False
     weight_excitatory: NonNegative = 0.6
     weight_inhibitory: NonNegative = 0.3
     weight_shape: Positive = 1.0

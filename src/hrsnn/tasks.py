@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from hrsnn import classification, data, forecast
 from hrsnn._checks import InputError
 from hrsnn.data.dataset import Dataset, Series, Splits
 from hrsnn.data.own import csv_series, events_npz, split, wav_folder
+from hrsnn.encode.duration import stretch
 from hrsnn.evaluation import Evaluation, Label
 from hrsnn.forecast import ForecastSpec, ForecastTask
 from hrsnn.network import Network
@@ -36,6 +38,7 @@ class TaskSpec(Table):
                   forecasts, persistence, esn-100, nvar
     seed, n_seeds   first seed and number of seeds
     dt_ms, n_channels, max_ms   grid of recorded spikes; 0 leaves each to the data set
+    stretch_ms, tail_ms   bring every recording to this length, then silence; 0 leaves recordings as they are
     forecast      how a series is encoded, split and forecast
     """
 
@@ -48,6 +51,8 @@ class TaskSpec(Table):
     dt_ms: Annotated[float, Field(ge=0)] = 0.0
     n_channels: Annotated[int, Field(ge=0)] = 0
     max_ms: Annotated[float, Field(ge=0)] = 0.0
+    stretch_ms: Annotated[float, Field(ge=0)] = 0.0
+    tail_ms: Annotated[float, Field(ge=0)] = 0.0
     forecast: ForecastSpec = ForecastSpec()
 
 
@@ -63,7 +68,9 @@ def load_task(name: str | TaskSpec = "spoken-digits", *, data_dir: Path | None =
     """
     spec = name if isinstance(name, TaskSpec) else TaskSpec(name=name)
     loaded = _own(spec) if spec.path else data.load(spec.name, data_dir=data_dir, **_options(spec))
-    return ForecastTask.of(loaded, spec.forecast) if isinstance(loaded, Series) else loaded
+    if isinstance(loaded, Series):
+        return ForecastTask.of(loaded, spec.forecast)
+    return _stretched(loaded, spec) if spec.stretch_ms else loaded
 
 
 def _own(spec: TaskSpec) -> Splits | Series:
@@ -79,6 +86,13 @@ def _own(spec: TaskSpec) -> Splits | Series:
     else:
         raise InputError(f"`task.path` must be a folder of WAV files, an .npz or a .csv file that exists, got {path}")
     return split(dataset, seed=0, name=spec.name)
+
+
+def _stretched(splits: Splits, spec: TaskSpec) -> Splits:
+    def of(part: Dataset) -> Dataset:
+        return replace(part, spikes=stretch(part.spikes, duration_ms=spec.stretch_ms, tail_ms=spec.tail_ms))
+
+    return replace(splits, train=of(splits.train), validation=of(splits.validation), test=of(splits.test))
 
 
 def _options(spec: TaskSpec) -> dict[str, Any]:

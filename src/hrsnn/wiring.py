@@ -192,16 +192,25 @@ def _inputs(spec: NetworkSpec, neurons: NeuronTable, seed: int) -> SynapseTable:
     n, n_inputs, rule = len(neurons), spec.n_inputs, spec.input
     subset = np.zeros(n, dtype=bool)
     subset[rng.permutation(n)[: round(rule.subset_share * n)]] = True
-    width = max(1, round(rule.span * n_inputs))
-    first = np.floor(rng.random(n) * (n_inputs - width + 1)).astype(np.int64)
-    offset = np.arange(n_inputs)[:, None] - first[None, :]
-    listens = subset[None, :] & (offset >= 0) & (offset < width)
+    listens = subset[None, :] & _within_window(spec, neurons, rng)
     pre, post = np.nonzero(listens & (rng.random((n_inputs, n)) < rule.p_connect))
     mean = np.where(neurons.sign[post] > 0, rule.weight_excitatory, rule.weight_inhibitory)
     return _table(
         spec, "inputs", seed, pre, post, mean,
         sign=np.ones(pre.size, dtype=np.int8), shape=rule.weight_shape, delay=rule.delay_ms, n_pre=n_inputs,
     )  # fmt: skip
+
+
+def _within_window(spec: NetworkSpec, neurons: NeuronTable, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Which channel each neuron may listen to, shape (n_inputs, N)."""
+    centre = rng.random(len(neurons))  # drawn in any case: the pairs drawn later do not depend on the choice
+    if spec.input.span == 1:
+        return np.ones((spec.n_inputs, len(neurons)), dtype=bool)
+    if spec.input.tonotopic:
+        along = neurons.position[:, 0]
+        centre = (along + centre) / (along.max() + 1)  # anywhere in the neuron's share of the axis
+    channel = (np.arange(spec.n_inputs) + 0.5) / spec.n_inputs
+    return np.asarray(np.abs(channel[:, None] - centre[None, :]) < spec.input.span / 2)
 
 
 # -- columns of both tables ----------------------------------------------------------------------------------------

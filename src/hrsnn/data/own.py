@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import re
+import struct
 import warnings
 import zipfile
 from collections.abc import Sequence
@@ -243,7 +244,15 @@ def _read_wav(path: Path) -> tuple[NDArray[np.float64], float]:
             warnings.simplefilter("error", wavfile.WavFileWarning)
             warnings.filterwarnings("ignore", "Chunk .non-data. not understood", wavfile.WavFileWarning)
             rate, data = wavfile.read(path)
-    except (OSError, ValueError, EOFError, wavfile.WavFileWarning, ArithmeticError, UnboundLocalError) as error:
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        wavfile.WavFileWarning,
+        ArithmeticError,
+        UnboundLocalError,
+        struct.error,
+    ) as error:
         raise FileError(f"{path}: cannot be read as WAV ({error})") from error
     if data.size == 0:
         raise InputError(f"{path}: the recording has no samples")

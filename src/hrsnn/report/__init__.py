@@ -149,7 +149,7 @@ def sections(results: Results) -> list[Section]:
         Section(
             "metric",
             f"{name[:1].upper()}{name[1:]} per arm",
-            "Filled and crossed marks are means with 95 % intervals, the open circles below them single seeds: look "
+            "Large marks are means with 95 % intervals, the small circles below them single seeds: look "
             f"whether the intervals are narrow against the distances between arms.{better}",
             _some(figures.metric_per_arm(results, metric) if metric else None),
         ),
@@ -202,7 +202,7 @@ def sections(results: Results) -> list[Section]:
         Section(
             "readout",
             "Choice of the readout",
-            "Chosen on validation data; the test part was read once, after this choice.",
+            "Chosen on validation data, for each seed by itself (×3: by three seeds); test data came after.",
             tables=tuple(tables.readouts(results)),
         ),
     ]
@@ -216,8 +216,8 @@ def _raster(results: Results, reference: Key | None) -> Section:
     label = detail(unit, "raster", "label")
     what = "One sample" if label is None else f"One sample of “{label}”"
     caption = (
-        f"{what} in {unit.key.label}, seed {unit.seed}: each dash is a spike, input channels above, neurons below; look "
-        f"how long activity outlasts its input.{figure.note}"
+        f"{what} in {unit.key.label}, seed {unit.seed}: each dash is a spike, input channels above, neurons below; "
+        f"look how long activity outlasts its input.{figure.note}"
     )
     return Section("raster", "One sample", caption, (figure,))
 

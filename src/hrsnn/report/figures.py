@@ -189,32 +189,25 @@ def costs_per_arm(results: Results) -> list[Figure]:
 
 
 def _bars(rows: list[Row], title: str, parts: tuple[tuple[str, str], ...]) -> Figure:
-    data = []
-    for cost, name in parts:
+    """Stacked bars; the first part is filled in the colour of its arm, the second pale with an outline."""
+
+    def marker(colours: list[str], part: int) -> dict[str, Any]:
+        fills = colours if part == 0 else [_faded(colour) for colour in colours]
+        return {"color": fills, "line": {"color": colours, "width": 1.2}}
+
+    data: list[dict[str, Any]] = []
+    for part, (cost, name) in enumerate(parts):
         values = [row.costs.get(cost) for row in rows]
-        pattern = {"shape": "/", "fgcolor": "#ffffff", "size": 6} if name == "input" else {}
-        data.append(
-            {
-                "type": "bar",
-                "orientation": "h",
-                "x": values,
-                "y": list(range(len(rows))),
-                "name": name,
-                "showlegend": False,
-                "marker": {"color": [style(row.key)[0] for row in rows], "pattern": pattern},
-                "hovertext": [
-                    f"{shown(row.key.label)}<br>{quantity(value)} {name or 'spikes per neuron'}"
-                    for row, value in zip(rows, values, strict=True)
-                ],
-                "hoverinfo": "text",
-            }
-        )
+        tips = [
+            f"{shown(row.key.label)}<br>{quantity(value)} {name or 'spikes per neuron'}"
+            for row, value in zip(rows, values, strict=True)
+        ]
+        colours = [style(row.key)[0] for row in rows]
+        bars = {"type": "bar", "orientation": "h", "x": values, "y": list(range(len(rows))), "showlegend": False}
+        data.append({**bars, "marker": marker(colours, part), "hovertext": tips, "hoverinfo": "text"})
     if len(parts) > 1:  # the legend's own squares are grey: the arms have the colours
-        for _, name in parts:
-            pattern = {"shape": "/", "fgcolor": "#ffffff", "size": 6} if name == "input" else {}
-            data.append(
-                {"type": "bar", "x": [None], "y": [0], "name": name, "marker": {"color": GREY, "pattern": pattern}}
-            )
+        for part, (_, name) in enumerate(parts):
+            data.append({"type": "bar", "x": [None], "y": [0], "name": name, "marker": marker([GREY], part)})
     axis = {**_axis(""), "rangemode": "tozero", "tickformat": "~s"}
     layout = _layout(xaxis=axis, yaxis=_names([_two_lines(row.key) for row in rows]), barmode="stack", bargap=0.35)
     return _figure(data, layout, title, 86 + 36 * len(rows), title=title)
@@ -389,7 +382,9 @@ def confusion(units: Sequence[Unit]) -> Figure | None:
         "zmin": 0, "zmax": 1, "hoverinfo": "text", "hovertext": tips, "xgap": 1, "ygap": 1,
         "colorscale": [[0, "#f4f6f8"], [0.5, "#5b9cc9"], [1, "#08306b"]],
         "colorbar": {
-            "title": {"text": "share of row", "side": "right"}, "thickness": 10, "len": 0.6, "outlinewidth": 0,
+            "title": {"text": "share of the row", "side": "top", "font": {"size": 12}}, "orientation": "h",
+            "thickness": 8, "len": 0.5, "x": 0, "xanchor": "left", "y": 1.01, "yanchor": "bottom", "outlinewidth": 0,
+            "tickvals": [0, 0.5, 1], "tickfont": {"size": 11},
         },
     }  # fmt: skip
     if n <= 12:
@@ -402,8 +397,12 @@ def confusion(units: Sequence[Unit]) -> Figure | None:
         "range": [-0.5, n - 0.5], "ticks": "",
     }  # fmt: skip
     layout = _layout(
-        xaxis={**ticks, "title": {"text": "said", "standoff": 8}, "tickangle": -90 if n > 6 else 0},
-        yaxis={**ticks, "title": {"text": "meant", "standoff": 8}, "range": [n - 0.5, -0.5]},
+        xaxis={
+            **ticks,
+            "title": {"text": "said", "standoff": 8, "font": {"size": 13}},
+            "tickangle": -90 if n > 6 else 0,
+        },
+        yaxis={**ticks, "title": {"text": "meant", "standoff": 8, "font": {"size": 13}}, "range": [n - 0.5, -0.5]},
     )
     return _figure([heat], layout, "confusion matrix", 620, square=True)
 
@@ -530,7 +529,8 @@ def _layout(**parts: Any) -> dict[str, Any]:
             "bgcolor": "#ffffff", "bordercolor": PALE, "font": {"family": FONT, "size": 13, "color": INK},
             "align": "left",
         },
-        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "font": {"size": 12}},
+        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "font": {"size": 12},
+                   "traceorder": "normal"},
         **parts,
     }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -85,32 +86,24 @@ def comparisons(results: Results) -> Table | None:
 
 
 def readouts(results: Results) -> list[Table]:
-    """The readout each arm chose on validation (seeds with one choice together), and what the reference tried."""
-    chosen: dict[tuple[Key, tuple[tuple[str, str], ...]], list[Unit]] = {}
-    for row in results.rows:
-        for unit in results.units_of(row.key):
-            readout = detail(unit, "readout")
-            if isinstance(readout, dict):
-                choice = tuple((str(k), _text(v)) for k, v in readout.items() if k != "tried" and not _is_score(k))
-                chosen.setdefault((row.key, choice), []).append(unit)
-    if not chosen:
-        return []
-    settings = list(dict.fromkeys(name for _, choice in chosen for name, _ in choice))
-    scores = list(
-        dict.fromkeys(str(k) for units in chosen.values() for u in units for k in detail(u, "readout") if _is_score(k))
-    )
+    """The readout each arm chose on validation, one row per arm, and all that the reference arm tried."""
+    chosen = {
+        row.key: [readout for u in results.units_of(row.key) if isinstance(readout := detail(u, "readout"), dict)]
+        for row in results.rows
+    }
+    names = list(dict.fromkeys(str(n) for rs in chosen.values() for r in rs for n in r if n != "tried"))
+    names.sort(key=_is_score)
     rows = []
-    for (key, choice), units in chosen.items():
-        told_ = dict(choice)
-        means = [_mean(number(detail(u, "readout", name)) for u in units) for name in scores]
-        seeds = ", ".join(str(u.seed) for u in units)
-        values = [*(told_.get(name, "–") for name in settings), *means]
-        rows.append((_name(key), Cell(seeds), *(Cell(value) for value in values)))
-    columns = ("arm", "seeds", *(READOUT_NAMES.get(name, name) for name in [*settings, *scores]))
-    tables = [Table(columns, tuple(rows))]
+    for key, several in chosen.items():
+        if several:
+            values = (
+                _mean(number(r.get(n)) for r in several) if _is_score(n) else _counted(_text(r.get(n)) for r in several)
+                for n in names
+            )
+            rows.append((_name(key), Cell(str(len(several))), *(Cell(value) for value in values)))
+    columns = ("arm", "seeds", *(READOUT_NAMES.get(name, name) for name in names))
     tried = next((u for u in results.units_of(results.reference) if detail(u, "readout", "tried")), None)
-    if tried is not None:
-        tables.append(_tried(tried))
+    tables = [Table(columns, tuple(rows)), *([] if tried is None else [_tried(tried)])]
     return [table for table in tables if table.rows]
 
 
@@ -173,6 +166,12 @@ def _energy(pj: float | None, scale: float) -> str:
 
 def _is_score(name: object) -> bool:
     return str(name).startswith("validation_")
+
+
+def _counted(values: Iterable[str]) -> str:
+    """What several seeds chose: the value alone where they agree, else each with how often it was chosen."""
+    counts = Counter(values).most_common()
+    return counts[0][0] if len(counts) == 1 else ", ".join(f"{value} ×{n}" for value, n in counts)
 
 
 def _mean(values: Iterable[float | None]) -> str:

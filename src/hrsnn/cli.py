@@ -1,0 +1,351 @@
+"""The command `hrsnn`: parse, call, print, exit code. 0 done, 1 failed, 2 wrong usage or bad input, 130 interrupted.
+
+Results go to standard output, progress and errors to standard error. Everything heavy is imported inside verbs. A
+command of typer only parses: it returns what is to be done, which runs outside of typer's own handling of errors.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hrsnn._version import __version__
+
+if TYPE_CHECKING:
+    from hrsnn.data import Entry
+
+Verb = Callable[[], int]
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="hrsnn",
+    help="Heterogeneous recurrent spiking neural networks: train, compare, report.",
+    add_completion=False,
+    no_args_is_help=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="List, check and download data sets.", rich_markup_mode=None, no_args_is_help=False)
+app.add_typer(data_app, name="data")
+
+_DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Where data sets lie; else $HRSNN_DATA, else the user cache.", show_default=False),
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on standard output.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        words = list(sys.argv[1:] if arguments is None else arguments)
+        asked = app(words or ["--help"], prog_name="hrsnn", standalone_mode=False)
+        code = asked() if callable(asked) else int(asked or OK)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        code = INTERRUPTED
+    except BrokenPipeError:  # `hrsnn ... | head`: the reader has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = OK
+    except Exception as error:
+        code = _told(error)
+    return code
+
+
+def _told(error: Exception) -> int:
+    """Say in one sentence what went wrong; the exit code."""
+    if hasattr(error, "format_message"):  # a usage error of typer, whose class differs between its versions
+        _complain(f"{error.format_message()} (`hrsnn --help` and `hrsnn VERB --help` list what there is)")
+        return USAGE
+    from hrsnn._checks import HrsnnError, InputError
+
+    if isinstance(error, HrsnnError):
+        _complain(str(error))
+        code = USAGE if isinstance(error, InputError) else FAILED
+    elif isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        _complain(f"{place}{error.strerror or error}")
+        code = FAILED
+    else:
+        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        _complain(f"internal error, please report it: {text}; HRSNN_DEBUG=1 shows the traceback")
+        code = FAILED
+    if os.environ.get("HRSNN_DEBUG"):
+        traceback.print_exception(error)
+    return code
+
+
+def _complain(sentence: str) -> None:
+    print("hrsnn: " + " ".join(sentence.split()), file=sys.stderr)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, sort_keys=True, allow_nan=False))
+
+
+@app.callback(invoke_without_command=True)
+def _top(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> Verb | None:
+    if version:
+        print(f"hrsnn {__version__}")
+        raise typer.Exit
+    return None
+
+
+# -- run ---------------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def run(
+    config: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="CONFIG.toml | NAME", help="A config file or a built-in config.", show_default="spoken-digits"
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="TABLE.KEY=VALUE", help="Change a value, e.g. network.tau_mem_ms=15. Repeatable."
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="First seed.", show_default=False)] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds.", show_default=False)] = None,
+    out: Annotated[Path | None, typer.Option(help="Directory of the run.", show_default="runs/<task>-<k>")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Finish what was begun in --out.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one per core")] = None,
+    data_dir: _DataDir = None,
+    as_json: _Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> Verb:
+    """Train networks on a task, compare them, and write results.json and report.html."""
+
+    def do() -> int:
+        _stop_on_termination()
+        from hrsnn import experiments, runs
+        from hrsnn._checks import InputError, RunError
+        from hrsnn.config import load_config
+        from hrsnn.console import Display
+
+        with Display(quiet=quiet) as display:
+            try:
+                settings = load_config(config, set_ or (), seed=seed, n_seeds=seeds, data_dir=data_dir)
+                display.say(f"{settings.task.name}   {experiments.describe_task(settings, data_dir)}")
+                functions = runs.Experiment(experiments.plan, experiments.run_unit, experiments.summarise)
+                finished = runs.execute(
+                    settings, functions, out=out, data_dir=data_dir, jobs=jobs, resume=resume, force=force,
+                    watcher=display,
+                )  # fmt: skip
+            except (KeyboardInterrupt, RunError, OSError) as error:
+                display.close()
+                if display.path is None:
+                    raise
+                line = runs.resume_command(display.path, data_dir=data_dir, jobs=jobs)
+                kept = f"{display.n_done} of {display.n_units} units are finished; go on with:\n  {line}"
+                interrupted = isinstance(error, KeyboardInterrupt)
+                _complain("interrupted" if interrupted else str(error))
+                print(kept, file=sys.stderr)
+                return INTERRUPTED if interrupted else FAILED
+            except InputError:
+                raise
+            except Exception as error:
+                if display.path is None:
+                    raise
+                raise RunError(
+                    f"internal error, please report it: {type(error).__name__}: {error}; the traceback is in "
+                    f"{display.path / 'log.jsonl'}"
+                ) from error
+        if finished.was_complete:
+            display.say(f"{finished.path} was complete already: {finished.n_units} units, nothing to do")
+        if as_json:
+            sys.stdout.write((finished.path / "results.json").read_text(encoding="utf-8"))
+            return OK
+        _print_summary(finished.path)
+        return OK
+
+    return do
+
+
+def _print_summary(path: Path) -> None:
+    from hrsnn.console import summary_text
+    from hrsnn.report.source import read_run
+
+    print(f"\n{summary_text(read_run(path))}")
+    print(f"Report: {path / 'report.html'}")
+
+
+def _stop_on_termination() -> None:
+    """SIGTERM and a closed terminal end a run as Ctrl-C does."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # nohup stays nohup
+                signal.signal(number, stop)
+
+
+# -- report ------------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def report(
+    run_dir: Annotated[
+        Path, typer.Argument(metavar="RUN_DIR", help="Directory of a finished run.", show_default=False)
+    ],
+    as_json: _Json = False,
+) -> Verb:
+    """Build report.html of a finished run again."""
+
+    def do() -> int:
+        from hrsnn.report import write_report
+
+        path = write_report(run_dir)
+        if as_json:
+            _print_json({"report": str(path)})
+        else:
+            _print_summary(run_dir)
+        return OK
+
+    return do
+
+
+# -- data --------------------------------------------------------------------------------------------------------------
+
+
+@data_app.callback(invoke_without_command=True)
+def _data(context: typer.Context) -> Verb | None:
+    return data_list() if context.invoked_subcommand is None else None
+
+
+@data_app.command("list")
+def data_list(data_dir: _DataDir = None, as_json: _Json = False) -> Verb:
+    """List the data sets by name."""
+
+    def do() -> int:
+        from hrsnn.console import aligned
+        from hrsnn.data import catalogue, data_directory
+
+        directory = data_directory(data_dir)
+        entries = [(entry, _state(entry, directory)) for entry in catalogue()]
+        if as_json:
+            fields = ("name", "kind", "description", "size", "licence", "availability")
+            rows = [{**{f: getattr(entry, f) for f in fields}, "state": state} for entry, state in entries]
+            _print_json({"directory": str(directory), "data_sets": rows})
+            return OK
+        table = [[e.name, e.size, state, e.licence, e.description] for e, state in entries]
+        for line in aligned([["name", "size", "state", "licence", "what it is"], *table], to_right=()):
+            print(line)
+        print(f"Data directory: {directory}")
+        return OK
+
+    return do
+
+
+@data_app.command("check")
+def data_check(
+    name: Annotated[str | None, typer.Argument(help="A data set; all when absent.", show_default=False)] = None,
+    data_dir: _DataDir = None,
+    as_json: _Json = False,
+) -> Verb:
+    """Compare the files of a data set with their checksums.
+
+    Exit code 1 when a file is damaged, or missing from the data set that was named.
+    """
+
+    def do() -> int:
+        from hrsnn.data import catalogue, check
+
+        names = [name] if name else [entry.name for entry in catalogue()]
+        found = {n: check(n, data_dir) for n in names}
+        if as_json:
+            states = {n: [{"path": str(f.path), "state": f.state, "detail": f.detail} for f in found[n]] for n in names}
+            _print_json(states)
+        else:
+            for n in names:
+                for file in found[n]:
+                    print(f"{n}: {file.path}: {file.state}" + (f" ({file.detail})" if file.detail else ""))
+                if not found[n]:
+                    print(f"{n}: ok (needs no file)")
+        bad = {"damaged", "missing"} if name else {"damaged"}
+        return FAILED if any(file.state in bad for files in found.values() for file in files) else OK
+
+    return do
+
+
+@data_app.command("download")
+def data_download(
+    name: Annotated[str, typer.Argument(help="A data set.", show_default=False)],
+    data_dir: _DataDir = None,
+    as_json: _Json = False,
+) -> Verb:
+    """Download a data set from its publisher into the data directory."""
+
+    def do() -> int:
+        from hrsnn.data import download
+
+        paths = [str(path) for path in download(name, data_dir)]
+        if as_json:
+            _print_json({"files": paths})
+        else:
+            print("\n".join(paths))
+        return OK
+
+    return do
+
+
+def _state(entry: Entry, directory: Path) -> str:
+    if not entry.files:
+        return entry.availability
+    forms = [{directory / path, directory / path.removesuffix(".gz")} for path, _ in entry.files]
+    if all(any(form.is_file() for form in either) for either in forms):
+        return "there"
+    return "can be downloaded" if entry.availability == "download" else "not there"
+
+
+# -- doctor ------------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def doctor(data_dir: _DataDir = None, as_json: _Json = False) -> Verb:
+    """Say what this installation can do: versions, threads, extras, GPU, data. Exit code 1 if `run` cannot work."""
+
+    def do() -> int:
+        from hrsnn.console import aligned
+        from hrsnn.doctor import examine
+
+        findings = examine(data_dir)
+        works = all(finding.ok for finding in findings if finding.needed)
+        if as_json:
+            rows = [{"topic": f.topic, "ok": f.ok, "needed": f.needed, "text": f.text} for f in findings]
+            _print_json({"ok": works, "findings": rows})
+        else:
+            marks = {True: "ok", False: "-"}
+            table = [["FAIL" if f.needed and not f.ok else marks[f.ok], f.topic, f.text] for f in findings]
+            print("\n".join(aligned(table, to_right=())))
+            print("`hrsnn run` can work here." if works else "`hrsnn run` cannot work here; see FAIL above.")
+        return OK if works else FAILED
+
+    return do
+
+
+if __name__ == "__main__":
+    sys.exit(main())

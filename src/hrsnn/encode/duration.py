@@ -1,0 +1,36 @@
+"""Recordings of different length brought to one length."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hrsnn._checks import require
+from hrsnn.spikes import Spikes
+
+
+def stretch(spikes: Spikes, *, duration_ms: float, tail_ms: float = 0.0) -> Spikes:
+    """Every sample stretched or squeezed in time so that it lasts `duration_ms`, then silence for `tail_ms`.
+
+    A sample lasts from the start of the grid to the end of the step of its last event; events of one unit that come
+    to lie in one step become one. The step `dt_ms` stays. An empty sample stays empty.
+
+    >>> s = Spikes.from_times([[0.0, 3.0], [0.0, 9.0]], [[0, 1], [0, 1]], n_units=2, n_steps=10, dt_ms=1.0)
+    >>> stretch(s, duration_ms=8.0).step.tolist()
+    [1, 7, 0, 7]
+    """
+    n_event_steps, n_tail_steps = round(duration_ms / spikes.dt_ms), round(tail_ms / spikes.dt_ms)
+    require(n_event_steps >= 1, "stretch", "duration_ms", f"must be at least one step of {spikes.dt_ms:g}", duration_ms)
+    require(n_tail_steps >= 0, "stretch", "tail_ms", "must be >= 0", tail_ms)
+    sample = spikes.sample_of_event()
+    last = np.zeros(spikes.n_samples, dtype=np.int64)
+    np.maximum.at(last, sample, spikes.step)
+    # The middle of a step goes to the step that holds its image: the last one ends inside the duration.
+    step = ((2 * spikes.step.astype(np.int64) + 1) * n_event_steps) // (2 * (last[sample] + 1))
+    n_steps = n_event_steps + n_tail_steps
+    key = np.unique((sample * n_steps + step) * spikes.n_units + spikes.unit)
+    sample_and_step, unit = np.divmod(key, spikes.n_units)
+    new_sample, new_step = np.divmod(sample_and_step, n_steps)
+    ptr = np.concatenate([[0], np.cumsum(np.bincount(new_sample, minlength=spikes.n_samples))])
+    return Spikes(
+        ptr, new_step.astype(np.int32), unit.astype(np.int32), spikes.n_units, n_steps, spikes.dt_ms
+    )  # fmt: skip

@@ -1,0 +1,298 @@
+"""A run as units of work: which arms, controls and seeds; what one of them does; what all of them say together."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from hrsnn import tasks
+from hrsnn.config import Config
+from hrsnn.data.dataset import Splits
+from hrsnn.engine import Record, simulate
+from hrsnn.evaluation import Evaluation, Label
+from hrsnn.metrics import interval_of_mean, paired_interval
+from hrsnn.network import Network
+from hrsnn.outcome import Outcome, Stage, without_nan
+from hrsnn.readout import Readout
+from hrsnn.tasks import CONTROL_ARMS, Control, Task, TaskSpec
+from hrsnn.train import Progress, ProgressEvent, learn, no_progress
+from hrsnn.wiring import build
+
+# Scores that comparisons are made of; per test recording or per start of a forecast.
+_COMPARED_FORECAST = ("vpt_lyapunov", "vpt_lyapunov_04", "vpt_steps", "rmse")
+_N_HISTOGRAM_BINS = 40
+_N_RASTER_SPIKES = 20_000
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Unit:
+    """One arm, stage, method and seed: what is done, saved and resumed as a whole."""
+
+    arm: str
+    stage: Stage
+    method: str | None
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The stem of the unit's files: `<arm>-s<seed>[-<stage>-<method>]`."""
+        tail = f"-{self.stage}-{self.method}" if self.method else ""
+        return f"{self.arm}-s{self.seed}{tail}"
+
+
+@dataclass(frozen=True, slots=True)
+class UnitResult:
+    """A finished unit: its outcome, what the report draws, and the trained things (None for controls without)."""
+
+    outcome: Outcome
+    details: dict[str, Any]
+    network: Network | None
+    readout: Readout | None
+
+
+def plan(config: Config) -> list[Unit]:
+    """All units of the run, seed by seed, so that an interrupted run has whole comparisons."""
+    task = config.task
+    units = []
+    for seed in range(task.seed, task.seed + task.n_seeds):
+        units += [Unit(arm, "trained", None, seed) for arm in task.arms]
+        for control in task.controls:
+            if control in CONTROL_ARMS:
+                units.append(Unit(CONTROL_ARMS[control], "trained", None, seed))
+            elif (
+                control == "no-recurrence" or config.learn is not None
+            ):  # without learning, untrained is the arm itself
+                units.append(Unit(task.arms[-1], "control", control, seed))
+    return units
+
+
+def describe_task(config: Config, data_dir: Path | None = None) -> str:
+    """One line for people about the data of a run."""
+    return tasks.describe(_task(config, data_dir))
+
+
+def run_unit(
+    config: Config, unit: Unit, *, data_dir: Path | None = None, progress: Progress = no_progress
+) -> UnitResult:
+    """Do one unit of work. The result depends on config and unit alone, not on threads or what ran before."""
+    started = time.perf_counter()
+    with threadpool_limits(1):
+        task = _task(config, data_dir)
+        control = _control_of(unit)
+        if control is not None:
+            evaluation = tasks.evaluate_control(
+                control, task, config.readout, seed=unit.seed, n_features=config.network.n_neurons
+            )
+            network = None
+        else:
+            evaluation, network = _evaluate_arm(config, unit, task, progress)
+    outcome = replace(evaluation.outcome, wall_s=time.perf_counter() - started)
+    return UnitResult(outcome, without_nan(_plain(evaluation.details)), network, evaluation.readout)
+
+
+@lru_cache(maxsize=1)
+def _task_of(table: str, data_dir: Path | None) -> Task:
+    return tasks.load_task(TaskSpec.model_validate_json(table), data_dir=data_dir)
+
+
+def _task(config: Config, data_dir: Path | None) -> Task:
+    """The task of a config, loaded once per process: units of one run share it."""
+    return _task_of(config.task.model_dump_json(), data_dir)
+
+
+def _control_of(unit: Unit) -> Control | None:
+    return next((control for control, arm in CONTROL_ARMS.items() if arm == unit.arm), None)
+
+
+def _evaluate_arm(config: Config, unit: Unit, task: Task, progress: Progress) -> tuple[Evaluation, Network]:
+    """Build, learn unless untrained, evaluate; what the report draws of a network is added to the details."""
+    before = build(config.network.arm(unit.arm), seed=unit.seed)  # type: ignore[arg-type]
+    if unit.method == "no-recurrence":
+        before = before.keep_synapses(np.zeros(len(before.recurrent), dtype=bool))
+    network, course = before, _Course(progress)
+    if config.learn is not None and unit.method != "untrained":
+        network = learn(before, task.train, config.learn, seed=unit.seed, progress=course)
+    label = Label(unit.arm, unit.stage, unit.method, unit.seed)
+    evaluation = tasks.evaluate_network(network, task, config.readout, label=label, progress=progress)
+    details = evaluation.details
+    details["learning"] = course.to_dict()
+    details["histograms"] = _histograms(before, network, details.pop("rate_hz"))
+    if isinstance(task, Splits) and unit.stage == "trained" and unit.seed == config.task.seed:
+        details["raster"] = _raster(network, task)
+    return evaluation, network
+
+
+class _Course:
+    """Passes progress on and keeps about fifty points of the course of learning."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._events: list[ProgressEvent] = []
+
+    def __call__(self, event: ProgressEvent) -> None:
+        if event.done == event.total or event.done % max(1, event.total // 50) == 0:
+            self._events.append(event)
+        self._progress(event)
+
+    def to_dict(self) -> dict[str, list[float | None]]:
+        return {
+            "sample": [event.done for event in self._events],
+            "spikes_per_neuron": [event.spikes_per_neuron for event in self._events],
+            "silent_share": [event.silent_share for event in self._events],
+        }
+
+
+# -- material of the report ------------------------------------------------------------------------------------------
+
+
+def _histograms(before: Network, after: Network, rate_hz: NDArray[Any]) -> dict[str, Any]:
+    excitatory = before.neurons.sign > 0
+    columns: dict[str, NDArray[Any]] = {
+        "tau_mem_ms_excitatory": before.neurons.tau_mem_ms[excitatory],
+        "tau_mem_ms_inhibitory": before.neurons.tau_mem_ms[~excitatory],
+        "v_th": before.neurons.v_th,
+        "a_plus": before.inputs.a_plus,
+        "tau_plus_ms": before.inputs.tau_plus_ms,
+        "rate_hz": rate_hz,
+    }
+    found = {name: _histogram(values, [values]) for name, values in columns.items() if values.size}
+    for table in ("recurrent", "inputs"):
+        weights = [np.abs(getattr(network, table).weight) for network in (before, after)]
+        if weights[0].size:
+            stem = "weight_recurrent" if table == "recurrent" else "weight_input"
+            found[f"{stem}_before"] = _histogram(weights[0], weights)
+            found[f"{stem}_after"] = _histogram(weights[1], weights)
+    return found
+
+
+def _histogram(values: NDArray[Any], sharing_edges: Sequence[NDArray[Any]]) -> dict[str, Any]:
+    together = np.concatenate(sharing_edges).astype(float)
+    edges = np.histogram_bin_edges(together, bins=_N_HISTOGRAM_BINS)
+    return {"edges": edges, "counts": np.histogram(values.astype(float), bins=edges)[0]}
+
+
+def _raster(network: Network, task: Splits) -> dict[str, Any]:
+    """Input and spikes of the first test recording; excitatory neurons first, each group by rising time constant."""
+    sample = task.test.spikes.select([0])
+    spikes = simulate(network, sample, record=Record(spikes=True)).spikes
+    assert spikes is not None
+    order = np.lexsort((network.neurons.tau_mem_ms, network.neurons.sign < 0))
+    row = np.empty(network.n_neurons, dtype=np.int64)
+    row[order] = np.arange(network.n_neurons)
+    shown = slice(None, None, 1 + spikes.n_events // _N_RASTER_SPIKES)
+    return {
+        "time_ms": spikes.step[shown] * spikes.dt_ms,
+        "unit": row[spikes.unit[shown]],
+        "n_neurons": network.n_neurons,
+        "n_excitatory": network.n_excitatory,
+        "duration_ms": sample.n_steps * sample.dt_ms,
+        "label": task.class_names[task.test.labels[0]],
+        "input_time_ms": sample.step * sample.dt_ms,
+        "input_unit": sample.unit,
+        "n_inputs": sample.n_units,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Nested values with NumPy arrays and numbers turned into lists and numbers."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+
+
+# -- all units together ----------------------------------------------------------------------------------------------
+
+
+def summarise(
+    config: Config, results: Sequence[tuple[Outcome, dict[str, Any]]], *, data_dir: Path | None = None
+) -> dict[str, Any]:
+    """The document of results.json without its head: outcomes, means over seeds, paired comparisons (DESIGN.md 3.4)."""
+    results = sorted(results, key=lambda result: result[0].sort_key)
+    groups: dict[str, list[tuple[Outcome, dict[str, Any]]]] = defaultdict(list)
+    for outcome, details in results:
+        groups[outcome.label].append((outcome, details))
+    task = _task(config, data_dir)
+    facts = {"description": tasks.describe(task)}
+    if isinstance(task, Splits):
+        facts |= {"licence": task.licence, "source": task.source}
+    return {
+        "task": config.task.name,
+        "data": facts,
+        "outcomes": [outcome.to_dict() for outcome, _ in results],
+        "summary": [_summary([outcome for outcome, _ in group]) for group in groups.values()],
+        "comparisons": _comparisons(config, groups),
+    }
+
+
+def _summary(outcomes: list[Outcome]) -> dict[str, Any]:
+    first = outcomes[0]
+
+    def spread(values: list[Any]) -> dict[str, Any]:
+        known = np.array([v for v in values if v is not None], dtype=float)
+        if known.size == 0:
+            return {"mean": None, "sd": None, "ci95": None}
+        sd = float(known.std(ddof=1)) if known.size > 1 else None
+        return {"mean": float(known.mean()), "sd": sd, "ci95": interval_of_mean(known)}
+
+    costs: dict[str, Any] = {}
+    for name, value in first.costs.items():
+        if isinstance(value, dict):
+            costs[name] = {key: spread([o.costs[name][key] for o in outcomes]) for key in value}
+        else:
+            costs[name] = spread([o.costs[name] for o in outcomes])
+    return {
+        "arm": first.arm,
+        "stage": first.stage,
+        "method": first.method,
+        "n_seeds": len(outcomes),
+        "metrics": {name: spread([o.metrics[name] for o in outcomes]) for name in first.metrics},
+        "costs": costs,
+    }
+
+
+def _comparisons(config: Config, groups: dict[str, list[tuple[Outcome, dict[str, Any]]]]) -> list[dict[str, Any]]:
+    """The last arm against every other arm and control, and the arms against the first: paired by seed and recording."""
+    reference, *_ = reversed(config.task.arms)
+    pairs = [(reference, label) for label in groups if label != reference]
+    pairs += [(arm, config.task.arms[0]) for arm in config.task.arms[1:-1]]
+    found = []
+    for a, b in pairs:
+        if a not in groups or b not in groups:
+            continue
+        for metric in _scores(groups[a][0][1]):
+            seeds = sorted({o.seed for o, _ in groups[a]} & {o.seed for o, _ in groups[b]})
+            by_seed = [{o.seed: _scores(d)[metric] for o, d in groups[label]} for label in (a, b)]
+            difference = np.array([np.subtract(by_seed[0][seed], by_seed[1][seed]) for seed in seeds])
+            if difference.size == 0:
+                continue
+            found.append(
+                {
+                    "a": a, "b": b, "metric": metric, "diff": float(difference.mean()),
+                    "ci95": paired_interval(difference), "n_pairs": len(seeds),
+                }
+            )  # fmt: skip
+    return found
+
+
+def _scores(details: dict[str, Any]) -> dict[str, NDArray[np.float64]]:
+    """Per test recording, or per start of a forecast, the scores that comparisons are made of."""
+    if "predictions" in details:
+        right = np.asarray(details["predictions"]) == np.asarray(details["labels"])
+        scores = {"accuracy": right.astype(float)}
+        seen = np.asarray(details.get("seen", []), dtype=bool)
+        if seen.any() and not seen.all():
+            scores |= {"accuracy_seen": right[seen].astype(float), "accuracy_unseen": right[~seen].astype(float)}
+        return scores
+    by_start = details.get("by_start", {})
+    return {name: np.asarray(by_start[name]) for name in _COMPARED_FORECAST if name in by_start}
