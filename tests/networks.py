@@ -93,7 +93,7 @@ def random_network(
 def random_spikes(
     rng: np.random.Generator, network: Network, *, n_samples: int = 2, n_steps: int = 40, rate: float = 0.2
 ) -> Spikes:
-    """Input in which each channel spikes in each step with probability `rate`; the first of several samples is empty."""
+    """Each channel spikes in each step with probability `rate`; the first of several samples is empty."""
     raster = rng.random((n_samples, n_steps, network.n_inputs)) < rate
     if n_samples > 1:
         raster[0] = False

@@ -159,16 +159,16 @@ def test_fit_takes_the_range_of_the_series() -> None:
 def test_population_refuses_values_that_are_not_finite(bad: float) -> None:
     with pytest.raises(InputError, match=r"`values` .* must be finite, got .* at index \(0, 1, 0\)"):
         CODE.encode([[[0.0, 0.0], [bad, 0.0]]])
-    with pytest.raises(InputError, match="`series` .* must be finite"):
+    with pytest.raises(InputError, match=r"`series` .* must be finite"):
         PopulationCode.fit([[0.0], [bad]])
 
 
 def test_population_refuses() -> None:
-    with pytest.raises(InputError, match="must vary in every variable, got 3.0 at index 1"):
+    with pytest.raises(InputError, match=r"must vary in every variable, got 3.0 at index 1"):
         PopulationCode.fit([[0.0, 3.0], [1.0, 3.0]])
-    with pytest.raises(InputError, match="`highs` .* above `lows`, got 0.0 at index 0"):
+    with pytest.raises(InputError, match=r"`highs` .* above `lows`, got 0.0 at index 0"):
         PopulationCode((0.0,), (0.0,))
-    with pytest.raises(InputError, match="`highs` .* must have length 2, got length 1"):
+    with pytest.raises(InputError, match=r"`highs` .* must have length 2, got length 1"):
         PopulationCode((0.0, 0.0), (1.0,))
     with pytest.raises(InputError, match="`hold_ms`"):
         PopulationCode((0.0,), (1.0,), hold_ms=20.5)
@@ -378,7 +378,8 @@ def test_audio_refuses(signal: Any, rate: Any, message: str) -> None:
     "change",
     [
         {"n_channels": 0}, {"f_min_hz": -1.0}, {"f_max_hz": 9000.0}, {"f_max_hz": 50.0}, {"compression": "cube"},
-        {"neuron": "izhikevich"}, {"tau_ms": np.nan}, {"gain": 0.0}, {"loudness": 0.0}, {"dt_ms": 0.03}, {"threshold": -1.0},
+        {"neuron": "izhikevich"}, {"tau_ms": np.nan}, {"gain": 0.0}, {"loudness": 0.0}, {"dt_ms": 0.03},
+        {"threshold": -1.0},
     ],
 )  # fmt: skip
 def test_an_impossible_audio_code_is_named(change: dict[str, Any]) -> None:

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from networks import networks_with_spikes
 
 from hrsnn.engine import Record, Recording, State, simulate, simulate_stdp
 from hrsnn.network import Network, StdpRule
 from hrsnn.spikes import Spikes
+from networks import networks_with_spikes
 
 DTYPES = [np.float32, np.float64]
 

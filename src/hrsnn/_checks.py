@@ -64,18 +64,22 @@ def check_column(
 
     Real columns must be finite; integer columns must hold integers exactly.
     """
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # nested lists of different lengths
+        raise InputError(f"`{name}` of `{owner}` must have one dimension: {error}") from error
     require(array.ndim == 1, owner, name, "must have one dimension", f"shape {array.shape}")
     if length is not None:
         require(array.size == length, owner, name, f"must have length {length}", f"length {array.size}")
-    require(
-        np.issubdtype(array.dtype, np.number) or array.dtype == bool, owner, name, "must be numbers",
-        f"dtype {array.dtype}",
-    )  # fmt: skip
+    require(array.dtype.kind in "biuf", owner, name, "must be real numbers", f"dtype {array.dtype}")
     check_all(owner, name, "must be finite", array, np.isfinite(array))
-    column = np.ascontiguousarray(array.astype(dtype, copy=array.flags.writeable))
-    if np.issubdtype(dtype, np.integer):
-        check_all(owner, name, f"must be whole numbers that fit {np.dtype(dtype).name}", array, column == array)
+    # Only an array that nobody can write to, itself or through what it is a view of, is taken without a copy.
+    may_change = array.flags.writeable or not array.flags.owndata
+    with np.errstate(invalid="ignore", over="ignore"):  # what does not fit is told below
+        column: NDArray[Any] = np.ascontiguousarray(array.astype(dtype, copy=may_change))
+    fits = column == array if np.issubdtype(dtype, np.integer) else np.isfinite(column)
+    what = "whole numbers that fit" if np.issubdtype(dtype, np.integer) else "numbers that fit"
+    check_all(owner, name, f"must be {what} {np.dtype(dtype).name}", array, fits)
     if above is not None:
         check_all(owner, name, f"must be > {above:g}", array, column > above)
     if at_least is not None:
@@ -108,5 +112,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        value = np.array2string(value, separator=", ", threshold=20)
     text = value if isinstance(value, str) else repr(value)
     return text if len(text) <= 200 else text[:197] + "..."

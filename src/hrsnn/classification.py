@@ -6,7 +6,7 @@ Train fits, validation chooses, test is read once, by `_evaluate`, whatever made
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ def evaluate_network(
     spikes = task.test.spikes
 
     def costs(fitted: Readout) -> Costs:
-        recording = Recording(counts=counts[:, None, :], filtered=None, spikes=None, state=None)
+        recording = Recording(counts[:, None, :].astype(np.int32), filtered=None, spikes=None, state=None)
         synops_readout = fitted.count_synops(windows["test"])
         return count_costs(network, spikes, recording, synops_readout=synops_readout, readout_bytes=fitted.n_bytes)
 
@@ -56,36 +56,63 @@ def evaluate_network(
 
 
 def evaluate_input_only(task: Splits, readout: ReadoutSpec, *, label: Label) -> Evaluation:
-    """The same readout on the encoded input itself."""
+    """The same readout on the encoded input itself: its time bins, of single channels or of pools of neighbours."""
     started = time.perf_counter()
-    windows = {part: getattr(task, part).spikes.counts(readout.n_bins_recorded) for part in PARTS}
-    as_counts = readout.model_copy(update={"features": "counts"})
-    return _evaluate(windows, task, as_counts, label=label, costs=_readout_costs(task, windows), started=started)
+    fits = []
+    for pool in readout.channel_pools:
+        windows = {part: _pooled_counts(getattr(task, part).spikes, readout.n_bins_recorded, pool) for part in PARTS}
+        fits.append((_fit(windows, task, _of_counts(readout), units=None, seed=label.seed), windows, {"pool": pool}))
+    return _finish_best(fits, task, label, started)
 
 
-def evaluate_random_features(task: Splits, readout: ReadoutSpec, *, n_features: int, label: Label) -> Evaluation:
-    """The same readout on a static random projection of the input, ReLU(W x), with `n_features` per time bin.
+def evaluate_random_features(task: Splits, readout: ReadoutSpec, *, n_neurons: int, label: Label) -> Evaluation:
+    """The same readout on a static random projection of the input, ReLU(W x), with as many features as the network.
 
-    x are the standardised counts of a bin and W is Gaussian, one for all bins. Bins are projected as the readout
-    sees them, so each alternative number of bins is projected anew.
+    x are the standardised counts of all bins and channels (or pools of them), W is Gaussian. The network has
+    `n_neurons` features per bin.
     """
     started = time.perf_counter()
-    projection = stream(label.seed, "random-features").standard_normal((task.n_inputs, n_features), dtype=np.float32)
-    best: tuple[Choice, dict[str, NDArray[Any]]] | None = None
-    tried: list[dict[str, Any]] = []
-    for n_bins in readout.n_bins:
-        counts = {part: getattr(task, part).spikes.counts(n_bins).astype(np.float32) for part in PARTS}
-        mean, scale = counts["train"].mean(axis=(0, 1)), counts["train"].std(axis=(0, 1)) + np.float32(1e-6)
-        gain = projection / np.float32(np.sqrt(task.n_inputs))
-        windows = {part: np.maximum(((x - mean) / scale) @ gain, 0) for part, x in counts.items()}
-        alternative = readout.model_copy(update={"features": "counts", "n_bins": [n_bins]})
-        choice = _fit(windows, task, alternative, units=None, seed=label.seed)
-        tried += choice.tried
-        if best is None or choice.chosen["validation_accuracy"] > best[0].chosen["validation_accuracy"]:
-            best = choice, windows
-    assert best is not None  # n_bins holds at least one number
-    choice, windows = Choice(best[0].readout, best[0].chosen, tried), best[1]
-    return _finish(choice, windows, task, label=label, costs=_readout_costs(task, windows), started=started)
+    fits = []
+    for pool in readout.channel_pools:
+        for n_bins in readout.n_bins:
+            x = {
+                part: _pooled_counts(getattr(task, part).spikes, n_bins, pool).reshape(len(_labels(task, part)), -1)
+                for part in PARTS
+            }
+            mean, scale = x["train"].mean(axis=0), x["train"].std(axis=0)
+            rng = stream(label.seed, "random-features")
+            projection = rng.standard_normal((mean.size, n_bins * n_neurons), dtype=np.float32)
+            gain = projection / (np.sqrt(mean.size) * np.where(scale > 0, scale, 1.0))[:, None].astype(np.float32)
+            windows = {part: np.maximum((values - mean) @ gain, 0)[:, None, :] for part, values in x.items()}
+            alternative = _of_counts(readout).model_copy(update={"n_bins": [1]})
+            choice = _fit(windows, task, alternative, units=None, seed=label.seed)
+            fits.append((choice, windows, {"pool": pool, "n_bins": n_bins}))
+    return _finish_best(fits, task, label, started)
+
+
+def _pooled_counts(spikes: Spikes, n_bins: int, pool: int) -> NDArray[np.float32]:
+    """Counts (n_samples, n_bins, n_units / pool) of pools of neighbouring channels; the last pool may be smaller."""
+    counts = spikes.counts(n_bins)
+    return np.add.reduceat(counts, np.arange(0, spikes.n_units, pool), axis=2, dtype=np.float32)
+
+
+def _of_counts(readout: ReadoutSpec) -> ReadoutSpec:
+    return readout.model_copy(update={"features": "counts"})
+
+
+def _labels(task: Splits, part: str) -> NDArray[np.int64]:
+    labels: NDArray[np.int64] = getattr(task, part).labels
+    return labels
+
+
+def _finish_best(
+    fits: Sequence[tuple[Choice, Windows, dict[str, int]]], task: Splits, label: Label, started: float
+) -> Evaluation:
+    """The alternative that validation likes best, scored on the test part; `facts` say what it is beside its spec."""
+    tried = [{**entry, **facts} for choice, _, facts in fits for entry in choice.tried]
+    choice, windows, facts = max(fits, key=lambda fit: float(fit[0].chosen["validation_accuracy"]))
+    chosen = Choice(choice.readout, {**choice.chosen, **facts}, tried)
+    return _finish(chosen, windows, task, label=label, costs=_readout_costs(task, windows), started=started)
 
 
 def activity(network: Network, spikes: Spikes, readout: Readout) -> NDArray[Any]:
@@ -106,12 +133,15 @@ def _simulate(
         filtered_every=spikes.n_steps if filtered else None,
         tau_filter_ms=readout.tau_filter_ms,
     )
-    windows, counts = [], []
-    for start in range(0, spikes.n_samples, _SAMPLES_AT_A_TIME):
+    windows: list[NDArray[Any]] = []
+    counts: list[NDArray[np.int64]] = []
+    for start in range(0, spikes.n_samples or 1, _SAMPLES_AT_A_TIME):  # once also for no sample: its shapes are known
         chunk = spikes.select(slice(start, start + _SAMPLES_AT_A_TIME))
         recording = simulate(network, chunk, record=record)
-        windows.append(recording.filtered if filtered else recording.counts)
+        windows.append(recording.counts if recording.filtered is None else recording.filtered)
         counts.append(recording.spike_counts)
+        if chunk.n_samples == 0:
+            break
         share_silent = float(np.mean(counts[-1].sum(axis=0) == 0))
         done = start + chunk.n_samples
         progress(ProgressEvent("simulating", done, spikes.n_samples, float(counts[-1].mean()), share_silent))
@@ -168,19 +198,18 @@ def _finish(
         "class_names": list(task.class_names),
         "readout": {**choice.chosen, "tried": choice.tried},
     }
-    if task.unseen is not None:
-        details["seen"] = (~task.unseen).tolist()
+    if task.seen is not None and task.unseen is not None:
+        details |= {"seen": task.seen.tolist(), "unseen": task.unseen.tolist()}
     return Evaluation(outcome, choice.readout, details)
 
 
 def _accuracies(predictions: NDArray[np.int64], task: Splits) -> dict[str, float]:
-    """Accuracy on the test part, and apart for speakers that the fitted readout had seen or not."""
+    """Accuracy on the test part and, where recordings have speakers, on `Splits.seen` and `Splits.unseen` apart."""
     right = predictions == task.test.labels
     scores = {"accuracy": float(right.mean())}
-    if task.unseen is not None:
-        for name, rows in (("accuracy_seen", ~task.unseen), ("accuracy_unseen", task.unseen)):
-            if rows.any():
-                scores[name] = float(right[rows].mean())
+    for name, rows in (("accuracy_seen", task.seen), ("accuracy_unseen", task.unseen)):
+        if rows is not None and rows.any():
+            scores[name] = float(right[rows].mean())
     return scores
 
 

@@ -59,10 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain("interrupted")
         code = INTERRUPTED
     except BrokenPipeError:  # `hrsnn ... | head`: the reader has what it wanted
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = OK
     except Exception as error:
         code = _told(error)
+    try:
+        sys.stdout.flush()
+    except OSError:  # what is left cannot be written; Python would complain once more when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
 
 
@@ -146,7 +149,7 @@ def run(
         with Display(quiet=quiet) as display:
             try:
                 settings = load_config(config, set_ or (), seed=seed, n_seeds=seeds, data_dir=data_dir)
-                display.say(f"{settings.task.name}   {experiments.describe_task(settings, data_dir)}")
+                display.headline = lambda: f"{settings.task.name}   {experiments.describe_task(settings, data_dir)}"
                 functions = runs.Experiment(experiments.plan, experiments.run_unit, experiments.summarise)
                 finished = runs.execute(
                     settings, functions, out=out, data_dir=data_dir, jobs=jobs, resume=resume, force=force,

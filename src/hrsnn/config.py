@@ -138,7 +138,7 @@ def _keys_given(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield table, content
             continue
         if table not in _MODELS:
-            yield table, content
+            yield f"{table}.", content
         for key, value in content.items():
             if table == "network" and key in _POPULATIONS:
                 if not isinstance(value, Mapping):

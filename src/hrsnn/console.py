@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeGuard
@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.text import Text
 
 from hrsnn.outcome import Outcome
-from hrsnn.report.findings import METRIC_LABELS, findings, plain
+from hrsnn.report.findings import METRIC_LABELS, found, plain
 from hrsnn.report.source import BASELINES, HIGHER_IS_BETTER, Estimate, Key, Results, Row
 from hrsnn.runs import Unit, Watcher
 from hrsnn.train import ProgressEvent
@@ -26,6 +26,7 @@ class Display(Watcher):
     """Follows a run on standard error: moving bars in a terminal, one line per finished unit elsewhere."""
 
     def __init__(self, *, quiet: bool = False) -> None:
+        self.headline: Callable[[], str] | None = None  # asked for when the directory is ours
         self.path: Path | None = None
         self.n_units = self.n_done = 0
         self._quiet = quiet
@@ -56,7 +57,9 @@ class Display(Watcher):
     def opened(self, path: Path, units: Sequence[Unit], n_done: int) -> None:
         self.path, self.n_units, self.n_done = path, len(units), n_done
         self._seeds = sorted({unit.seed for unit in units})
-        if n_done:
+        if self.headline is not None and not self._quiet:
+            self.say(self.headline())
+        if 0 < n_done < len(units):
             self.say(f"{n_done} of {len(units)} units were finished before")
         if self._console.is_terminal and not self._quiet:
             self._bars = _bars(self._console)
@@ -73,7 +76,8 @@ class Display(Watcher):
         same = self._bars.tasks[self._bars.task_ids.index(row)].description == what
         if not same:
             self._bars.reset(row, total=event.total, description=what)
-        self._bars.update(row, total=event.total, completed=event.done, activity=_activity(event))
+        told = {"activity": activity} if (activity := _activity(event)) else {}  # fitting tells none: the last stays
+        self._bars.update(row, total=event.total, completed=event.done, **told)
 
     def finished(self, unit: Unit, outcome: Outcome) -> None:
         self.n_done += 1
@@ -83,7 +87,7 @@ class Display(Watcher):
             self._bars.update(self._all, completed=self.n_done)
             return
         known = [(name, outcome.metrics.get(name)) for name in HIGHER_IS_BETTER]
-        facts = [f"{name} {plain(value)[0]}" for name, value in known if _is_number(value)]
+        facts = [f"{name} {plain(value)[0]}" for name, value in known if _is_number(value)][:1]
         per_neuron = outcome.costs.get("spikes_per_neuron")
         if _is_number(per_neuron) and unit.arm not in BASELINES:
             facts.append(f"{per_neuron:.1f} spikes/neuron")
@@ -114,24 +118,28 @@ def _activity(event: ProgressEvent) -> str:
 class _TimeLeft(ProgressColumn):
     max_refresh = 0.5
 
+    def __init__(self, suffix: str) -> None:
+        super().__init__()
+        self._suffix = suffix
+
     def render(self, task: Task) -> Text:
         left = task.time_remaining
         if left is None or task.finished:
             return Text("")
         minutes, seconds = divmod(int(left), 60)
-        return Text(f"{minutes // 60}:{minutes % 60:02}:{seconds:02} left", no_wrap=True)
+        return Text(f"{minutes // 60}:{minutes % 60:02}:{seconds:02}{self._suffix}", no_wrap=True)
 
 
 def _bars(console: Console) -> Progress:
+    wide = console.width >= 100
     columns: list[ProgressColumn] = [
         TextColumn("{task.description}", markup=False),
         TextColumn("{task.fields[seed]}", markup=False),
-        BarColumn(bar_width=25 if console.width >= 110 else 10),
+        *([BarColumn(bar_width=25 if console.width >= 120 else 10)] if wide else []),
         TextColumn("{task.percentage:>3.0f} %", markup=False),
-        _TimeLeft(),
+        _TimeLeft(" left" if wide else ""),
+        TextColumn("{task.fields[activity]}", markup=False),
     ]
-    if console.width >= 90:
-        columns.append(TextColumn("{task.fields[activity]}", markup=False))
     # Units take seconds to minutes: time left is estimated over a long stretch.
     return Progress(*columns, console=console, transient=True, speed_estimate_period=600.0)
 
@@ -144,13 +152,13 @@ def summary_text(results: Results) -> str:
 
     One row per arm; metric as mean and 95 % interval over seeds; costs per sample.
     """
-    found = {name for row in results.rows for name, e in row.metrics.items() if e.mean is not None}
+    measured = {name for row in results.rows for name, e in row.metrics.items() if e.mean is not None}
     headline = results.headline
-    metrics = [name for name in (headline, *_beside(headline)) if name in found]
+    metrics = [name for name in (headline, *_beside(headline)) if name in measured]
     head = ["", *(METRIC_LABELS.get(name, name) for name in metrics)]
     head += ["spikes/neuron", "synaptic ops/sample", "pJ (Loihi)"]
     lines = aligned([head, *(_row(row, metrics) for row in results.rows)])
-    return "\n".join([*lines, "", *(finding.text for finding in findings(results))])
+    return "\n".join([*lines, "", *(finding.text for finding in found(results))])
 
 
 def _beside(headline: str | None) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import core_schema
-from scipy import stats
+from scipy import special, stats
 
 from hrsnn._checks import InputError, check_column, did_you_mean, require
 
@@ -42,6 +42,10 @@ class Distribution(ABC):
     @abstractmethod
     def quantile(self, u: ArrayLike) -> NDArray[np.float64]:
         """The value below which a share `u` of the law lies; same shape as `u`, which lies in [0, 1]."""
+
+    @abstractmethod
+    def upper_quantile(self, u: ArrayLike) -> NDArray[np.float64]:
+        """The value above which a share `u` lies: `quantile(1 - u)` without the loss of digits at small `u`."""
 
     @property
     @abstractmethod
@@ -90,6 +94,9 @@ class _Continuous(Distribution):
     def quantile(self, u: ArrayLike) -> NDArray[np.float64]:
         return np.asarray(self._law.ppf(u), dtype=np.float64)
 
+    def upper_quantile(self, u: ArrayLike) -> NDArray[np.float64]:
+        return np.asarray(self._law.isf(u), dtype=np.float64)
+
     @property
     def variance(self) -> float:
         return float(self._law.var())
@@ -120,6 +127,9 @@ class Constant(Distribution):
 
     def quantile(self, u: ArrayLike) -> NDArray[np.float64]:
         return np.full(np.shape(u), self.value)
+
+    def upper_quantile(self, u: ArrayLike) -> NDArray[np.float64]:
+        return self.quantile(u)
 
     @property
     def mean(self) -> float:  # type: ignore[override]
@@ -225,7 +235,7 @@ class Empirical(Distribution):
     kind: ClassVar[str] = "empirical"
 
     def __post_init__(self) -> None:
-        column = check_column("Empirical", "values", np.asarray(self.values, dtype=float), dtype=np.float64)
+        column = check_column("Empirical", "values", self.values, dtype=np.float64)
         require(column.size > 0, "Empirical", "values", "must hold at least one value", "none")
         object.__setattr__(self, "values", tuple(np.sort(column).tolist()))
 
@@ -233,7 +243,10 @@ class Empirical(Distribution):
         return rng.choice(np.asarray(self.values), size=n)
 
     def quantile(self, u: ArrayLike) -> NDArray[np.float64]:
-        return np.asarray(np.quantile(self.values, u, method="inverted_cdf"), dtype=np.float64)
+        return np.asarray(np.quantile(np.asarray(self.values), np.asarray(u), method="inverted_cdf"), dtype=np.float64)
+
+    def upper_quantile(self, u: ArrayLike) -> NDArray[np.float64]:
+        return self.quantile(1 - np.asarray(u))
 
     @property
     def mean(self) -> float:  # type: ignore[override]
@@ -255,6 +268,41 @@ class Empirical(Distribution):
 KINDS: dict[str, type[Distribution]] = {
     law.kind: law for law in (Constant, Uniform, Normal, LogNormal, Gamma, Empirical)
 }  # fmt: skip
+
+
+# Nodes of the substitution u = Phi(z) of MATH.md 11.3: a trapezoid on 401 points of z in [-8.2, 8.2].
+_Z = np.linspace(-8.2, 8.2, 401)
+_LOWER_SHARE, _UPPER_SHARE = special.ndtr(_Z[_Z <= 0]), special.ndtr(-_Z[_Z > 0])
+_Z_WEIGHT = (_Z[1] - _Z[0]) * np.exp(-0.5 * _Z**2) / math.sqrt(2 * math.pi)
+
+
+def wasserstein2(p: Distribution, q: Distribution) -> float:
+    """The 2-Wasserstein distance of two laws: root mean square difference of their quantiles (MATH.md 11.3).
+
+    In the unit of the parameter. Laws with atoms only (constant, empirical) are integrated exactly, all others by
+    quadrature in z with u = Phi(z), upper half through `upper_quantile`: relative error below 1e-10 for smooth laws,
+    about 1e-2 over the number of values where one law is empirical and the other is not.
+
+    >>> wasserstein2(Normal(0.0, 1.0), Normal(3.0, 5.0))
+    5.0
+    """
+    if math.isinf(p.entropy) and math.isinf(q.entropy):
+        steps = np.unique(np.concatenate([_levels(p), _levels(q)]))
+        middle, width = 0.5 * (steps[1:] + steps[:-1]), np.diff(steps)
+        return math.sqrt(float(np.square(p.quantile(middle) - q.quantile(middle)) @ width))
+    difference = np.concatenate(
+        [
+            p.quantile(_LOWER_SHARE) - q.quantile(_LOWER_SHARE),
+            p.upper_quantile(_UPPER_SHARE) - q.upper_quantile(_UPPER_SHARE),
+        ]
+    )
+    return math.sqrt(float(np.square(difference) @ _Z_WEIGHT))
+
+
+def _levels(law: Distribution) -> NDArray[np.float64]:
+    """Where the quantile function of a law with atoms only may jump, 0 and 1 included."""
+    n = len(law.values) if isinstance(law, Empirical) else 1
+    return np.arange(n + 1) / n
 
 
 def from_toml(value: Any) -> Distribution:

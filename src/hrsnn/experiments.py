@@ -68,11 +68,9 @@ def plan(config: Config) -> list[Unit]:
         for control in task.controls:
             if control in CONTROL_ARMS:
                 units.append(Unit(CONTROL_ARMS[control], "trained", None, seed))
-            elif (
-                control == "no-recurrence" or config.learn is not None
-            ):  # without learning, untrained is the arm itself
+            elif control == "no-recurrence" or config.learn is not None:  # not learned: untrained is the arm itself
                 units.append(Unit(task.arms[-1], "control", control, seed))
-    return units
+    return list(dict.fromkeys(units))  # a name that was given twice is done once
 
 
 def describe_task(config: Config, data_dir: Path | None = None) -> str:
@@ -90,7 +88,7 @@ def run_unit(
         control = _control_of(unit)
         if control is not None:
             evaluation = tasks.evaluate_control(
-                control, task, config.readout, seed=unit.seed, n_features=config.network.n_neurons
+                control, task, config.readout, seed=unit.seed, n_neurons=config.network.n_neurons
             )
             network = None
         else:
@@ -256,30 +254,29 @@ def _summary(outcomes: list[Outcome]) -> dict[str, Any]:
         "stage": first.stage,
         "method": first.method,
         "n_seeds": len(outcomes),
-        "metrics": {name: spread([o.metrics[name] for o in outcomes]) for name in first.metrics},
+        "metrics": {name: spread([o.metrics.get(name) for o in outcomes]) for name in first.metrics},
         "costs": costs,
     }
 
 
 def _comparisons(config: Config, groups: dict[str, list[tuple[Outcome, dict[str, Any]]]]) -> list[dict[str, Any]]:
-    """The last arm against every other arm and control, and the arms against the first: paired by seed and recording."""
-    reference, *_ = reversed(config.task.arms)
+    """The last arm against every other arm and control, and the arms against the first, by seed and recording."""
+    reference = config.task.arms[-1]
     pairs = [(reference, label) for label in groups if label != reference]
     pairs += [(arm, config.task.arms[0]) for arm in config.task.arms[1:-1]]
     found = []
     for a, b in pairs:
         if a not in groups or b not in groups:
             continue
-        for metric in _scores(groups[a][0][1]):
-            seeds = sorted({o.seed for o, _ in groups[a]} & {o.seed for o, _ in groups[b]})
-            by_seed = [{o.seed: _scores(d)[metric] for o, d in groups[label]} for label in (a, b)]
-            difference = np.array([np.subtract(by_seed[0][seed], by_seed[1][seed]) for seed in seeds])
-            if difference.size == 0:
-                continue
+        scores_a, scores_b = ({o.seed: _scores(details) for o, details in groups[label]} for label in (a, b))
+        seeds = sorted(scores_a.keys() & scores_b.keys())
+        for metric in scores_a[seeds[0]] if seeds else ():
+            difference = np.array([scores_a[seed][metric] - scores_b[seed][metric] for seed in seeds])
+            known = bool(np.isfinite(difference).all())
             found.append(
                 {
-                    "a": a, "b": b, "metric": metric, "diff": float(difference.mean()),
-                    "ci95": paired_interval(difference), "n_pairs": len(seeds),
+                    "a": a, "b": b, "metric": metric, "diff": float(difference.mean()) if known else None,
+                    "ci95": paired_interval(difference) if known else None, "n_pairs": len(seeds),
                 }
             )  # fmt: skip
     return found
@@ -290,9 +287,10 @@ def _scores(details: dict[str, Any]) -> dict[str, NDArray[np.float64]]:
     if "predictions" in details:
         right = np.asarray(details["predictions"]) == np.asarray(details["labels"])
         scores = {"accuracy": right.astype(float)}
-        seen = np.asarray(details.get("seen", []), dtype=bool)
-        if seen.any() and not seen.all():
-            scores |= {"accuracy_seen": right[seen].astype(float), "accuracy_unseen": right[~seen].astype(float)}
+        for part in ("seen", "unseen"):
+            rows = np.asarray(details.get(part, []), dtype=bool)
+            if rows.any():
+                scores[f"accuracy_{part}"] = right[rows].astype(float)
         return scores
     by_start = details.get("by_start", {})
-    return {name: np.asarray(by_start[name]) for name in _COMPARED_FORECAST if name in by_start}
+    return {name: np.asarray(by_start[name], dtype=float) for name in _COMPARED_FORECAST if name in by_start}

@@ -3,14 +3,18 @@
 A `Drive` is whatever turns values into features: a spiking network, the encoded input alone, an echo state network.
 All of them share one protocol, one ridge readout and one score, so that only the features differ.
 
+Every forecast value is kept within the range of the training part widened by half its width on both sides, for all
+arms and controls alike: a forecast that runs away is scored as far off, not as infinite.
+
 Shapes: B starts forecast side by side, T values, D variables, F features.
 """
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
@@ -155,8 +159,9 @@ class _Encoder:
 
     def run(self, values: NDArray[np.float64], memory: Any) -> tuple[Spikes, Any]:
         generators, phase = memory or (None, None)
-        if self.seed is not None and generators is None:
-            generators = _generators(len(values), "encode", self.seed)
+        if self.seed is not None:  # a copy of given generators: going on twice from one memory gives the same twice
+            fresh = generators is None
+            generators = _generators(len(values), "encode", self.seed) if fresh else copy.deepcopy(generators)
         spikes, phase = self.code.encode(values, generators, phase=phase)
         return spikes, (generators, phase)
 
@@ -167,20 +172,40 @@ class NetworkDrive:
     def __init__(self, network: Network, task: ForecastTask, readout: ReadoutSpec, seed: int) -> None:
         self._network = network
         self._encoder = _Encoder(task.code, seed if task.spec.poisson else None)
-        self._record = Record(
-            filtered_every=task.code.n_hold_steps, tau_filter_ms=readout.tau_filter_ms, state=True
-        )  # fmt: skip
-        self.costs: list[Costs] = []
-        self.spikes_per_neuron: NDArray[Any] = np.zeros(network.n_neurons)
+        self._every = task.code.n_hold_steps
+        self._record = Record(filtered_every=self._every, tau_filter_ms=readout.tau_filter_ms, state=True)
+        self._done: list[Costs] = []
+        self._spikes_of_neuron: NDArray[Any] = np.zeros(network.n_neurons)
 
     def run(self, values: NDArray[np.float64], memory: Any) -> tuple[NDArray[Any], Any]:
         phase, state = memory or (None, None)
         spikes, phase = self._encoder.run(values, phase)
         recording: Recording = simulate(self._network, spikes, record=self._record, state=state)
-        self.costs.append(count_costs(self._network, spikes, recording))
-        self.spikes_per_neuron = self.spikes_per_neuron + recording.spike_counts.sum(axis=0)
+        self._done.append(count_costs(self._network, spikes, recording))
+        self._spikes_of_neuron = self._spikes_of_neuron + recording.spike_counts.sum(axis=0)
         assert recording.filtered is not None
         return recording.filtered, (phase, recording.state)
+
+    @property
+    def spikes_per_value(self) -> NDArray[np.float64]:
+        """Mean number of spikes of each neuron, (N,), while one value is shown."""
+        return self._spikes_of_neuron / self._n_values
+
+    def costs(self, synops_readout: int, readout_bytes: int) -> dict[str, Any]:
+        """Mean costs of one value, with those of the readout."""
+        totals = {
+            name: sum(getattr(part, name) for part in self._done)
+            for name in ("spikes", "synops_input", "synops_recurrent")
+        }
+        n = self._n_values
+        return replace(
+            self._done[0], **totals, n_samples=n, n_steps=self._every, synops_readout=n * synops_readout,
+            footprint_bytes=self._done[0].footprint_bytes + readout_bytes,
+        ).to_dict()  # fmt: skip
+
+    @property
+    def _n_values(self) -> int:
+        return sum(part.n_samples * part.n_steps for part in self._done) // self._every
 
 
 class InputDrive:
@@ -198,23 +223,34 @@ class InputDrive:
             self._projection = rng.standard_normal((task.n_inputs, n_random_features)) / np.sqrt(task.n_inputs)
 
     def run(self, values: NDArray[np.float64], memory: Any) -> tuple[NDArray[Any], Any]:
-        encoder, filtered = memory or (None, np.zeros((len(values), 1, self._encoder.code.n_units)))
+        n, n_values, n_units = *values.shape[:2], self._encoder.code.n_units
+        encoder, filtered = memory or (None, np.zeros((n, 1, n_units)))
         spikes, encoder = self._encoder.run(values, encoder)
-        trace, filtered = lfilter([1.0], [1.0, -self._decay], spikes.dense().astype(float), axis=1, zi=filtered)
-        features = trace[:, self._every - 1 :: self._every]
+        # What is left of each spike at the end of its value; the filter then goes from value to value.
+        sample = np.repeat(np.arange(n), np.diff(spikes.sample_ptr))
+        value, step = np.divmod(spikes.step.astype(np.int64), self._every)
+        cell = (sample * n_values + value) * n_units + spikes.unit
+        left = np.bincount(cell, self._decay ** (self._every - 1 - step), n * n_values * n_units)
+        features, filtered = lfilter(
+            [1.0], [1.0, -(self._decay**self._every)], left.reshape(n, n_values, n_units), axis=1, zi=filtered
+        )
         if self._projection is not None:
             features = np.maximum(features @ self._projection, 0)
         return features, (encoder, filtered)
 
 
 class EchoStateDrive:
-    """A tanh echo state network (Jaeger 2001) with its input beside its state: the classic of this work."""
+    """A tanh echo state network (Jaeger 2001) with its input beside its state: the classic of this work.
+
+    The biases matter: without them the state is an odd function of the input, and Lorenz's products are even.
+    """
 
     def __init__(self, task: ForecastTask, seed: int, *, n_units: int = 100, radius: float = 0.9) -> None:
         rng = stream(seed, "echo-state")
         recurrent = rng.standard_normal((n_units, n_units))
         self._recurrent = recurrent * (radius / np.abs(np.linalg.eigvals(recurrent)).max())
         self._input = rng.uniform(-0.5, 0.5, (task.series.n_variables, n_units))
+        self._bias = rng.uniform(-1, 1, n_units)
         self._mean, self._scale = task.training_values.mean(axis=0), task.training_values.std(axis=0)
 
     def run(self, values: NDArray[np.float64], memory: Any) -> tuple[NDArray[Any], Any]:
@@ -222,7 +258,7 @@ class EchoStateDrive:
         state = np.zeros((len(values), len(self._recurrent))) if memory is None else memory
         features = np.empty((*values.shape[:2], state.shape[1] + values.shape[2]))
         for t in range(values.shape[1]):
-            state = np.tanh(state @ self._recurrent + scaled[:, t] @ self._input)
+            state = np.tanh(state @ self._recurrent + scaled[:, t] @ self._input + self._bias)
             features[:, t] = np.concatenate([state, scaled[:, t]], axis=1)
         return features, state
 
@@ -256,9 +292,7 @@ def evaluate_network(
     evaluation = _evaluate(
         drive, task, readout, label=label, units=units_read(network, readout), network=network, progress=progress
     )
-    evaluation.details["rate_hz"] = (
-        1000 * drive.spikes_per_neuron / sum(c.n_samples * c.n_steps * task.dt_ms for c in drive.costs)
-    )
+    evaluation.details["rate_hz"] = 1000 * drive.spikes_per_value / task.spec.hold_ms
     return evaluation
 
 
@@ -406,7 +440,8 @@ def _scored(
     outcome = Outcome(
         arm=label.arm, stage=label.stage, method=label.method, seed=label.seed, metrics=metrics,
         costs=_costs(drive, choice), network=facts_of_network(network), wall_s=time.perf_counter() - started,
-        warnings=() if drive is None else _warnings(drive, task), versions=versions(),
+        warnings=() if drive is None else warnings_of_activity(drive.spikes_per_value, task.spec.hold_ms),
+        versions=versions(),
     )  # fmt: skip
     details: dict[str, Any] = {
         "by_start": {name: v.tolist() for name, v in by_start.items()},
@@ -423,25 +458,18 @@ def _scored(
 
 
 def _costs(drive: NetworkDrive | None, choice: Choice | None) -> dict[str, Any]:
-    """Costs per forecast value: the last call of the drive forecast one value from every start."""
+    """Costs per value shown to the network, over all that were, with one application of the readout each."""
     if choice is None:
         return {}
     synops_readout = sum(weight.size for weight, _ in choice.readout.layers)
     if drive is None:
         return {"synops_readout": synops_readout, "footprint_bytes": choice.readout.n_bytes}
-    per_value = drive.costs[-1].to_dict()
-    footprint = per_value["footprint_bytes"] + choice.readout.n_bytes
-    return {**per_value, "synops_readout": synops_readout, "footprint_bytes": footprint}
-
-
-def _warnings(drive: NetworkDrive, task: ForecastTask) -> tuple[str, ...]:
-    values = sum(c.n_samples * c.n_steps for c in drive.costs) / task.code.n_hold_steps
-    return warnings_of_activity(drive.spikes_per_neuron / values, task.spec.hold_ms)
+    return drive.costs(synops_readout, choice.readout.n_bytes)
 
 
 def _segments(values: NDArray[np.float64], starts: NDArray[np.int64], length: int) -> NDArray[np.float64]:
     """(B, length, D) from each start on."""
-    return values[starts[:, None] + np.arange(length)]
+    return np.asarray(values[starts[:, None] + np.arange(length)])
 
 
 def _spread(task: ForecastTask) -> NDArray[np.float64]:

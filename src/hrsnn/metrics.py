@@ -6,6 +6,7 @@ Accuracy, R2 and the like are scikit-learn's; here are the ones it lacks.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,11 +38,14 @@ def valid_prediction_steps(course: ArrayLike, threshold: float) -> NDArray[np.in
     """
     values = np.asarray(course, dtype=float)
     over = ~(values < threshold)
-    return np.where(over.any(axis=-1), over.argmax(axis=-1), values.shape[-1])
+    return np.asarray(np.where(over.any(axis=-1), over.argmax(axis=-1), values.shape[-1]))
 
 
 def nrmse(forecast: ArrayLike, truth: ArrayLike, scale: ArrayLike) -> NDArray[np.float64]:
-    """Root mean square error over steps and variables in units of `scale`; shapes as in `rmse_course`, returns (...)."""
+    """Root mean square error over steps and variables in units of `scale`; shapes as in `rmse_course`.
+
+    Returns (...): one number per forecast. MATH.md 14, NRMSE.
+    """
     error = (np.asarray(forecast, dtype=float) - np.asarray(truth, dtype=float)) / np.asarray(scale, dtype=float)
     return np.asarray(np.sqrt(np.square(error).mean(axis=(-2, -1))))
 
@@ -77,12 +81,15 @@ def paired_interval(difference: ArrayLike, level: float = 0.95) -> list[float] |
     n_seeds, n_recordings = d.shape
     if n_seeds < 2:
         return None
-    rng = stream(0, "paired_interval")
-    means = np.empty(N_BOOTSTRAP)
-    for start in range(0, N_BOOTSTRAP, 1000):
-        seeds = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=1000)
-        recordings = rng.multinomial(n_recordings, np.full(n_recordings, 1 / n_recordings), size=1000)
-        # einsum, not BLAS: the same bits on every machine and for every number of threads
-        means[start : start + 1000] = np.einsum("bs,sr,br->b", seeds, d, recordings, optimize=False)
-    low, high = np.quantile(means / d.size, [0.5 - level / 2, 0.5 + level / 2])
+    # einsum, not BLAS: the same bits for every number of threads
+    over_recordings = np.einsum("br,sr->bs", _resampled(n_recordings, "recordings"), d)
+    totals = np.einsum("bs,bs->b", _resampled(n_seeds, "seeds"), over_recordings)
+    low, high = np.quantile(totals / d.size, [0.5 - level / 2, 0.5 + level / 2])
     return [float(low), float(high)]
+
+
+@lru_cache(maxsize=8)
+def _resampled(n: int, what: str) -> NDArray[np.uint16]:
+    """How often each of `n` is drawn in each bootstrap sample of size `n`, shape (N_BOOTSTRAP, n)."""
+    rng = stream(0, f"paired_interval.{what}")
+    return np.stack([np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(N_BOOTSTRAP)]).astype(np.uint16)

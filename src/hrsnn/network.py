@@ -15,10 +15,13 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrsnn._checks import check_all, check_column, require
+from hrsnn._checks import InputError, check_all, check_column, require
 
 SynapseModel = Literal["exp", "delta"]
 Pairing = Literal["all-to-all", "nearest"]
+
+SCHEMA = "hrsnn.network/1"
+UNITS = {"time": "ms", "potential": "mean threshold gap"}
 
 # Delays are stored in single precision: a multiple of dt up to this share of one step counts as a multiple.
 _DELAY_TOLERANCE_STEPS = 1e-3
@@ -132,7 +135,7 @@ class SynapseTable:
         post = check_column("SynapseTable", "post", self.post, dtype=np.int32, at_least=0)
         ptr = check_column("SynapseTable", "ptr", self.ptr, dtype=np.int64)
         rises = ptr.size >= 1 and ptr[0] == 0 and ptr[-1] == post.size and bool((np.diff(ptr) >= 0).all())
-        require(rises, "SynapseTable", "ptr", f"must rise from 0 to the number of synapses {post.size}", ptr.tolist())
+        require(rises, "SynapseTable", "ptr", f"must rise from 0 to the number of synapses {post.size}", ptr)
         object.__setattr__(self, "post", post)
         object.__setattr__(self, "ptr", ptr)
         bounds: dict[str, dict[str, Any]] = {
@@ -159,8 +162,8 @@ class SynapseTable:
         targets = check_column("SynapseTable", "post", post, dtype=np.int32, length=sources.size, at_least=0)
         order = np.lexsort((targets, sources))
         ptr = np.concatenate([[0], np.cumsum(np.bincount(sources, minlength=n_pre))])
-        table = {name: _along(name, values, sources.size)[order] for name, values in columns.items()}
-        return cls(ptr=ptr, post=targets[order], **table)  # type: ignore[arg-type]
+        table: dict[str, Any] = {name: _along(name, values, sources.size)[order] for name, values in columns.items()}
+        return cls(ptr=ptr, post=targets[order], **table)
 
     def __len__(self) -> int:
         return self.post.size
@@ -198,7 +201,7 @@ class Network:
     dt_ms       step of time the network is made for; delays are multiples of it
     synapse     "exp": a spike adds its weight to a current that decays; "delta": to the potential (MATH.md 2.2)
     rule        how the plasticity columns are used
-    provenance  plain JSON values that say where the network came from: spec, seed, history
+    provenance  plain JSON values that say where the network came from: spec, seed, history; copied, tuples to lists
 
     Weights of a presynaptic neuron have its sign (Dale's law); input weights are >= 0.
     """
@@ -218,9 +221,11 @@ class Network:
         require(self.synapse in known, "Network", "synapse", f"must be one of {', '.join(known)}", self.synapse)
         require(self.recurrent.n_pre == n, "Network", "recurrent", f"must have {n} rows", self.recurrent.n_pre)
         require(self.inputs.n_pre >= 1, "Network", "inputs", "must have at least one channel", self.inputs.n_pre)
-        signs = {"recurrent": self.neurons.sign[self.recurrent.pre()], "inputs": np.int8(1)}
-        for name, sign in signs.items():
-            table: SynapseTable = getattr(self, name)
+        tables = (
+            ("recurrent", self.recurrent, self.neurons.sign[self.recurrent.pre()]),
+            ("inputs", self.inputs, np.ones(len(self.inputs), dtype=np.int8)),
+        )
+        for name, table, sign in tables:
             check_all("Network", f"{name}.post", f"must be < {n}, the number of neurons", table.post, table.post < n)
             rule = "must have the sign of its presynaptic neuron"
             check_all("Network", f"{name}.weight", rule, table.weight, table.weight * sign >= 0)
@@ -228,6 +233,7 @@ class Network:
             whole = (np.rint(steps) >= 1) & (np.abs(steps - np.rint(steps)) <= _DELAY_TOLERANCE_STEPS)
             rule = f"must be a multiple of dt_ms = {self.dt_ms:g}, at least one step"
             check_all("Network", f"{name}.delay_ms", rule, table.delay_ms, whole)
+        object.__setattr__(self, "provenance", _plain_json(self.provenance))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Network):
@@ -250,7 +256,10 @@ class Network:
 
     @property
     def hash(self) -> str:
-        """SHA-256 over names, dtypes, shapes and bytes of every column, and everything that is not a column."""
+        """SHA-256 over names, dtypes, shapes and bytes of every column, and everything that is not a column.
+
+        It is the digest in the network's file (DESIGN.md 3.5).
+        """
         return digest(columns_of(self), facts_of(self))
 
     # -- changed ---------------------------------------------------------------------------------------------------
@@ -304,10 +313,11 @@ def columns_of(network: Network) -> dict[str, NDArray[Any]]:
 
 
 def facts_of(network: Network) -> dict[str, Any]:
-    """Everything of a network that is not a column, as plain JSON values."""
+    """Everything of a network file that is neither a column nor the digest, as plain JSON values."""
     rule = {f.name: getattr(network.rule, f.name) for f in fields(network.rule)}
     return {
-        "dt_ms": network.dt_ms, "synapse": network.synapse, "rule": rule, "provenance": dict(network.provenance),
+        "schema": SCHEMA, "units": UNITS, "dt_ms": network.dt_ms, "synapse": network.synapse, "rule": rule,
+        "provenance": dict(network.provenance),
     }  # fmt: skip
 
 
@@ -338,4 +348,12 @@ def _along(name: str, values: ArrayLike, length: int) -> NDArray[Any]:
 
 
 def _same_columns(a: Any, b: object) -> bool:
-    return type(a) is type(b) and all(np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+    return type(a) is type(b) and all(np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(b))  # type: ignore[arg-type]
+
+
+def _plain_json(provenance: Mapping[str, Any]) -> Any:
+    require(isinstance(provenance, Mapping), "Network", "provenance", "must be a table", provenance)
+    try:
+        return json.loads(json.dumps(dict(provenance), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"`provenance` of `Network` must hold plain JSON values: {error}") from error

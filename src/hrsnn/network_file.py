@@ -15,16 +15,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from hrsnn._checks import FileError, InputError
-from hrsnn.network import Network, NeuronTable, StdpRule, SynapseTable, columns_of, digest, facts_of
+from hrsnn.network import SCHEMA, Network, NeuronTable, StdpRule, SynapseTable, columns_of, digest, facts_of
 
-SCHEMA = "hrsnn.network/1"
 _KEY = "hrsnn"
-_UNITS = {"time": "ms", "potential": "mean threshold gap"}
 
 
 def save(network: Network, path: str | os.PathLike[str]) -> None:
-    """Write `network` to `path`; the file appears whole or not at all."""
-    save_tensors(path, SCHEMA, columns_of(network), {**facts_of(network), "units": _UNITS})
+    """Write `network` to `path`; the file appears whole or not at all, and equal networks give equal bytes.
+
+    Raises `OSError` when the file cannot be written; what was at `path` before is still there then.
+    """
+    save_tensors(path, columns_of(network), facts_of(network))
 
 
 def load(path: str | os.PathLike[str]) -> Network:
@@ -54,13 +55,9 @@ def load(path: str | os.PathLike[str]) -> Network:
         raise FileError(f"{path} holds a network that breaks a rule: {error}") from error
 
 
-def save_tensors(
-    path: str | os.PathLike[str], schema: str, columns: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]
-) -> None:
-    """Write columns and plain JSON facts with a digest over both, atomically."""
-    meta = {**facts, "schema": schema}
-    meta["sha256"] = digest(columns, meta)
-    text = json.dumps(meta, sort_keys=True, allow_nan=False)
+def save_tensors(path: str | os.PathLike[str], columns: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
+    """Write columns and plain JSON facts (`schema` among them) with a digest over both, atomically."""
+    text = _canonical({**facts, "sha256": digest(columns, facts)})
     write_atomically(path, to_bytes({k: np.ascontiguousarray(v) for k, v in columns.items()}, metadata={_KEY: text}))
 
 
@@ -72,18 +69,24 @@ def load_tensors(path: str | os.PathLike[str], schema: str) -> tuple[dict[str, N
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             columns = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+        # the last three: dtypes that safetensors knows and NumPy does not
         raise FileError(f"{path} is truncated or not a safetensors file ({error}); write it again") from error
     try:
         meta = json.loads(metadata[_KEY])
+        is_canonical = _canonical(meta) == metadata[_KEY] and list(metadata) == [_KEY]
         found, expected = meta["schema"], meta.pop("sha256")
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise FileError(f"{path} was not written by hrsnn: no valid `{_KEY}` metadata") from error
     if found != schema:
         raise FileError(f"{path} holds {found}, this version of hrsnn reads {schema}")
-    if digest(columns, meta) != expected:
+    if not is_canonical or digest(columns, meta) != expected:
         raise FileError(f"{path} was changed since it was written (its SHA-256 does not match); use an intact copy")
     return columns, meta
+
+
+def _canonical(meta: Any) -> str:
+    return json.dumps(meta, sort_keys=True, allow_nan=False)
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 from threadpoolctl import threadpool_limits
 
-from hrsnn._checks import require
+from hrsnn._checks import FileError, InputError, check_column, require
 from hrsnn.graph import betweenness
 from hrsnn.network import Network
 from hrsnn.network_file import load_tensors, save_tensors
@@ -27,6 +29,7 @@ from hrsnn.spec import Table
 
 Transform = Literal["none", "sqrt", "log"]
 Model = Literal["logistic", "ridge", "mlp"]
+Features = Literal["counts", "filtered"]
 Layer = tuple[NDArray[np.float64], NDArray[np.float64]]  # weights (n_in, n_out), offsets (n_out,)
 
 SCHEMA = "hrsnn.readout/1"
@@ -43,6 +46,7 @@ class ReadoutSpec(Table):
 
     features         "counts": spikes per time bin; "filtered": filtered spike trains, the final state (MATH.md 7.1)
     n_bins           time bins of the counts; "filtered" has one window whatever stands here
+    channel_pools    for the controls that read the input itself: neighbouring channels summed, how many
     transform        of every feature before it is standardised: none, sqrt, or log (log(1 + x))
     model            logistic, ridge, or mlp (one hidden layer of 20)
     regularisation   L2 penalty per training sample, so that it means the same for any amount of data
@@ -51,8 +55,9 @@ class ReadoutSpec(Table):
     neurons          "all", or the share `neuron_share` with the highest betweenness, at least 10 (MATH.md 7.2)
     """
 
-    features: Literal["counts", "filtered"] = "counts"
+    features: Features = "counts"
     n_bins: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = [5]
+    channel_pools: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = [1]
     transform: Annotated[list[Transform], Field(min_length=1)] = ["none"]
     model: Model = "logistic"
     regularisation: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = [0.01, 0.1]
@@ -74,10 +79,12 @@ class Readout:
     units            int64 (n_read,), the units it reads
     mean, scale      (n_features,), standardisation of the transformed features; n_features = n_bins * n_read
     layers           weights and offsets; ReLU between layers. Outputs are class scores or predicted values
+
+    Raises `InputError` when these do not fit together.
     """
 
     units: NDArray[np.int64]
-    features: Literal["counts", "filtered"]
+    features: Features
     n_bins: int
     transform: Transform
     tau_filter_ms: float
@@ -85,9 +92,35 @@ class Readout:
     scale: NDArray[np.float64]
     layers: tuple[Layer, ...]
 
+    def __post_init__(self) -> None:
+        known = self.features in get_args(Features) and self.transform in _TRANSFORMS and self.n_bins >= 1
+        given = f"{self.features}, {self.n_bins}, {self.transform}"
+        require(known, "Readout", "features, n_bins, transform", "must be known", given)
+        units = check_column("Readout", "units", self.units, dtype=np.int64, at_least=0)
+        n_features = self.n_bins * units.size
+        for name in ("mean", "scale"):
+            column = check_column("Readout", name, getattr(self, name), dtype=np.float64, length=n_features)
+            object.__setattr__(self, name, column)
+        object.__setattr__(self, "units", units)
+        require(len(self.layers) >= 1, "Readout", "layers", "must hold at least one", "none")
+        sizes = [n_features, *(offset.size for _, offset in self.layers)]
+        shapes = list(pairwise(sizes))
+        given_shapes = [weight.shape for weight, _ in self.layers]
+        require(given_shapes == shapes, "Readout", "layers", f"must have weights of shapes {shapes}", given_shapes)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Readout):
+            return NotImplemented
+        return self._facts() == other._facts() and all(
+            np.array_equal(a, b) for a, b in zip(self._columns().values(), other._columns().values(), strict=True)
+        )
+
     def outputs(self, windows: ArrayLike) -> NDArray[np.float64]:
-        """Outputs for activity (n_samples, n_windows, n_units), shape (n_samples, n_outputs), float64."""
-        x: NDArray[Any] = feature_matrix(np.asarray(windows)[:, :, self.units], self.n_bins, self.transform)
+        """Outputs for activity (n_samples, n_windows, n_units), shape (n_samples, n_outputs), float64.
+
+        Raises `InputError` for another shape than the readout was fitted for.
+        """
+        x: NDArray[Any] = feature_matrix(self._read(windows), self.n_bins, self.transform)
         x = (x - self.mean) / self.scale
         for k, (weight, offset) in enumerate(self.layers):
             x = np.maximum(x, 0) @ weight + offset if k else x @ weight + offset
@@ -99,31 +132,51 @@ class Readout:
 
     def count_synops(self, windows: ArrayLike) -> int:
         """Multiply-accumulates over all samples: features that are not zero times outputs, hidden layers in full."""
-        summed = merge_bins(np.asarray(windows)[:, :, self.units], self.n_bins)
-        hidden = sum(weight.size for weight, _ in self.layers[1:])
-        n_outputs: int = self.layers[0][0].shape[1]
-        return int(np.count_nonzero(summed)) * n_outputs + summed.shape[0] * hidden
+        summed = merge_bins(self._read(windows), self.n_bins)
+        hidden = sum(int(weight.size) for weight, _ in self.layers[1:])
+        n_outputs: int = self.layers[0][1].size
+        return int(np.count_nonzero(summed)) * n_outputs + len(summed) * hidden
+
+    def _read(self, windows: ArrayLike) -> NDArray[Any]:
+        """The activity of the units that are read."""
+        activity = np.asarray(windows)
+        n_least = int(self.units.max(initial=-1)) + 1
+        ok = activity.ndim == 3 and activity.shape[2] >= n_least
+        rule = f"must have shape (samples, windows, units) with at least {n_least} units"
+        require(ok, "Readout", "windows", rule, activity.shape)
+        return np.asarray(activity[:, :, self.units])
 
     @property
     def n_bytes(self) -> int:
         """Bytes of the weights and offsets in single precision, standardisation folded in."""
-        return sum(4 * (weight.size + offset.size) for weight, offset in self.layers)
+        return 4 * sum(int(array.size) for layer in self.layers for array in layer)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write to a safetensors file, atomically."""
-        columns = {"units": self.units, "mean": self.mean, "scale": self.scale}
+        save_tensors(path, self._columns(), self._facts())
+
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        columns: dict[str, NDArray[Any]] = {"units": self.units, "mean": self.mean, "scale": self.scale}
         for k, (weight, offset) in enumerate(self.layers):
             columns |= {f"layer{k}.weight": weight, f"layer{k}.offset": offset}
+        return columns
+
+    def _facts(self) -> dict[str, Any]:
         facts = {name: getattr(self, name) for name in ("features", "n_bins", "transform", "tau_filter_ms")}
-        save_tensors(path, SCHEMA, columns, {**facts, "n_layers": len(self.layers)})
+        return {**facts, "n_layers": len(self.layers), "schema": SCHEMA}
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Readout:
-        """Read back what `save` wrote. Raises `FileError` for a missing or damaged file."""
+        """Read back what `save` wrote. Raises `FileError` for a missing, damaged or incomplete file."""
         columns, facts = load_tensors(path, SCHEMA)
-        layers = tuple((columns[f"layer{k}.weight"], columns[f"layer{k}.offset"]) for k in range(facts.pop("n_layers")))
-        facts = {name: facts[name] for name in ("features", "n_bins", "transform", "tau_filter_ms")}
-        return cls(columns["units"], mean=columns["mean"], scale=columns["scale"], layers=layers, **facts)
+        try:
+            layers = tuple((columns[f"layer{k}.weight"], columns[f"layer{k}.offset"]) for k in range(facts["n_layers"]))
+            known = {name: facts[name] for name in ("features", "n_bins", "transform", "tau_filter_ms")}
+            return cls(columns["units"], mean=columns["mean"], scale=columns["scale"], layers=layers, **known)
+        except (KeyError, TypeError) as error:
+            raise FileError(f"{path} is not a complete readout file: {error}") from error
+        except InputError as error:
+            raise FileError(f"{path} holds a readout that breaks a rule: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +227,14 @@ def fit_classifier(
 
     train, validation  activity (n_samples, n_windows, n_units); labels int in [0, n_classes). Ties go to the
     alternative that stands first in the spec.
+    Raises `InputError` for labels out of range or of another number than samples, and for a single class.
     """
-    labels = [np.asarray(train_labels), np.asarray(validation_labels)]
+    labels = [
+        check_column(
+            "fit_classifier", name, y, dtype=np.int64, length=len(np.asarray(x)), at_least=0, at_most=n_classes - 1
+        )
+        for name, x, y in (("train_labels", train, train_labels), ("validation_labels", validation, validation_labels))
+    ]
     n_present = np.unique(labels[0]).size
     require(n_present >= 2, "fit_classifier", "train_labels", "must hold at least two classes", n_present)
     targets = [np.eye(n_classes)[y] for y in labels]
@@ -271,8 +330,18 @@ def _standardised(
 Fits = Iterator[tuple[float, tuple[Layer, ...]]]
 
 
-def _ridge(x: NDArray[np.float32], target: NDArray[np.float64], regularisations: Sequence[float], seed: int) -> Fits:
-    """Least squares with an L2 penalty; in the dual, with one Gram matrix for all penalties, when that is smaller."""
+def _ridge(
+    x: NDArray[np.float32],
+    target: NDArray[np.float64],
+    regularisations: Sequence[float],
+    seed: int,
+    *,
+    gram_dtype: type = np.float32,
+) -> Fits:
+    """Least squares with an L2 penalty; in the dual, with one Gram matrix for all penalties, when that is smaller.
+
+    A Gram matrix in single precision is singular for penalties below about 1e-4, which forecasts use.
+    """
     from sklearn.kernel_ridge import KernelRidge
     from sklearn.linear_model import Ridge
 
@@ -280,10 +349,11 @@ def _ridge(x: NDArray[np.float32], target: NDArray[np.float64], regularisations:
     offset = target.mean(axis=0)
     centred = target - offset
     if x.shape[1] > n:
-        gram = (x @ x.T).astype(np.float64)
+        wide = x.astype(gram_dtype, copy=False)
+        gram = (wide @ wide.T).astype(np.float64)
         for regularisation in regularisations:
             dual = KernelRidge(alpha=regularisation * n, kernel="precomputed").fit(gram, centred).dual_coef_
-            yield regularisation, ((np.asarray(x.T @ dual.astype(np.float32), dtype=np.float64), offset),)
+            yield regularisation, ((np.asarray(wide.T @ dual.astype(gram_dtype), dtype=np.float64), offset),)
     else:
         for regularisation in regularisations:
             model = Ridge(alpha=regularisation * n, fit_intercept=False, solver="cholesky")
@@ -310,6 +380,7 @@ def _mlp(
     classes: bool = False,
 ) -> Fits:
     """One hidden layer of 20 ReLU, Adam 1e-3, 200 epochs, early stop on 10 % of the training part (MATH.md 7.2)."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
     for regularisation in regularisations:
@@ -318,7 +389,12 @@ def _mlp(
             validation_fraction=0.1, random_state=seed,
         )  # fmt: skip
         values = target.argmax(axis=1) if classes else target
-        model.fit(x, values.ravel() if values.ndim == 2 and values.shape[1] == 1 else values)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # 200 epochs are the recipe, not a failure
+                model.fit(x, values.ravel() if values.ndim == 2 and values.shape[1] == 1 else values)
+        except ValueError as error:  # scikit-learn's own sentence on classes with too few samples for its early stop
+            raise InputError(f"`readout.model` mlp cannot be fitted to {len(x)} samples: {error}") from error
         *hidden, last = zip(model.coefs_, model.intercepts_, strict=True)
         if classes:
             last = _for_all_classes(last, model.classes_, target.shape[1])
@@ -345,4 +421,4 @@ _CLASSIFIERS: dict[Model, Callable[..., Fits]] = {
     "logistic": _logistic,
     "mlp": partial(_mlp, classes=True),
 }
-_REGRESSORS: dict[Model, Callable[..., Fits]] = {"ridge": _ridge, "mlp": _mlp}
+_REGRESSORS: dict[Model, Callable[..., Fits]] = {"ridge": partial(_ridge, gram_dtype=np.float64), "mlp": _mlp}

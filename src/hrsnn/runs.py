@@ -458,9 +458,9 @@ def _read_results(directory: RunDirectory) -> dict[str, Any] | None:
 
 
 def _report(directory: RunDirectory, log: Log) -> None:
-    from hrsnn.report import write_report
-
     try:
+        from hrsnn.report import write_report
+
         write_report(directory.path)
     except Exception as error:
         with suppress(OSError):

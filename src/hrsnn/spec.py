@@ -6,6 +6,7 @@ The tables of a spec are the tables `[network]`, `[network.excitatory]`, `[netwo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -32,8 +33,8 @@ def _law_of(rule: Callable[[Distribution], bool], words: str) -> BeforeValidator
     return BeforeValidator(check)
 
 
-# A continuous law on (0, inf) has 0 in the closure of its support but never takes it; a point mass at 0 does.
-_positive = _law_of(lambda law: law.support[0] > 0 or (law.support[0] == 0 and law.variance > 0), "> 0")
+# A continuous law on (0, inf) has 0 in the closure of its support but never takes it; one with an atom at 0 does.
+_positive = _law_of(lambda law: law.support[0] > 0 or (law.support[0] == 0 and math.isfinite(law.entropy)), "> 0")
 PositiveLaw = Annotated[Distribution, _positive]
 NonNegativeLaw = Annotated[Distribution, _law_of(lambda law: law.support[0] >= 0, ">= 0")]
 AnyLaw = Annotated[Distribution, BeforeValidator(from_toml)]

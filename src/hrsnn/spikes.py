@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrsnn._checks import InputError, check_all, check_column, require
+from hrsnn._checks import check_all, check_column, require
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,16 +36,14 @@ class Spikes:
     dt_ms: float
 
     def __post_init__(self) -> None:
-        require(self.n_units >= 1, "Spikes", "n_units", "must be >= 1", self.n_units)
-        require(self.n_steps >= 1, "Spikes", "n_steps", "must be >= 1", self.n_steps)
-        require(np.isfinite(self.dt_ms) and self.dt_ms > 0, "Spikes", "dt_ms", "must be > 0", self.dt_ms)
+        _check_grid("Spikes", self.n_units, self.n_steps, self.dt_ms)
         unit = check_column("Spikes", "unit", self.unit, dtype=np.int32, at_least=0, at_most=self.n_units - 1)
         step = check_column(
             "Spikes", "step", self.step, dtype=np.int32, length=unit.size, at_least=0, at_most=self.n_steps - 1
         )  # fmt: skip
         ptr = check_column("Spikes", "sample_ptr", self.sample_ptr, dtype=np.int64)
         ok = ptr.size >= 1 and ptr[0] == 0 and ptr[-1] == step.size and bool((np.diff(ptr) >= 0).all())
-        require(ok, "Spikes", "sample_ptr", f"must rise from 0 to the number of events {step.size}", ptr.tolist())
+        require(ok, "Spikes", "sample_ptr", f"must rise from 0 to the number of events {step.size}", ptr)
         # One number per event that must rise strictly inside a sample tells order and duplicates at once.
         rank = step.astype(np.int64) * self.n_units + unit
         first_of_sample = np.zeros(step.size + 1, dtype=bool)
@@ -76,23 +74,23 @@ class Spikes:
         infinite or NaN time is an error, as is a unit out of range or a different number of times and units.
         """
         require(late in ("error", "drop"), "Spikes.from_times", "late", 'must be "error" or "drop"', late)
-        require(dt_ms > 0, "Spikes.from_times", "dt_ms", "must be > 0", dt_ms)
+        _check_grid("Spikes.from_times", n_units, n_steps, dt_ms)
         require(
             len(times_ms) == len(units), "Spikes.from_times", "units", f"must have {len(times_ms)} samples", len(units)
         )  # fmt: skip
         keys = []
         for sample, (t, u) in enumerate(zip(times_ms, units, strict=True)):
             owner = f"Spikes.from_times, sample {sample}"
-            time = check_column(owner, "times_ms", np.asarray(t, dtype=np.float64), dtype=np.float64, at_least=0)
+            time = check_column(owner, "times_ms", t, dtype=np.float64, at_least=0)
             unit = check_column(
-                owner, "units", _integers(u), dtype=np.int64, length=time.size, at_least=0, at_most=n_units - 1
+                owner, "units", u, dtype=np.int64, length=time.size, at_least=0, at_most=n_units - 1
             )  # fmt: skip
             # A time that is a whole number of steps up to rounding belongs to that step, not to the one before.
-            step = np.floor(time / dt_ms + 1e-9).astype(np.int64)
+            step = np.floor(time / dt_ms + 1e-9)
             inside = step < n_steps
             if late == "error":
                 check_all(owner, "times_ms", f"must be < {n_steps * dt_ms:g}, the end of the grid", time, inside)
-            keys.append(np.unique(step[inside] * n_units + unit[inside]))
+            keys.append(np.unique(step[inside].astype(np.int64) * n_units + unit[inside]))
         return cls._from_keys(keys, n_units, n_steps, dt_ms)
 
     @classmethod
@@ -185,10 +183,8 @@ class Spikes:
         return raster
 
 
-def _integers(values: ArrayLike) -> NDArray[Any]:
-    array = np.asarray(values)
-    if array.size == 0:
-        return array.astype(np.int64)
-    if array.dtype.kind not in "iuf":
-        raise InputError(f"`units` of `Spikes.from_times` must be integers, got dtype {array.dtype}")
-    return array
+def _check_grid(owner: str, n_units: object, n_steps: object, dt_ms: float) -> None:
+    for name, value in (("n_units", n_units), ("n_steps", n_steps)):
+        ok = isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 1
+        require(ok, owner, name, "must be a whole number >= 1", value)
+    require(np.isfinite(dt_ms) and dt_ms > 0, owner, "dt_ms", "must be > 0", dt_ms)

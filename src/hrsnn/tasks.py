@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from hrsnn import classification, data, forecast
-from hrsnn._checks import InputError
+from hrsnn._checks import InputError, require
 from hrsnn.data.dataset import Dataset, Series, Splits
 from hrsnn.data.own import csv_series, events_npz, split, wav_folder
+from hrsnn.encode.audio import AudioCode
 from hrsnn.encode.duration import stretch
 from hrsnn.evaluation import Evaluation, Label
 from hrsnn.forecast import ForecastSpec, ForecastTask
@@ -67,22 +68,31 @@ def load_task(name: str | TaskSpec = "spoken-digits", *, data_dir: Path | None =
     (140, 20)
     """
     spec = name if isinstance(name, TaskSpec) else TaskSpec(name=name)
+    require(spec.stretch_ms or not spec.tail_ms, "task", "tail_ms", "needs stretch_ms", spec.tail_ms)
     loaded = _own(spec) if spec.path else data.load(spec.name, data_dir=data_dir, **_options(spec))
     if isinstance(loaded, Series):
+        for option in ("dt_ms", "n_channels", "max_ms", "stretch_ms"):
+            value = getattr(spec, option)
+            require(not value, "task", option, f"is for recordings, and {spec.name} is a series", value)
         return ForecastTask.of(loaded, spec.forecast)
     return _stretched(loaded, spec) if spec.stretch_ms else loaded
 
 
 def _own(spec: TaskSpec) -> Splits | Series:
-    """Own data by the kind of the path; recordings are split with a fixed seed, by group where they have groups."""
+    """Own data by the kind of the path; recordings are split with a fixed seed, by group where they have groups.
+
+    `n_channels` is the number of filters for sound and of units for events.
+    """
     path = Path(spec.path)
     if path.suffix == ".csv":
         return csv_series(path, dt=spec.forecast.dt or 1.0, name=spec.name)
     dataset: Dataset
     if path.suffix == ".npz":
-        dataset = events_npz(path, dt_ms=spec.dt_ms or 1.0, max_ms=spec.max_ms or None)
+        dataset = events_npz(path, dt_ms=spec.dt_ms or 1.0, n_units=spec.n_channels or None, max_ms=spec.max_ms or None)
     elif path.is_dir():
-        dataset = wav_folder(path, max_ms=spec.max_ms or None)
+        code = AudioCode()
+        code = replace(code, dt_ms=spec.dt_ms or code.dt_ms, n_channels=spec.n_channels or code.n_channels)
+        dataset = wav_folder(path, code, max_ms=spec.max_ms or None)
     else:
         raise InputError(f"`task.path` must be a folder of WAV files, an .npz or a .csv file that exists, got {path}")
     return split(dataset, seed=0, name=spec.name)
@@ -150,15 +160,15 @@ def evaluate_network(
     return classification.evaluate_network(network, task, readout, label=label, progress=progress)
 
 
-def evaluate_control(control: Control, task: Task, readout: ReadoutSpec, *, seed: int, n_features: int) -> Evaluation:
-    """A control without a spiking network; `n_features` is the number of neurons of the network beside it."""
+def evaluate_control(control: Control, task: Task, readout: ReadoutSpec, *, seed: int, n_neurons: int) -> Evaluation:
+    """A control without a spiking network; `n_neurons` is the size of the network beside it."""
     label = Label(arm=CONTROL_ARMS[control], seed=seed)
     if isinstance(task, ForecastTask):
-        return forecast.evaluate_control(task, readout, label=label, n_features=n_features)
+        return forecast.evaluate_control(task, readout, label=label, n_features=n_neurons)
     if control == "input-only":
         return classification.evaluate_input_only(task, readout, label=label)
     if control == "random-features":
-        return classification.evaluate_random_features(task, readout, n_features=n_features, label=label)
+        return classification.evaluate_random_features(task, readout, n_neurons=n_neurons, label=label)
     raise InputError(f"`task.controls` of {task.name} must not hold {control}: it is a control of forecasts")
 
 

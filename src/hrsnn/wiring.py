@@ -76,11 +76,13 @@ def _neurons(spec: NetworkSpec, seed: int) -> NeuronTable:
 def _positions(population: NDArray[np.int64], n_clusters: int) -> NDArray[np.float64]:
     """Points of one grid per cluster; the grids stand side by side along the first axis."""
     position = np.empty((population.size, 3))
+    first = 0  # clusters differ by one neuron where they do not divide N, and so may their grids
     for cluster in range(n_clusters):
         members = np.flatnonzero(population == cluster)
         shape = grid_shape(members.size)
         position[members] = np.stack(np.unravel_index(np.arange(members.size), shape), axis=1)
-        position[members, 0] += cluster * shape[0]
+        position[members, 0] += first
+        first += shape[0]
     return position
 
 
@@ -130,7 +132,7 @@ def _distance_edges(
     found: list[Edges] = []
     for start in range(0, members.size, _ROWS_AT_A_TIME):
         rows = slice(start, start + _ROWS_AT_A_TIME)
-        squared = np.square(position[rows, None, :] - position[None, :, :]).sum(axis=2)
+        squared = sum(np.square(np.subtract.outer(axis[rows], axis)) for axis in position.T)
         probability = amplitude[inhibitory[rows, None], inhibitory[None, :]] * np.exp(
             -squared / synapses.length_scale**2
         )
@@ -167,9 +169,12 @@ def _clustered_edges(synapses: SynapseSpec, neurons: NeuronTable, rng: np.random
         else:
             found.append(_small_world_edges(synapses, members, rng))
     density = sum(pre.size for pre, _ in found) / max(1, n_pairs_inside)
-    outside = neurons.population[:, None] != neurons.population[None, :]
-    pre, post = np.nonzero(outside & (rng.random(outside.shape) < synapses.p_inter * density))
-    return _joined([*found, (pre, post)])
+    population = neurons.population
+    for start in range(0, population.size, _ROWS_AT_A_TIME):
+        outside = np.not_equal.outer(population[start : start + _ROWS_AT_A_TIME], population)
+        pre, post = np.nonzero(outside & (rng.random(outside.shape) < synapses.p_inter * density))
+        found.append((pre + start, post))
+    return _joined(found)
 
 
 def _joined(parts: list[Edges]) -> Edges:

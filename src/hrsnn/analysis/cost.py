@@ -92,7 +92,8 @@ def count_costs(
     live = {name: _live_out_degree(getattr(network, name)) for name in ("recurrent", "inputs")}
     n_live = int(live["recurrent"].sum() + live["inputs"].sum())
     delayed = sum(
-        int(np.count_nonzero(table.delay_ms > 1.5 * network.dt_ms)) for table in (network.recurrent, network.inputs)
+        int(np.count_nonzero((table.delay_ms > 1.5 * network.dt_ms) & (table.weight != 0)))
+        for table in (network.recurrent, network.inputs)
     )
     n = network.n_neurons
     return Costs(

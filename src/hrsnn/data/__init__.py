@@ -97,6 +97,10 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry("lorenz63", "forecast", "Lorenz's three equations", "-", "Apache-2.0", "computed", chaos.lorenz63),
     Entry("rossler", "forecast", "Rössler's three equations", "-", "Apache-2.0", "computed", chaos.rossler),
     Entry(
+        "lorenz96", "forecast", "Lorenz's equations of 1996 on three scales: the 8 large variables of 584",
+        "-", "Apache-2.0", "computed", chaos.lorenz96,
+    ),
+    Entry(
         "mackey-glass", "forecast", "Mackey and Glass's delay equation", "-", "Apache-2.0", "computed",
         chaos.mackey_glass,
     ),

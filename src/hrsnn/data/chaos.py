@@ -106,6 +106,48 @@ def rossler(
     return _series("rossler", field, start, n_steps, dt, substeps, n_discard, ROSSLER_EXPONENT if standard else None)
 
 
+def lorenz96(
+    n_steps: int = 5000,
+    *,
+    dt: float = 0.005,
+    forcing: float = 20.0,
+    coupling: float = 1.0,
+    substeps: int = 1,
+    n_discard: int = 2000,
+) -> Series:
+    """The 8 large variables of the Lorenz-96 system of three scales, 8 x 8 and 8 x 8 x 8 (MATH.md 15.1).
+
+    `coupling` is h of the equations; at 0 the large variables are the Lorenz-96 system of one scale. Each of the lower
+    scales is one ring. The start is X = forcing with X_1 one percent above, and small waves below; `n_discard` values
+    are left out.
+    """
+    n, ratio = 8, 10.0  # I = J = K, and b = c = d = e = g_Z
+
+    def advection(x: NDArray[np.float64], direction: int) -> NDArray[np.float64]:
+        """x_{k-1} (x_{k+1} - x_{k-2}) for direction 1, x_{k+1} (x_{k-1} - x_{k+2}) for -1, on a ring."""
+        return np.asarray(np.roll(x, direction) * (np.roll(x, -direction) - np.roll(x, 2 * direction)))
+
+    def field(state: NDArray[np.float64]) -> NDArray[np.float64]:
+        x, y, z = state[:n], state[n : n + n**2], state[n + n**2 :]
+        # With equal constants the couplings h c / b and h e / d are both h.
+        dx = advection(x, 1) - x + forcing - coupling * y.reshape(n, n).sum(axis=1)
+        dy = (
+            ratio**2 * advection(y, -1)
+            - ratio * y
+            + coupling * np.repeat(x, n)
+            - coupling * z.reshape(n**2, n).sum(axis=1)
+        )
+        dz = ratio**2 * advection(z, 1) - ratio**2 * z + coupling * np.repeat(y, n)
+        return np.concatenate([dx, dy, dz])
+
+    wave = np.sin(np.arange(n**2 + n**3))
+    start = np.concatenate([np.full(n, forcing), 0.01 * wave])
+    start[0] *= 1.01
+    values = integrate(field, start, n_steps=n_steps, dt=dt, substeps=substeps, n_discard=n_discard)[:, :n]
+    names = tuple(f"X{k + 1}" for k in range(n))
+    return Series(values, dt, "lorenz96", names, None, f"RK4, step {dt / substeps:g} ({substeps} per value)")
+
+
 def mackey_glass(
     n_steps: int = 5000,
     *,

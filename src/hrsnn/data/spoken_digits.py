@@ -90,9 +90,14 @@ def unpack(packed: bytes) -> tuple[Dataset, NDArray[np.uint8]]:
     if ptr[-1] != last.size:
         raise FileError(f"the file of recordings announces {ptr[-1]} events and holds {last.size}")
     # The keys of all recordings on one axis; each recording begins anew after the last key of the one before.
-    axis = np.cumsum(gaps, dtype=np.int64)[last] + np.arange(1, last.size + 1)
-    start = np.concatenate([[0], axis])[ptr[:-1]]
-    step, unit = np.divmod(axis - np.repeat(start, np.diff(ptr)) - 1, header["n_units"])
+    fits = header["n_samples"] * header["n_steps"] * header["n_units"] < 2**31
+    integer: Any = np.int32 if fits else np.int64  # dividing the shorter is twice as fast
+    key = np.cumsum(gaps, dtype=integer)[last] + np.arange(1, last.size + 1, dtype=integer)
+    start = np.concatenate([np.zeros(1, integer), key])[ptr[:-1]]
+    key -= np.repeat(start + integer(1), np.diff(ptr))
+    step = key // integer(header["n_units"])
+    unit = key - step * integer(header["n_units"])
+    step.flags.writeable = unit.flags.writeable = False  # handed over: `Spikes` then keeps them without a copy
     spikes = Spikes(ptr, step, unit, header["n_units"], header["n_steps"], header["dt_ms"])
     dataset = Dataset(spikes, columns["label"], tuple(header["class_names"]), columns["speaker"])
     return dataset, columns["part"]

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -147,6 +147,8 @@ def _check_state(state: State, n_samples: int, c: Coefficients) -> None:
     for name, shape in _state_shapes(n_samples, c).items():
         found = np.shape(getattr(state, name))
         require(found == shape, "simulate", f"state.{name}", f"must have shape {shape}", f"shape {found}")
+    steps = np.ravel(state.refractory)
+    check_all("simulate", "state.refractory", "must be >= 0", steps, steps >= 0)
 
 
 def _state_shapes(n_samples: int, c: Coefficients) -> dict[str, tuple[int, ...]]:
@@ -285,7 +287,7 @@ def _demo_network() -> Network:
         bias=0 * one, tau_syn_exc_ms=3 * one, tau_syn_inh_ms=6 * one, sign=np.ones(1, dtype=np.int8),
         population=np.zeros(1, dtype=np.int16), position=np.zeros((1, 3)),
     )  # fmt: skip
-    stdp = dict(a_plus=0.01, a_minus=0.01, tau_plus_ms=20.0, tau_minus_ms=20.0, w_max=2.0)
+    stdp = {"a_plus": 0.01, "a_minus": 0.01, "tau_plus_ms": 20.0, "tau_minus_ms": 20.0, "w_max": 2.0}
     recurrent = SynapseTable.from_edges([], [], n_pre=1, weight=0.0, delay_ms=1.0, **stdp)
     inputs = SynapseTable.from_edges([0], [0], n_pre=1, weight=0.8, delay_ms=1.0, **stdp)
     return Network(neurons, recurrent, inputs, dt_ms=1.0, synapse="delta", rule=StdpRule(normalise=False))

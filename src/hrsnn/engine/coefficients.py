@@ -1,8 +1,8 @@
 """Everything the engines need that follows from a network and a dtype, computed once, in float64, and then cast.
 
-Symbols (MATH.md 2.3): alpha = exp(-dt/tau_mem), beta = exp(-dt/tau_syn), kappa = share of a synaptic current that reaches
-the potential within one step. Both engines read these numbers and compute none of their own: that is half of why they
-agree bit for bit; the other half is that both do the same operations in the same order.
+Symbols (MATH.md 2.3): alpha = exp(-dt/tau_mem), beta = exp(-dt/tau_syn), kappa = share of a synaptic current that
+reaches the potential within one step. Both engines read these numbers and compute none of their own: that is half of
+why they agree bit for bit; the other half is that both do the same operations in the same order.
 """
 
 from __future__ import annotations

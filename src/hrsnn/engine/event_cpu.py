@@ -4,9 +4,9 @@ Neurons are advanced in blocks that the compiler turns into vector instructions;
 spikes. Nothing is allocated in the loop over time. No fast-math, no fused multiply-add: the operations and their order
 are those of the reference.
 
-Specialisation. What a run does not need is passed as None (currents of inhibitory synapses in delta mode, delays,
-plasticity, filter, log of spikes), and numba leaves branches on None out when it compiles. Each combination is compiled
-when it is first used and gets a cache file of its own (see `_kernel_for`).
+Specialisation. What would cost time in inner loops and is not needed is passed as None (inhibitory currents in delta
+mode, delays, plasticity), and numba leaves branches on None out when it compiles. Each combination is compiled when it
+is first used and gets a cache file of its own (see `_first_call`).
 
 Numba's disk cache looks at this file only, so everything that is inlined into the kernels stands here.
 """
@@ -66,7 +66,8 @@ class _State(NamedTuple):
 
 
 class _Synapses(NamedTuple):
-    """`weight` holds magnitudes, `sign` (n_pre) +1.0 or -1.0 by presynaptic unit; `delay` is None when all are one step."""
+    """`weight` holds magnitudes, `sign` (n_pre) +1.0 or -1.0 by presynaptic unit; `delay` is None when all
+    delays of the network are one step."""
 
     ptr: Any
     post: Any
@@ -130,7 +131,7 @@ class _Learning(NamedTuple):
 
 
 class _Units(NamedTuple):
-    """Units on one side of a table: those that spike in the present step, twice, and when each spiked last before it."""
+    """Units on one side of a table: which spike in the present step, as a list and as marks, and their last step."""
 
     active: Any
     is_active: Any
@@ -141,37 +142,33 @@ class _Units(NamedTuple):
 
 
 @_jit
-def _advance_block(n: Any, v: Any, exc: Any, inh: Any, refractory: Any, begin: int, end: int) -> bool:
+def _advance_block(n: Any, v: Any, exc: Any, inh: Any, refractory: Any, begin: int, end: int) -> Any:
     """Advance neurons begin..end up to the threshold test; true if any of them spikes.
 
-    Three loops and not one, because the compiler gives up on vector code when it has to prove more than a few arrays
-    distinct.
+    Written so that it becomes vector code: unsigned indices (no test for indices from the end), loads that do not hang
+    on a condition, 32-bit counting, and three loops, as the compiler proves only a few arrays distinct per loop.
     """
+    block = range(np.uint64(begin), np.uint64(end))
     if inh is None:
-        for j in range(begin, end):
+        for j in block:
             v[j] = n.v_rest[j] + n.alpha[j] * (v[j] - n.v_rest[j]) + exc[j] + n.drive[j]
-        for j in range(begin, end):
+        for j in block:
             exc[j] = 0
     else:
-        for j in range(begin, end):
-            v[j] = (
-                n.v_rest[j]
-                + n.alpha[j] * (v[j] - n.v_rest[j])
-                + n.k_exc[j] * exc[j]
-                + n.k_inh[j] * inh[j]
-                + n.drive[j]
-            )
-        for j in range(begin, end):
+        for j in block:
+            held = n.v_rest[j] + n.alpha[j] * (v[j] - n.v_rest[j])
+            v[j] = held + n.k_exc[j] * exc[j] + n.k_inh[j] * inh[j] + n.drive[j]
+        for j in block:
             exc[j] = n.beta_exc[j] * exc[j]
             inh[j] = n.beta_inh[j] * inh[j]
-    any_fired = False
-    for j in range(begin, end):
-        clamped = refractory[j]
-        vp = n.v_reset[j] if clamped > 0 else v[j]
+    n_fired = np.int32(0)
+    for j in block:
+        clamped, free, reset = refractory[j], v[j], n.v_reset[j]
+        vp = reset if clamped > 0 else free
         v[j] = vp
-        refractory[j] = max(clamped - 1, 0)
-        any_fired |= (vp >= n.v_th[j]) & (clamped <= 1)
-    return any_fired
+        refractory[j] = clamped - (clamped > 0)
+        n_fired += np.int32((vp >= n.v_th[j]) & (clamped <= 1))
+    return n_fired > 0
 
 
 @_jit
@@ -208,8 +205,8 @@ def _turn_ring(offset: Any, t: int, n_neurons: int) -> None:
 def _join(current: Any, offset: Any, n_neurons: int) -> None:
     """Add the slot of this step to the current and empty it. It is the slot that the longest delay will fill anew."""
     if current is not None and offset is not None:
-        slot = offset[offset.size - 1]
-        for j in range(n_neurons):
+        slot = np.uint32(offset[offset.size - 1])
+        for j in range(np.uint32(n_neurons)):
             current[j] += current[slot + j]
             current[slot + j] = 0
 
@@ -281,7 +278,7 @@ def _bounded(m: Any, up: Any, down: Any, w_max: Any, soft_bound: Any, rule: Any)
 
 
 @_jit
-def _learn_per_synapse(y: Any, p: Any, r: Any, pre: Any, post: Any, rule: Any, t: int) -> None:
+def _learn_per_synapse(y: Any, p: Any, r: Any, pre: Any, post: Any, rule: Any, t: Any) -> None:
     for i in pre.active:
         since = t - pre.last[i]
         for k in range(np.uint32(y.ptr[i]), np.uint32(y.ptr[i + 1])):
@@ -295,15 +292,15 @@ def _learn_per_synapse(y: Any, p: Any, r: Any, pre: Any, post: Any, rule: Any, t
         since = t - post.last[j]
         for c in range(np.uint32(p.column[j]), np.uint32(p.column[j + 1])):
             k = np.uint32(p.synapse[c])
-            i = np.uint32(p.source[c])
-            if not pre.is_active[i]:  # where both spiked, the row above has seen to the weight
-                up = p.a_plus[k] * (r.x[k] * _decay(t - pre.last[i], r.rate_plus[k], rule))
+            source = np.uint32(p.source[c])
+            if not pre.is_active[source]:  # where both spiked, the row above has seen to the weight
+                up = p.a_plus[k] * (r.x[k] * _decay(t - pre.last[source], r.rate_plus[k], rule))
                 y.weight[k] = _bounded(y.weight[k], up, rule.zero, p.w_max[k], rule.soft_bound, rule)
             r.y[k] = rule.keep * (r.y[k] * _decay(since, r.rate_minus[k], rule)) + rule.one
 
 
 @_jit
-def _learn_per_neuron(y: Any, p: Any, r: Any, pre: Any, post: Any, rule: Any, t: int) -> None:
+def _learn_per_neuron(y: Any, p: Any, r: Any, pre: Any, post: Any, rule: Any, t: Any) -> None:
     """The same numbers as `_learn_per_synapse`, with the traces that are equal kept and computed once."""
     _traces_now(r.x_now, r.x, pre.last, r.rate_plus, rule, t)
     _traces_now(r.y_now, r.y, post.last, r.rate_minus, rule, t)
@@ -316,9 +313,9 @@ def _learn_per_neuron(y: Any, p: Any, r: Any, pre: Any, post: Any, rule: Any, t:
     for j in post.active:
         for c in range(np.uint32(p.column[j]), np.uint32(p.column[j + 1])):
             k = np.uint32(p.synapse[c])
-            i = np.uint32(p.source[c])
-            if not pre.is_active[i]:
-                up = p.a_plus[k] * r.x_now[i]
+            source = np.uint32(p.source[c])
+            if not pre.is_active[source]:
+                up = p.a_plus[k] * r.x_now[source]
                 y.weight[k] = _bounded(y.weight[k], up, rule.zero, p.w_max[k], rule.soft_bound, rule)
         r.y[j] = rule.keep * r.y_now[j] + rule.one
 
@@ -380,17 +377,18 @@ def _filter(trains: Any, factor: Any, windows: Any, every: int, fired: Any, t: i
 def _run(
     neurons: Any, state: Any, recurrent: Any, inputs: Any, learning: Any,
     event_step: Any, event_unit: Any, n_steps: int, t: int, event: int,
-    counts: Any, trains: Any, factor: Any, windows: Any, every: int, log_step: Any, log_unit: Any,
+    counts: Any, trains: Any, factor: Any, windows: Any, every: int, logs: bool, log_step: Any, log_unit: Any,
 ) -> tuple[int, int, int]:  # fmt: skip
     """Run from step `t`, input event `event`, to the last step, or until the log of spikes might overflow.
 
-    Returns the step and event to go on from, and the number of logged spikes.
+    `trains` is empty when nothing is to be filtered. Returns the step and event to go on from, and the number of logged
+    spikes.
     """
     n_neurons = state.v.size
     fired_buffer = np.empty(n_neurons, np.int32)
     n_logged = 0
     while t < n_steps:
-        if log_step is not None and n_logged + n_neurons > log_step.size:
+        if logs and n_logged + n_neurons > log_step.size:
             break
         fired = fired_buffer[: _advance(neurons, state, fired_buffer)]
         first = event
@@ -405,9 +403,9 @@ def _run(
         window = t * counts.shape[0] // n_steps
         for j in fired:
             counts[window, j] += 1
-        if trains is not None:
+        if trains.size > 0:
             _filter(trains, factor, windows, every, fired, t)
-        if log_step is not None:
+        if logs:
             for j in fired:
                 log_step[n_logged] = t
                 log_unit[n_logged] = j
@@ -442,32 +440,30 @@ class Engine:
         c = self._c
         every = record.filtered_every or drive.n_steps + 1
         filters = record.filtered_every is not None or record.state
-        windows = np.empty((drive.n_steps // every, c.n_neurons), dtype=c.dtype) if filters else None
+        windows = np.empty((drive.n_steps // every, c.n_neurons), dtype=c.dtype)
         counts = np.zeros((record.n_bins, c.n_neurons), dtype=np.int32)
-        log = _Log(c.n_neurons) if record.spikes else None
+        log = _Log(max(_LOG_CHUNK, c.n_neurons) if record.spikes else 0)
         state = _flat(c, live)
-        tables = [_synapses(table, m) for table, m in zip((c.recurrent, c.inputs), magnitudes, strict=True)]
+        tables = [_synapses(c, table, m) for table, m in zip((c.recurrent, c.inputs), magnitudes, strict=True)]
         learning = None if self._columns is None else _learning(c, self._columns)
         t = event = 0
         while t < drive.n_steps:
             t, event, n_logged = _call(
                 self._neurons, state, *tables, learning,
                 drive.step, drive.unit, drive.n_steps, t, event,
-                counts, live.filtered if filters else None, factor, windows, every,
-                *((log.step, log.unit) if log else (None, None)),
+                counts, live.filtered if filters else live.filtered[:0], factor, windows, every,
+                record.spikes, log.step, log.unit,
             )  # fmt: skip
-            if log:
-                log.flush(n_logged)
+            log.flush(n_logged)
         _unflatten(c, state, live, drive.n_steps)
-        step, unit = log.events() if log else (None, None)
+        step, unit = log.events() if record.spikes else (None, None)
         return Trains(counts=counts, filtered=windows if record.filtered_every else None, step=step, unit=unit)
 
 
 class _Log:
     """A buffer for spikes that a kernel fills, and what has been taken out of it."""
 
-    def __init__(self, n_neurons: int) -> None:
-        size = max(_LOG_CHUNK, n_neurons)
+    def __init__(self, size: int) -> None:
         self.step = np.empty(size, dtype=np.int32)
         self.unit = np.empty(size, dtype=np.int32)
         self._taken: list[NDArray[np.int32]] = []
@@ -480,8 +476,8 @@ class _Log:
         return step, unit
 
 
-def _synapses(table: SynapseCoefficients, m: Floats) -> _Synapses:
-    delay = table.delay if table.delay.max(initial=1) > 1 else None
+def _synapses(c: Coefficients, table: SynapseCoefficients, m: Floats) -> _Synapses:
+    delay = table.delay if c.n_pending else None
     return _Synapses(table.ptr, table.post, m, table.sign.astype(m.dtype), delay)
 
 
@@ -543,14 +539,16 @@ def _plastic(c: Coefficients, table: SynapseCoefficients, index: tuple[Any, Any,
     def zeros(n: int) -> Floats:
         return np.zeros(n, dtype=c.dtype)
 
+    traces: tuple[_Traces | None, _Traces | None]
     if per_neuron(table):
-        rates = [rate[0] if rate.size else c.dtype.type(1) for rate in (table.rate_plus, table.rate_minus)]
+        plus, minus = (rate[0] if rate.size else c.dtype.type(1) for rate in (table.rate_plus, table.rate_minus))
         n_pre, n_post = table.n_pre, c.n_neurons
-        traces = (None, _Traces(*rates, zeros(n_pre), zeros(n_post), zeros(n_pre), zeros(n_post)))
+        traces = (None, _Traces(plus, minus, zeros(n_pre), zeros(n_post), zeros(n_pre), zeros(n_post)))
     else:
         n = len(table)
         traces = (_Traces(table.rate_plus, table.rate_minus, zeros(n), zeros(n), None, None), None)
-    return _Plastic(table.a_plus, table.a_minus, table.w_max, *traces, *index)
+    per_synapse, per_unit = traces
+    return _Plastic(table.a_plus, table.a_minus, table.w_max, per_synapse, per_unit, *index)
 
 
 def per_neuron(table: SynapseCoefficients) -> bool:
@@ -597,6 +595,8 @@ def _first_call(name: str, args: tuple[Any, ...]) -> tuple[Callable[..., tuple[i
     try:
         cached = numba.njit(nogil=True, error_model="numpy", cache=True)(function)
         return cached, cached(*args)
+    except numba.core.errors.NumbaError:  # the kernel itself is at fault
+        raise
     except Exception as trouble:
         plain = numba.njit(nogil=True, error_model="numpy")(function)
         result = plain(*args)

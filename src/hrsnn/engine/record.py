@@ -75,9 +75,10 @@ class Recording:
 
     @property
     def n_samples(self) -> int:
-        return self.counts.shape[0]
+        return int(self.counts.shape[0])
 
     @property
     def spike_counts(self) -> NDArray[np.int64]:
         """Spikes per sample and neuron, shape `(n_samples, N)`."""
-        return self.counts.sum(axis=1, dtype=np.int64)
+        totals: NDArray[np.int64] = self.counts.sum(axis=1, dtype=np.int64)
+        return totals

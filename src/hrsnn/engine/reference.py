@@ -12,8 +12,9 @@ One function per line of the definition; every other engine must give the same b
     y     = f y + s
     w     : STDP, with the weights that were delivered above as the old ones
 
-Plasticity acts on the magnitude m of a weight. Every synapse has a trace x right after the last spike of its pre unit and
-a trace y right after the last spike of its post unit; at step t they are x decay(t - last_pre) and y decay(t - last_post):
+Plasticity acts on the magnitude m of a weight. Every synapse has a trace x right after the last spike of its pre unit
+and a trace y right after the last spike of its post unit; at step t they are x_t = x decay(t - last_pre) and
+y_t = y decay(t - last_post):
 
     dm = [post spiked] a_plus x_t (1 - m/w_max)^mu  -  [pre spiked] a_minus y_t (m/w_max)^mu,   traces before this step
     m  = clip(m + dm, 0, w_max)
@@ -109,12 +110,14 @@ def normalised(m: Floats, post: NDArray[np.int32], first: NDArray[np.float64], w
     """
     sums = incoming(m, post, first.size)
     scale = np.divide(first, sums, out=np.ones_like(sums), where=sums > 0)
-    return np.clip((m * scale[post]).astype(m.dtype), 0, w_max)
+    scaled: Floats = np.clip((m * scale[post]).astype(m.dtype), 0, w_max)
+    return scaled
 
 
 def incoming(m: Floats, post: NDArray[np.int32], n_neurons: int) -> NDArray[np.float64]:
     """Sum of magnitudes per target in float64, added up in table order, shape (N,)."""
-    return np.bincount(post, weights=m, minlength=n_neurons).astype(np.float64)  # an empty one would be of integers
+    sums: NDArray[np.float64] = np.bincount(post, weights=m, minlength=n_neurons).astype(np.float64)
+    return sums  # the cast is for an empty table, whose sums come as integers
 
 
 def decay(n_steps: NDArray[np.int32], rate: Floats, exp2: Exp2) -> Floats:
@@ -125,7 +128,8 @@ def decay(n_steps: NDArray[np.int32], rate: Floats, exp2: Exp2) -> Floats:
     value = np.full_like(z, exp2.polynomial[-1])
     for coefficient in exp2.polynomial[-2::-1]:
         value = value * fraction + coefficient
-    return np.ldexp(value, whole.astype(np.int32))
+    scaled: Floats = np.ldexp(value, whole.astype(np.int32))
+    return scaled
 
 
 def _advance_neurons(c: Coefficients, live: Live) -> NDArray[np.bool_]:
@@ -137,7 +141,7 @@ def _advance_neurons(c: Coefficients, live: Live) -> NDArray[np.bool_]:
         v = v + live.current_exc + n.drive
     v = np.where(live.refractory > 0, n.v_reset, v)
     refractory = np.maximum(live.refractory - 1, 0)
-    fired = (v >= n.v_th) & (refractory == 0)
+    fired: NDArray[np.bool_] = (v >= n.v_th) & (refractory == 0)
     live.v[:] = np.where(fired, n.v_reset, v)
     live.refractory[:] = np.where(fired, n.n_ref, refractory)
     return fired

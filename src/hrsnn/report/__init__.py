@@ -23,11 +23,11 @@ from markupsafe import Markup
 from hrsnn._checks import FileError
 from hrsnn.report import figures, tables
 from hrsnn.report.figures import Figure
-from hrsnn.report.findings import METRIC_LABELS, Finding, findings
+from hrsnn.report.findings import METRIC_LABELS, Finding, found
 from hrsnn.report.source import HIGHER_IS_BETTER, Key, Results, Unit, detail, parse_results, read_run
 from hrsnn.report.tables import Table
 
-__all__ = ["Finding", "findings", "parse_results", "write_report"]
+__all__ = ["Finding", "found", "parse_results", "write_report"]
 
 DRAW = """
 (() => {
@@ -86,15 +86,18 @@ def write_report(run_dir: Path) -> Path:
     results = read_run(run_dir)
     page = render(results, config=_config(run_dir), run_name=run_dir.resolve().name)
     path = run_dir / "report.html"
+    temporary = None
     try:
         with tempfile.NamedTemporaryFile("wb", dir=run_dir, prefix=".report-", suffix=".tmp", delete=False) as file:
+            temporary = Path(file.name)
             file.write(page.encode("utf-8", errors="replace"))  # a lone surrogate in a name becomes "?"
-        Path(file.name).chmod(0o666 & ~_umask())
-        Path(file.name).replace(path)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
     except OSError as error:
-        if "file" in locals():
-            Path(file.name).unlink(missing_ok=True)
         raise FileError(f"{path} cannot be written ({error.strerror}); make room or check permissions") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
     return path
 
 
@@ -111,7 +114,7 @@ def render(results: Results, *, config: str = "", run_name: str = "") -> str:
         results=results,
         subtitle=_subtitle(results),
         created=_when(results.created),
-        findings=findings(results),
+        findings=found(results),
         sections=shown,
         warnings=tables.warnings(results),
         versions=tables.versions(results),
@@ -137,6 +140,7 @@ def sections(results: Results) -> list[Section]:
     table = tables.arms(results)
     compared = tables.comparisons(results)
     single = any(row.n_seeds == 1 for row in results.rows)
+    intervals = any(estimate.ci95 for row in results.rows for estimate in row.metrics.values())
     return [
         Section(
             "arms",
@@ -149,15 +153,22 @@ def sections(results: Results) -> list[Section]:
         Section(
             "metric",
             f"{name[:1].upper()}{name[1:]} per arm",
-            "Large marks are means with 95 % intervals, the small circles below them single seeds: look "
-            f"whether the intervals are narrow against the distances between arms.{better}",
+            (
+                "Large marks are means with 95 % intervals, the small circles below them single seeds: look whether "
+                "the intervals are narrow against the distances between arms."
+                if intervals
+                else "One seed each, so without intervals: take no distance between arms for a finding."
+            )
+            + better,
             _some(figures.metric_per_arm(results, metric) if metric else None),
         ),
         Section(
             "comparisons",
             "What differs",
             "Paired differences between two arms with 95 % intervals: a bar that crosses the line at zero is no "
-            "measurable difference. They are not corrected for their number: one of twenty misses zero by chance.",
+            "measurable difference. They are not corrected for their number: one of twenty misses zero by chance."
+            if any(c.ci95 for c in results.comparisons)
+            else "Differences between two arms, without intervals: chance alone may have made them.",
             _some(figures.comparisons(results, metric) if metric else None),
             _some(compared),
         ),
@@ -202,7 +213,8 @@ def sections(results: Results) -> list[Section]:
         Section(
             "readout",
             "Choice of the readout",
-            "Chosen on validation data, for each seed by itself (×3: by three seeds); test data came after.",
+            "Chosen on validation data, for each seed by itself (×3: by three seeds): look whether the input alone "
+            "was given as careful a choice as the network.",
             tables=tuple(tables.readouts(results)),
         ),
     ]
@@ -224,14 +236,14 @@ def _raster(results: Results, reference: Key | None) -> Section:
 
 def _laws(results: Results, reference: Key | None) -> Section:
     unit = _first(results, reference, "histograms")
-    found = figures.histograms(unit, LAWS) if unit else []
+    panels = figures.histograms(unit, LAWS) if unit else []
     caption = (
         f"Drawn for {unit.key.label}, seed {unit.seed}, before anything was learned: look at the spread, which the "
         "homogeneous arms replace by its mean."
         if unit
         else ""
     )
-    return Section("laws", "Time constants and thresholds", caption, tuple(found), small=True)
+    return Section("laws", "Time constants and thresholds", caption, tuple(panels), small=True)
 
 
 def _weights(results: Results, reference: Key | None) -> Section:
@@ -281,10 +293,10 @@ def _subtitle(results: Results) -> str:
         ("n_recurrent_synapses", "recurrent synapses"),
         ("n_input_synapses", "input synapses"),
     ):
-        found = [n for size in sizes if isinstance(n := size.get(name), int) and not isinstance(n, bool)]
-        if found and found[0]:
-            same = "" if len(set(found)) == 1 else "about "
-            parts.append(f"{same}{round(sum(found) / len(found)):,} {words}")
+        counts = [n for size in sizes if isinstance(n := size.get(name), int) and not isinstance(n, bool)]
+        if any(counts):
+            about = "" if len(set(counts)) == 1 else "about "
+            parts.append(f"{about}{round(sum(counts) / len(counts)):,} {words}")
     seconds = sum(unit.wall_s or 0.0 for unit in results.units)
     if seconds:
         parts.append(f"{seconds / 60:.1f} minutes of work" if seconds >= 60 else f"{seconds:.1f} s of work")

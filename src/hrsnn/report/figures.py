@@ -97,7 +97,7 @@ def metric_per_arm(results: Results, metric: str) -> Figure | None:
         estimate = row.metrics[metric]
         mean, interval = estimate.mean or 0.0, estimate.ci95
         seeds = [(u.metrics.get(metric), u.seed) for u in results.units_of(row.key)]
-        points = [(value, seed) for value, seed in seeds if value is not None]
+        points = [(value, seed) for value, seed in seeds if value is not None and len(seeds) > 1]
         data.append(
             _scatter(
                 [value for value, _ in points],
@@ -210,7 +210,7 @@ def _bars(rows: list[Row], title: str, parts: tuple[tuple[str, str], ...]) -> Fi
             data.append({"type": "bar", "x": [None], "y": [0], "name": name, "marker": marker([GREY], part)})
     axis = {**_axis(""), "rangemode": "tozero", "tickformat": "~s"}
     layout = _layout(xaxis=axis, yaxis=_names([_two_lines(row.key) for row in rows]), barmode="stack", bargap=0.35)
-    return _figure(data, layout, title, 86 + 36 * len(rows), title=title)
+    return _figure(data, layout, title, 96 + 40 * len(rows), title=title)
 
 
 # -- inside one network ------------------------------------------------------------------------------------------------
@@ -387,13 +387,13 @@ def confusion(units: Sequence[Unit]) -> Figure | None:
             "tickvals": [0, 0.5, 1], "tickfont": {"size": 11},
         },
     }  # fmt: skip
-    if n <= 12:
+    if n <= 10:
         heat["text"] = [[f"{s:.2f}" if s else "" for s in row] for row in share]
         heat["texttemplate"] = "%{text}"
     step = -(-n // 40)
     ticks = {
-        "tickvals": list(range(0, n, step)), "ticktext": [shown(name, 12) for name in names[::step]],
-        "tickfont": {"size": 12 if n <= 12 else 10}, "showgrid": False, "zeroline": False, "automargin": True,
+        "tickvals": list(range(0, n, step)), "ticktext": [shown(name, 11) for name in names[::step]],
+        "tickfont": {"size": 12 if n <= 10 else 10}, "showgrid": False, "zeroline": False, "automargin": True,
         "range": [-0.5, n - 0.5], "ticks": "",
     }  # fmt: skip
     layout = _layout(
@@ -523,6 +523,7 @@ def _layout(**parts: Any) -> dict[str, Any]:
         "margin": {"l": 8, "r": 14, "t": 8, "b": 8, "pad": 4},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
+        "modebar": {"bgcolor": "rgba(255,255,255,0.85)", "color": GREY, "activecolor": INK},
         "dragmode": False,
         "hovermode": "closest",
         "hoverlabel": {

@@ -63,7 +63,7 @@ METRIC_LABELS = {
 }
 
 
-def findings(results: Results) -> list[Finding]:
+def found(results: Results) -> list[Finding]:
     """The findings of a run on its headline metric, in the order they are told."""
     metric = results.headline
     if metric is None:
@@ -235,7 +235,7 @@ def _costs(results: Results) -> list[Finding]:
     if not parts:
         return []
     spends = f"{results.reference.label} spends {' and '.join(parts)} of {homogeneous.label}"
-    return [Finding("plain", f"{spends} (means over seeds, counted, not estimated).")]
+    return [Finding("plain", f"{spends} (counted, not estimated).")]
 
 
 def _at_cost(results: Results, c: Comparison) -> str:

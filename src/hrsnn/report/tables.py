@@ -69,7 +69,7 @@ def arms(results: Results) -> Table | None:
         cells += [Cell(quantity(row.costs.get(cost))) for cost, _ in costs] + [Cell(text) for text in energies]
         rows.append(tuple(cells))
     titles = [METRIC_LABELS.get(name, name) for name in metrics] + [title for _, title in costs]
-    energy_titles = [f"{units[name][1]} ({name})" for name in profiles]
+    energy_titles = [f"energy, {units[name][1]} ({name})" for name in profiles]
     return Table(("arm", "seeds", *titles, *energy_titles), tuple(rows))
 
 

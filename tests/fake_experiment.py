@@ -1,0 +1,111 @@
+"""Stands in for hrsnn.experiments: the same functions, no simulation. Environment variables make it slow or fail."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hrsnn._checks import InputError, RunError
+from hrsnn.outcome import Outcome
+from hrsnn.train import ProgressEvent
+from hrsnn.wiring import build
+
+TINY = [
+    "network.n_neurons=20", "task.forecast.n_train=60", "task.forecast.n_horizon=10", "task.forecast.n_starts=2",
+    "task.forecast.n_washout=5", "task.forecast.n_warmup=5", "task.n_seeds=3",
+]  # fmt: skip
+
+calls: list[str] = []
+
+
+@dataclass(frozen=True)
+class Unit:
+    arm: str
+    stage: str
+    method: str | None
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.arm}-s{self.seed}" + (f"-{self.stage}-{self.method}" if self.method else "")
+
+
+@dataclass(frozen=True)
+class Result:
+    outcome: Outcome
+    details: dict[str, Any]
+    network: Any
+    readout: Any
+
+
+class FakeReadout:
+    def save(self, path: Path) -> None:
+        Path(path).write_bytes(b"readout")
+
+
+def plan(config: Any) -> list[Unit]:
+    seeds = range(config.task.seed, config.task.seed + config.task.n_seeds)
+    kinds = [("HoNHoS", "trained", None), ("HeNHeS", "trained", None), ("HeNHeS", "control", "untrained")]
+    return [Unit(*kind, seed) for seed in seeds for kind in [*kinds, ("InputOnly", "trained", None)]]
+
+
+def describe_task(config: Any, data_dir: Path | None) -> str:
+    return "a fake <task>"
+
+
+def run_unit(config: Any, unit: Unit, *, data_dir: Path | None, progress: Any) -> Result:
+    calls.append(unit.name)
+    if "FAKE_PIDS" in os.environ:
+        (Path(os.environ["FAKE_PIDS"]) / str(os.getpid())).touch()
+    if os.environ.get("FAKE_BUG") == unit.name:
+        raise KeyError("a bug\nin two lines")
+    if os.environ.get("FAKE_INPUT_ERROR") == unit.name:
+        raise InputError("`task.path` is wrong")
+    if os.environ.get("FAKE_RUN_ERROR") == unit.name:
+        raise RunError("it cannot be done")
+    if os.environ.get("FAKE_DEATH") == unit.name:
+        os._exit(9)
+    for step in range(10):
+        progress(ProgressEvent("learning", step + 1, 10, 1.5, 0.25))
+        time.sleep(float(os.environ.get("FAKE_SECONDS", "0")) / 10)
+    network = None if unit.arm == "InputOnly" else build(config.network, seed=unit.seed)
+    accuracy = float(np.random.default_rng([unit.seed, len(unit.name)]).random())
+    outcome = Outcome(
+        arm=unit.arm, stage=unit.stage, method=unit.method, seed=unit.seed,  # type: ignore[arg-type]
+        metrics={"accuracy": accuracy, "r2": float("nan")},
+        costs={"spikes_per_neuron": 1.5, "synops_recurrent": 10.0, "energy_pj": {"loihi": 236.0}},
+        network={"n_neurons": 20, "hash": network.hash if network else None}, wall_s=time.perf_counter(),
+    )  # fmt: skip
+    details = {"labels": np.array([0, 1]), "scores": {1: np.array([np.nan, 0.1])}, "what": ("a", np.float32(0.5))}
+    return Result(outcome, details, network, None if network is None else FakeReadout())
+
+
+def summarise(config: Any, results: list[Any], *, data_dir: Path | None) -> dict[str, Any]:
+    rows = [
+        {
+            "arm": o.arm, "stage": o.stage, "method": o.method, "n_seeds": 1,
+            "metrics": {"accuracy": {"mean": o.metrics["accuracy"], "sd": float("nan"), "ci95": None}},
+            "costs": {"spikes_per_neuron": {"mean": 1.5, "sd": 0.0}},
+        }
+        for o, _ in results if o.seed == config.task.seed
+    ]  # fmt: skip
+    outcomes = [outcome.to_dict() for outcome, _ in results]
+    n_labels = np.int64(sum(len(details["labels"]) for _, details in results))
+    return {
+        "task": config.task.name, "outcomes": outcomes, "summary": rows, "comparisons": [],
+        "data": {"labels": n_labels},
+    }  # fmt: skip
+
+
+MAIN = """
+import sys
+import fake_experiment
+sys.modules["hrsnn.experiments"] = fake_experiment
+from hrsnn import cli
+sys.exit(cli.main())
+"""

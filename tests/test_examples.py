@@ -1,0 +1,154 @@
+"""Everything the repository shows, works: examples/, the Python and TOML of the README, its quick commands."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import hrsnn
+from hrsnn.cli import main
+from hrsnn.config import Config, load_config, to_toml
+from hrsnn.readout import ReadoutSpec
+from hrsnn.spec import NetworkSpec
+from hrsnn.tasks import TaskSpec
+from hrsnn.train import LearnSpec
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+PAGES = ["README.md", "CONTRIBUTING.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md"))]
+
+INSTALL_AND_RUN = "python3 -m venv .venv && .venv/bin/pip install -c constraints.txt . && .venv/bin/hrsnn run"
+INSTALL_AND_TEST = "python3 -m venv .venv && .venv/bin/pip install -c constraints.txt '.[test]' && .venv/bin/pytest"
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The fenced blocks of a language in a page, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def commands(text: str) -> list[str]:
+    """Lines of its bash blocks that begin with hrsnn."""
+    lines = [line for block in blocks(text, "bash") for line in block.splitlines()]
+    return [line for line in lines if line.startswith("hrsnn ")]
+
+
+@pytest.fixture
+def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory with what the snippets call their own: recordings/, events.npz, series.csv, mine.toml."""
+    scripts = {path.stem: SimpleNamespace(**runpy.run_path(str(path))) for path in EXAMPLES if "own" in path.stem}
+    scripts["own_wav_folder"].make_sounds(tmp_path / "recordings")
+    scripts["own_events"].make_events(tmp_path / "events.npz")
+    scripts["own_series"].make_series(tmp_path / "series.csv")
+    (tmp_path / "mine.toml").write_text(blocks(README, "toml")[0], "utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_run(path: Path, tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, path], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+    assert not list(tmp_path.iterdir()), "an example leaves nothing behind"
+
+
+def snippets() -> list[Any]:
+    """Every Python block of every page."""
+    found = [(page, block) for page in PAGES for block in blocks((ROOT / page).read_text("utf-8"), "python")]
+    return [pytest.param(page, block, id=f"{page}-{k}") for k, (page, block) in enumerate(found)]
+
+
+@pytest.mark.parametrize(("page", "block"), snippets())
+def test_python_of_the_pages_runs(page: str, block: str, own_data: Path) -> None:
+    exec(compile(block, page, "exec"), {})
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_toml_of_the_pages_is_a_config(page: str, own_data: Path) -> None:
+    for k, block in enumerate(blocks((ROOT / page).read_text("utf-8"), "toml")):
+        (own_data / f"{k}.toml").write_text(block, "utf-8")
+        load_config(own_data / f"{k}.toml")
+
+
+def test_own_data_runs_from_the_command_line(own_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (line,) = (line for line in commands(README) if "mine.toml" in line)
+    assert main([*shlex.split(line)[1:], "--out", "out", "--quiet", "--jobs", "1"]) == 0
+    assert (own_data / "out" / "report.html").is_file()
+    assert "HeNHeS" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("line", [line for line in commands(README) if "hrsnn run" not in line])
+def test_quick_commands_of_the_readme_run(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(shlex.split(line)[1:]) == 0
+    assert capsys.readouterr().out
+
+
+def test_the_two_lines_of_the_readme_stand_alone_in_code_blocks() -> None:
+    lines = [line for block in blocks(README, "bash") for line in block.splitlines()]
+    for line in (INSTALL_AND_RUN, INSTALL_AND_TEST):
+        assert lines.count(line) == 1
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+    missing = [f"{page.relative_to(ROOT)}: {link}" for page in pages for link in links(page) if not points(page, link)]
+    assert missing == []
+
+
+def links(page: Path) -> list[str]:
+    """Targets of Markdown links that are files, without those to the web."""
+    found = re.findall(r"\]\(([^)#\s]+)", page.read_text("utf-8"))
+    return [link for link in found if "://" not in link and not link.startswith("mailto:")]
+
+
+def points(page: Path, link: str) -> Any:
+    return (page.parent / link).exists()
+
+
+def test_the_map_of_the_papers_names_what_exists() -> None:
+    page = (ROOT / "docs" / "PAPER_MAP.md").read_text("utf-8")
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| ") and line.count(" | ") == 4]
+    functions = [name for row in rows for name in re.findall(r"`([a-z_]+(?:\.\w+)+)`", row[3])]
+    tests = [name for row in rows for name in re.findall(r"`(test_\w+\.py::\w+)`", row[4])]
+    assert len(functions) > 20
+    assert len(tests) > 20
+    assert [name for name in functions if not is_there(name)] == []
+    missing = []
+    for name in tests:
+        file, _, function = name.partition("::")
+        path = ROOT / "tests" / file
+        if not path.is_file() or f"def {function}(" not in path.read_text("utf-8"):
+            missing.append(name)
+    assert missing == []
+
+
+def is_there(name: str) -> bool:
+    """Whether a dotted name below hrsnn leads to something."""
+    found: Any = hrsnn
+    for part in name.split("."):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(f"{getattr(found, '__name__', '')}.{part}")
+        if not hasattr(found, part):
+            return False
+        found = getattr(found, part)
+    return True
+
+
+def test_the_page_of_the_config_holds_every_key_with_its_default(tmp_path: Path) -> None:
+    (block,) = blocks((ROOT / "docs" / "reference" / "config.md").read_text("utf-8"), "toml")
+    (tmp_path / "page.toml").write_text(block, "utf-8")
+    defaults = Config(task=TaskSpec(), network=NetworkSpec(n_inputs=140), learn=LearnSpec(), readout=ReadoutSpec())
+    assert tomllib.loads(block) == tomllib.loads(to_toml(defaults))
+    assert load_config(tmp_path / "page.toml") == defaults

@@ -1,0 +1,362 @@
+"""build: placement, degrees, signs, weights, delays, windows; what arms share; the same bits everywhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pytest
+
+from hrsnn._checks import InputError
+from hrsnn.distributions import Empirical
+from hrsnn.engine import Record, simulate, simulate_stdp
+from hrsnn.network import Network, columns_of
+from hrsnn.spec import PRESETS, NetworkSpec
+from hrsnn.spikes import Spikes
+from hrsnn.wiring import GRIDS, build, grid_shape
+
+
+def spec(n_neurons: int = 200, n_inputs: int = 20, **tables: Any) -> NetworkSpec:
+    return NetworkSpec.from_dict({"n_neurons": n_neurons, "n_inputs": n_inputs, **tables})
+
+
+def graph_of(network: Network) -> nx.DiGraph:
+    graph = nx.DiGraph()
+    graph.add_nodes_from(range(network.n_neurons))
+    graph.add_edges_from(zip(network.recurrent.pre().tolist(), network.recurrent.post.tolist(), strict=True))
+    return graph
+
+
+def is_simple(network: Network) -> bool:
+    """No autapse and no pair joined twice."""
+    pre, post = network.recurrent.pre(), network.recurrent.post
+    return bool((pre != post).all()) and np.unique(pre * network.n_neurons + post).size == pre.size
+
+
+# -- placement ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [*GRIDS, 1, 2, 3, 7, 30, 199])
+def test_grids_hold_all_neurons_and_hardly_more(n: int) -> None:
+    shape = grid_shape(n)
+    assert n <= np.prod(shape) < n + shape[1] * shape[2]  # less than a slice stays empty
+    if n in GRIDS:
+        assert np.prod(shape) == n
+
+
+def test_every_neuron_has_a_point_of_its_own_also_in_clusters_of_unequal_size() -> None:
+    for n, tables in ((137, {}), (10, {"synapses": {"wiring": "clustered", "n_clusters": 4}})):
+        position = build(spec(n, **tables), seed=0).neurons.position
+        assert np.unique(position, axis=0).shape == (n, 3)
+        np.testing.assert_array_equal(position, np.rint(position))
+
+
+def test_signs_are_a_permutation_of_the_share() -> None:
+    signs = [build(spec(200), seed=seed).neurons.sign for seed in (0, 1)]
+    assert [(s > 0).sum() for s in signs] == [160, 160]
+    assert (signs[0] != signs[1]).any()
+    assert build(spec(10, excitatory_share=1.0), seed=0).n_excitatory == 10
+    assert build(spec(10, excitatory_share=0.0), seed=0).n_excitatory == 0
+
+
+# -- distance rule -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("length_scale", "expected"), [(1.0, 1.1), (2.0, 9.0), (3.0, 25.1)])
+def test_mean_in_degree_on_the_cube(length_scale: float, expected: float) -> None:
+    """Acceptance check 17, MNM constants."""
+    built = [build(spec(1000, synapses={"length_scale": length_scale}), seed=seed) for seed in range(3)]
+    n_edges = sum(len(network.recurrent) for network in built)
+    # The number of edges of three networks is nearly Poisson: four standard deviations, and the digit not printed.
+    tolerance = 4 * np.sqrt(3000 * expected) / 3000 + 0.05
+    assert n_edges / 3000 == pytest.approx(expected, abs=tolerance)
+    assert all(is_simple(network) for network in built)
+
+
+def test_each_kind_of_pair_has_its_amplitude() -> None:
+    constants = {"c_ee": 0.3, "c_ei": 0.2, "c_ie": 0.4, "c_ii": 0.1}
+    network = build(spec(1000, synapses={**constants, "length_scale": 1e6}), seed=0)  # so far that distance is nothing
+    sign = network.neurons.sign
+    for name, c in constants.items():
+        pre, post = ((sign > 0) if letter == "e" else (sign < 0) for letter in name[2:])
+        n_pairs = pre.sum() * post.sum() - (pre & post).sum()
+        found = (pre[network.recurrent.pre()] & post[network.recurrent.post]).sum()
+        assert abs(found - c * n_pairs) < 4.5 * np.sqrt(n_pairs * c * (1 - c)), name  # binomial, 4.5 deviations
+
+
+def test_probability_falls_as_a_gaussian_of_distance() -> None:
+    constants = dict.fromkeys(("c_ee", "c_ei", "c_ie", "c_ii"), 1.0)
+    network = build(spec(1000, synapses={**constants, "length_scale": 2.5}), seed=0)
+    position = network.neurons.position
+    squared = np.square(position[:, None] - position[None]).sum(axis=2)
+    joined = np.zeros((1000, 1000), dtype=bool)
+    joined[network.recurrent.pre(), network.recurrent.post] = True
+    for d2 in (1, 2, 5, 9):
+        pairs = joined[squared == d2]
+        p = np.exp(-d2 / 2.5**2)
+        assert abs(pairs.mean() - p) < 4.5 * np.sqrt(p * (1 - p) / pairs.size)
+
+
+# -- small world and clusters ------------------------------------------------------------------------------------------
+
+
+def test_ring_without_rewiring() -> None:
+    network = build(spec(9, synapses={"wiring": "small-world", "n_neighbours": 3, "rewiring": 0.0}), seed=0)
+    matrix = nx.to_numpy_array(graph_of(network))
+    np.testing.assert_array_equal(np.flatnonzero(matrix[0]), [1, 2, 8])
+    for neuron in range(9):  # the same seen from every neuron
+        np.testing.assert_array_equal(matrix[neuron], np.roll(matrix[0], neuron))
+
+
+@pytest.mark.parametrize(("k", "n"), [(8, 9), (1, 9), (50, 300)])
+def test_rewiring_keeps_the_out_degree_and_makes_no_double(k: int, n: int) -> None:
+    network = build(spec(n, synapses={"wiring": "small-world", "n_neighbours": k, "rewiring": 1.0}), seed=1)
+    assert (network.recurrent.out_degree == k).all()
+    assert is_simple(network)
+
+
+def test_ring_needs_more_neurons_than_neighbours() -> None:
+    with pytest.raises(
+        InputError, match=re.escape("`n_neighbours` of `SynapseSpec` must be < 9, the neurons of the ring")
+    ):
+        build(spec(9, synapses={"wiring": "small-world", "n_neighbours": 9}), seed=0)
+
+
+@pytest.mark.parametrize(
+    "synapses",
+    [
+        {"wiring": "small-world", "n_neighbours": 10, "rewiring": 0.1},
+        {"wiring": "clustered", "length_scale": 3.0},
+        {"wiring": "clustered", "cluster_wiring": "small-world", "n_neighbours": 10, "rewiring": 0.3},
+    ],
+)
+def test_small_worlds_are_clustered_and_short(synapses: dict[str, Any]) -> None:
+    """Against an Erdoes-Renyi graph of as many neurons and synapses (MATH.md 3.7); networkx is the oracle."""
+    network = build(spec(240, synapses=synapses), seed=0)
+    assert is_simple(network)
+    ours = graph_of(network)
+    theirs = nx.gnm_random_graph(240, len(network.recurrent), seed=0, directed=True)
+
+    def length(graph: nx.DiGraph) -> float:
+        distances = [d for _, row in nx.all_pairs_shortest_path_length(graph) for d in row.values() if d]
+        assert len(distances) > 0.95 * 240 * 239  # nearly all pairs are joined
+        return float(np.mean(distances))
+
+    # four clusters with all synapses inside have at most four times the clustering of a random graph
+    assert nx.average_clustering(ours) > 2 * nx.average_clustering(theirs)
+    # "about equal": a ring of 240 without rewiring, or clusters without a bridge, would be beyond twice
+    assert length(ours) < 1.7 * length(theirs)
+
+
+def test_clusters_are_joined_at_a_tenth_of_the_density_inside_with_a_ladder_of_time_constants() -> None:
+    tables = {"excitatory": {"tau_mem_ms": 37.5}, "inhibitory": {"tau_mem_ms": 18.75}}
+    network = build(spec(402, **tables, synapses={"wiring": "clustered", "length_scale": 4.0}), seed=0)
+    of = network.neurons.population
+    assert np.bincount(of).tolist() == [101, 100, 101, 100]
+    same = of[network.recurrent.pre()] == of[network.recurrent.post]
+    n_inside = sum(m * (m - 1) for m in np.bincount(of))
+    n_across = 402 * 401 - n_inside
+    expected = 0.1 * same.sum() / n_inside * n_across
+    assert abs((~same).sum() - expected) < 4.5 * np.sqrt(expected)  # nearly Poisson
+    for sign, taus in ((1, [10, 20, 40, 80]), (-1, [5, 10, 20, 40])):
+        for cluster, tau in enumerate(taus):
+            rows = (of == cluster) & (network.neurons.sign == sign)
+            np.testing.assert_allclose(network.neurons.tau_mem_ms[rows], tau, rtol=1e-12)
+
+
+def test_as_many_clusters_as_neurons_at_most() -> None:
+    with pytest.raises(InputError, match="`n_neurons` of `NetworkSpec` must be >= 4, the number of clusters"):
+        build(spec(3, synapses={"wiring": "clustered"}), seed=0)
+
+
+# -- weights, delays, time constants -----------------------------------------------------------------------------------
+
+
+def test_weights_are_gamma_around_the_mean_of_their_class_cut_at_five_means() -> None:
+    network = build(spec(1000, n_inputs=100, synapses={"weight_scale": 2.0}), seed=0)
+    sign, inhibitory = network.neurons.sign, network.neurons.sign < 0
+    pre, post = network.recurrent.pre(), network.recurrent.post
+    assert (np.sign(network.recurrent.weight) == sign[pre]).all()
+    classes = [(network.recurrent, inhibitory[pre] == i, 2.0 * mean) for i, mean in ((False, 1.0), (True, 1.5))]
+    classes += [(network.inputs, inhibitory[network.inputs.post] == i, m) for i, m in ((False, 0.6), (True, 0.3))]
+    for table, rows, mean in classes:
+        size = np.abs(table.weight[rows])
+        assert rows.sum() > 200
+        np.testing.assert_allclose(table.w_max[rows], 5 * mean, rtol=1e-6)  # single precision
+        assert (size <= table.w_max[rows]).all()
+        # min(X, 5) of an exponential X has mean 1 - exp(-5); five standard errors, whose deviation is below 1
+        assert abs(size.mean() / mean - (1 - np.exp(-5))) < 5 / np.sqrt(rows.sum())
+    assert (post >= 0).all()
+
+
+def test_learning_amplitudes_are_in_units_of_w_max() -> None:
+    network = build(spec(200, plasticity={"a_plus": 0.01, "a_minus": 0.02}), seed=0)
+    for table in (network.recurrent, network.inputs):
+        np.testing.assert_allclose(table.a_plus, 0.01 * table.w_max, rtol=1e-6)
+        np.testing.assert_allclose(table.a_minus, 0.02 * table.w_max, rtol=1e-6)
+
+
+def test_delays_are_whole_steps_at_least_one() -> None:
+    for law, allowed in ((0.0, {1}), (1.5, {3}), ({"uniform": {"low": 0, "high": 2}}, {1, 2, 3, 4})):
+        network = build(spec(300, dt_ms=0.5, synapses={"delay_ms": law}, input={"delay_ms": law}), seed=0)
+        for table in (network.recurrent, network.inputs):
+            assert set(np.rint(table.delay_ms / 0.5).astype(int).tolist()) == allowed
+    with pytest.raises(
+        InputError, match=r"`recurrent delay_ms` of `NetworkSpec` must be a multiple of dt_ms = 0.5, got 0.7"
+    ):
+        build(spec(300, dt_ms=0.5, synapses={"delay_ms": 0.7}), seed=0)
+
+
+def test_membrane_time_constants_are_clipped() -> None:
+    taus = build(spec(20, excitatory={"tau_mem_ms": 0.1}, inhibitory={"tau_mem_ms": 1e4}), seed=0).neurons.tau_mem_ms
+    assert set(taus.tolist()) == {2.0, 200.0}
+
+
+def test_negative_seed() -> None:
+    with pytest.raises(InputError, match="`seed` of `build` must be >= 0, got -1"):
+        build(spec(), seed=-1)
+
+
+# -- inputs ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_subset_of_neurons_listens_with_one_probability() -> None:
+    network = build(spec(1000, n_inputs=200, input={"subset_share": 0.3, "p_connect": 0.05}), seed=0)
+    assert np.unique(network.inputs.post).size == 300  # 200 channels at 0.05: none of 300 is left out by chance
+    n_pairs = 200 * 300
+    assert abs(len(network.inputs) - 0.05 * n_pairs) < 4.5 * np.sqrt(n_pairs * 0.05 * 0.95)
+    signs = network.neurons.sign[np.unique(network.inputs.post)]
+    assert 0 < (signs < 0).sum() < 300  # both types
+
+
+def test_windows() -> None:
+    everyone = {"subset_share": 1.0, "p_connect": 1.0, "span": 0.25}
+    network = build(spec(500, n_inputs=40, input=everyone), seed=0)
+    matrix = np.zeros((40, 500), dtype=bool)
+    matrix[network.inputs.pre(), network.inputs.post] = True
+    width = matrix.sum(axis=0)
+    assert (width.max(), width.min() >= 5) == (10, True)  # a quarter of 40 channels; half of it at the ends
+    for column in matrix.T:
+        heard = np.flatnonzero(column)
+        assert heard.size == heard[-1] - heard[0] + 1  # neighbours
+    centre = (matrix * np.arange(40)[:, None]).sum(axis=0) / width
+    axis = network.neurons.position[:, 0]
+    assert abs(np.corrcoef(centre, axis)[0, 1]) < 0.25  # uniform: 0 within 5 / sqrt(500)
+    tonotopic = build(spec(500, n_inputs=40, input={**everyone, "tonotopic": True}), seed=0)
+    matrix[:] = False
+    matrix[tonotopic.inputs.pre(), tonotopic.inputs.post] = True
+    centre = (matrix * np.arange(40)[:, None]).sum(axis=0) / matrix.sum(axis=0)
+    assert np.corrcoef(centre, axis)[0, 1] > 0.95
+
+
+# -- arms --------------------------------------------------------------------------------------------------------------
+
+_NEURON = {"neurons.tau_mem_ms", "neurons.v_th"}
+_SYNAPSE = {
+    f"{table}.{name}"
+    for table in ("recurrent", "inputs")
+    for name in ("a_plus", "a_minus", "tau_plus_ms", "tau_minus_ms")
+}
+
+
+@pytest.mark.parametrize("wiring", ["distance", "small-world", "clustered"])
+def test_arms_of_one_seed_differ_in_exactly_these_columns(wiring: str) -> None:
+    """DESIGN.md 2: positions, wiring, initial weights and potentials are shared."""
+    base = spec(120, synapses={"wiring": wiring, "n_neighbours": 10})
+    columns = {arm: columns_of(build(base.arm(arm), seed=3)) for arm in PRESETS}
+    for arm, homogeneous in (("HeNHoS", _SYNAPSE), ("HoNHeS", _NEURON), ("HoNHoS", _NEURON | _SYNAPSE)):
+        different = {name for name in columns[arm] if not np.array_equal(columns[arm][name], columns["HeNHeS"][name])}
+        assert different == homogeneous
+    ho = columns["HoNHoS"]
+    sign = ho["neurons.sign"]
+    assert set(ho["neurons.tau_mem_ms"][sign > 0]) == {20.0}
+    assert set(ho["neurons.tau_mem_ms"][sign < 0]) == {10.0}
+    assert set(ho["neurons.v_th"]) == {1.0}
+
+
+def test_homogeneous_is_heterogeneous_with_no_spread() -> None:
+    """Acceptance check 12: the same tables, spikes and learned weights, bit for bit."""
+    lively = {"subset_share": 1.0, "p_connect": 0.2, "weight_excitatory": 2.0}
+    ho = spec(100, input=lively).arm("HoNHoS")
+    tables = ho.to_dict()
+    for place, names in (
+        ("excitatory", ("tau_mem_ms", "v_th")),
+        ("inhibitory", ("tau_mem_ms", "v_th")),
+        ("plasticity", ("a_plus", "a_minus", "tau_plus_ms", "tau_minus_ms")),
+    ):
+        for name in names:  # a law that draws, with the one value
+            tables[place][name] = Empirical((tables[place][name],) * 3)
+    networks = [build(ho, seed=2), build(NetworkSpec.from_dict(tables), seed=2)]
+    first, second = map(columns_of, networks)
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name])
+    raster = np.random.default_rng(0).random((3, 100, 20)) < 0.1
+    spikes = Spikes.from_dense(raster, dt_ms=1.0)
+    runs = [simulate(network, spikes, record=Record(spikes=True)).spikes for network in networks]
+    assert runs[0] == runs[1]
+    assert runs[0].n_events > 100
+    learned = [simulate_stdp(network, spikes)[0] for network in networks]
+    np.testing.assert_array_equal(learned[0].recurrent.weight, learned[1].recurrent.weight)
+    assert not np.array_equal(learned[0].recurrent.weight, networks[0].recurrent.weight)
+
+
+def test_a_changed_law_moves_no_other_column() -> None:
+    before = columns_of(build(spec(100), seed=0))
+    after = columns_of(build(spec(100, excitatory={"tau_mem_ms": {"uniform": {"low": 5, "high": 9}}}), seed=0))
+    assert {name for name in before if not np.array_equal(before[name], after[name])} == {"neurons.tau_mem_ms"}
+    inhibitory = before["neurons.sign"] < 0  # nor the draws of the other sign
+    np.testing.assert_array_equal(before["neurons.tau_mem_ms"][inhibitory], after["neurons.tau_mem_ms"][inhibitory])
+
+
+# -- the whole ---------------------------------------------------------------------------------------------------------
+
+
+def test_seed_decides() -> None:
+    assert build(spec(), seed=1) == build(spec(), seed=1)
+    assert build(spec(), seed=1) != build(spec(), seed=2)
+    provenance = build(spec(), seed=1).provenance
+    assert (provenance["seed"], provenance["history"]) == (1, ["built"])
+    assert NetworkSpec.from_dict(provenance["spec"]) == spec()
+
+
+def test_the_same_bits_in_another_process() -> None:
+    program = (
+        "from hrsnn.spec import NetworkSpec; from hrsnn.wiring import build;"
+        "print(*(build(NetworkSpec.from_dict({'n_neurons': 100, 'n_inputs': 20, 'synapses': {'wiring': wiring,"
+        " 'n_neighbours': 10}}), seed=7).hash for wiring in ('distance', 'small-world', 'clustered')))"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "12345", "OPENBLAS_NUM_THREADS": "1"}
+    found = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    ).stdout.split()
+    here = [
+        build(spec(100, synapses={"wiring": wiring, "n_neighbours": 10}), seed=7).hash
+        for wiring in ("distance", "small-world", "clustered")
+    ]
+    assert found == here
+
+
+def test_odd_sizes_build() -> None:
+    for n in (1, 2, 3):
+        network = build(spec(n, n_inputs=1), seed=0)
+        assert network.n_neurons == n
+    no_recurrence = dict.fromkeys(("c_ee", "c_ei", "c_ie", "c_ii"), 0.0)
+    none = build(spec(10, n_inputs=1, input={"subset_share": 0.0}, synapses=no_recurrence), seed=0)
+    assert len(none.recurrent) == len(none.inputs) == 0
+    silent = build(spec(50, synapses={"weight_scale": 0.0}), seed=0)
+    assert len(silent.recurrent) > 0
+    assert not silent.recurrent.weight.any()
+
+
+@pytest.mark.slow
+def test_five_thousand_neurons_and_half_a_million_synapses_take_seconds() -> None:
+    started = time.perf_counter()
+    network = build(spec(5000, n_inputs=700, synapses={"length_scale": 5.0}), seed=0)
+    assert len(network.recurrent) > 500_000
+    assert time.perf_counter() - started < 30  # two seconds on a quiet core
