@@ -15,10 +15,7 @@ from hrsnn.outcome import Outcome
 from hrsnn.train import ProgressEvent
 from hrsnn.wiring import build
 
-TINY = [
-    "network.n_neurons=20", "task.forecast.n_train=60", "task.forecast.n_horizon=10", "task.forecast.n_starts=2",
-    "task.forecast.n_washout=5", "task.forecast.n_warmup=5", "task.n_seeds=3",
-]  # fmt: skip
+TINY = Path(__file__).with_name("tiny.toml")  # the config of these runs
 
 calls: list[str] = []
 

@@ -21,11 +21,9 @@ from hrsnn import cli
 from hrsnn._version import __version__
 from hrsnn.doctor import examine
 
-CHANGES = [word for change in fake_experiment.TINY for word in ("--set", change)]
+TINY = str(fake_experiment.TINY)
 REAL = [
-    "lorenz63", "--seeds", "2", "--set", "network.n_neurons=30", "--set", "task.forecast.n_train=60",
-    "--set", "task.forecast.n_horizon=10", "--set", "task.forecast.n_starts=2", "--set", "task.forecast.n_washout=5",
-    "--set", "task.forecast.n_warmup=5", "--set", 'task.arms=["HoNHoS", "HeNHeS"]',
+    TINY, "--seeds", "2", "--set", 'task.arms=["HoNHoS", "HeNHeS"]',
     "--set", 'task.controls=["untrained", "input-only", "persistence"]',
 ]  # fmt: skip
 
@@ -139,7 +137,7 @@ def test_results_on_standard_output_progress_on_standard_error(
     fake: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "a"
-    assert cli.main(["run", "lorenz63", *CHANGES, "--out", str(out), "--jobs", "1"]) == 0
+    assert cli.main(["run", TINY, "--out", str(out), "--jobs", "1"]) == 0
     said = capsys.readouterr()
     lines = said.out.strip().splitlines()
     assert lines[0].split("   ")[-1] == "pJ (Loihi)"
@@ -156,7 +154,7 @@ def test_json_is_one_document_and_nothing_else(
     fake: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "a"
-    arguments = ["run", "lorenz63", *CHANGES, "--out", str(out), "--jobs", "1", "--json", "--quiet"]
+    arguments = ["run", TINY, "--out", str(out), "--jobs", "1", "--json", "--quiet"]
     assert cli.main(arguments) == 0
     said = capsys.readouterr()
     assert said.err == ""
@@ -166,7 +164,7 @@ def test_json_is_one_document_and_nothing_else(
 
 
 def test_a_complete_run_says_so(fake: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["run", "lorenz63", *CHANGES, "--out", str(tmp_path / "a"), "--jobs", "1"]
+    arguments = ["run", TINY, "--out", str(tmp_path / "a"), "--jobs", "1"]
     assert cli.main(arguments) == 0
     assert cli.main(arguments) == 2
     assert "--force" in capsys.readouterr().err
@@ -196,7 +194,7 @@ def test_a_failing_unit(
 ) -> None:  # fmt: skip
     monkeypatch.setenv(variable, "HeNHeS-s0")
     out = tmp_path / "a"
-    assert cli.main(["run", "lorenz63", *CHANGES, "--out", str(out), "--jobs", "1", "--quiet"]) == code
+    assert cli.main(["run", TINY, "--out", str(out), "--jobs", "1", "--quiet"]) == code
     said = capsys.readouterr()
     assert said.out == ""
     assert "Traceback" not in said.err
@@ -213,15 +211,23 @@ def test_a_bug_outside_units_is_one_sentence(
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr(fake_experiment, "summarise", broken)
-    arguments = ["run", "lorenz63", *CHANGES, "--out", str(tmp_path / "a"), "--jobs", "1", "--quiet"]
+    arguments = ["run", TINY, "--out", str(tmp_path / "a"), "--jobs", "1", "--quiet"]
     assert cli.main(arguments) == 1
     said = one_line(capsys.readouterr().err)
     assert "internal error, please report it: ZeroDivisionError: a bug; the traceback is in" in said
     assert "ZeroDivisionError" in (tmp_path / "a" / "log.jsonl").read_text()
-    monkeypatch.setattr(fake_experiment, "describe_task", broken)
     monkeypatch.setenv("HRSNN_DEBUG", "1")
-    assert cli.main(arguments) == 1
+    assert cli.main([*arguments, "--resume"]) == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_bug_in_the_display_is_in_the_log(
+    fake: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fake_experiment, "describe_task", None)
+    assert cli.main(["run", TINY, "--out", str(tmp_path / "a"), "--jobs", "1"]) == 1
+    assert "TypeError" in one_line(capsys.readouterr().err)
+    assert "Traceback" in (tmp_path / "a" / "log.jsonl").read_text()
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:

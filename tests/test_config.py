@@ -9,12 +9,16 @@ import pytest
 from hrsnn._checks import FileError, InputError
 from hrsnn.config import Config, first_difference, from_tables, load_config, preset_names, to_tables, to_toml
 from hrsnn.distributions import Constant, Gamma, Uniform
+from hrsnn.spec import NetworkSpec
 
 NAMED = ["google-stock", "hd-spikes", "lorenz63", "lorenz63-long", "mackey-glass", "shd", "spoken-digits"]
 
 
+TINY = Path(__file__).with_name("tiny.toml")
+
+
 def lorenz(*overrides: str, **more: int) -> Config:
-    return load_config("lorenz63", overrides, **more)
+    return load_config(TINY, overrides, **more)
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -64,7 +68,10 @@ def test_the_grid_of_the_network_comes_from_the_task() -> None:
 
 
 def test_a_population_key_sets_both_and_the_specific_wins(tmp_path: Path) -> None:
-    text = '[task]\nname="lorenz63"\n[network]\ntau_mem_ms=15\n[network.inhibitory]\ntau_mem_ms=7\nt_ref_ms=1\n'
+    text = (
+        '[task]\nname="lorenz63"\n[network]\ntau_mem_ms=15\n[network.inhibitory]\ntau_mem_ms=7\nt_ref_ms=1\n'
+        "[network.excitatory]\nt_ref_ms=3\n"
+    )
     network = load_config(written(tmp_path, text)).network
     assert (network.excitatory.tau_mem_ms, network.inhibitory.tau_mem_ms) == (Constant(15.0), Constant(7.0))
     assert (network.excitatory.t_ref_ms, network.inhibitory.t_ref_ms) == (Constant(3.0), Constant(1.0))
@@ -72,7 +79,10 @@ def test_a_population_key_sets_both_and_the_specific_wins(tmp_path: Path) -> Non
 
 def test_populations_keep_the_defaults_of_their_sign() -> None:
     network = lorenz("network.v_th=2").network
-    assert (network.excitatory.tau_mem_ms, network.inhibitory.tau_mem_ms) == (Gamma(20.0, 3.0), Gamma(10.0, 3.0))
+    for sign in ("excitatory", "inhibitory"):
+        default = NetworkSpec.model_fields[sign].default
+        assert getattr(network, sign).tau_mem_ms == default.tau_mem_ms
+        assert getattr(network, sign).v_th == Constant(2.0)
 
 
 def test_set_of_both_populations_beats_a_complete_file(tmp_path: Path) -> None:
@@ -121,10 +131,10 @@ def test_seed_and_seeds_are_of_the_task() -> None:
 
 def test_the_first_difference_is_named_with_both_values() -> None:
     assert first_difference(lorenz(), lorenz()) is None
-    assert first_difference(lorenz(), lorenz(n_seeds=7)) == ("task.n_seeds", "5", "7")
-    law = "{gamma = {mean = 20.0, shape = 3.0}}"
-    changed = lorenz("network.excitatory.tau_mem_ms=15")
-    assert first_difference(lorenz(), changed) == ("network.excitatory.tau_mem_ms", law, "15.0")
+    assert first_difference(lorenz(), lorenz(n_seeds=7)) == ("task.n_seeds", "3", "7")
+    law = "{gamma = {mean = 1.0, shape = 25.0}}"
+    changed = lorenz("network.excitatory.v_th=2")
+    assert first_difference(lorenz(), changed) == ("network.excitatory.v_th", law, "2.0")
     assert first_difference(lorenz("learn=false"), lorenz()) == ("learn.n_epochs", "absent", "1")
     assert first_difference(lorenz(), lorenz("task.forecast.dt=0.02")) == ("task.forecast.dt", "0.01", "0.02")
 

@@ -58,10 +58,11 @@ def evaluate_network(
 def evaluate_input_only(task: Splits, readout: ReadoutSpec, *, label: Label) -> Evaluation:
     """The same readout on the encoded input itself: its time bins, of single channels or of pools of neighbours."""
     started = time.perf_counter()
+    counted = _of_counts(readout)
     fits = []
     for pool in readout.channel_pools:
-        windows = {part: _pooled_counts(getattr(task, part).spikes, readout.n_bins_recorded, pool) for part in PARTS}
-        fits.append((_fit(windows, task, _of_counts(readout), units=None, seed=label.seed), windows, {"pool": pool}))
+        windows = {part: _pooled_counts(getattr(task, part).spikes, counted.n_bins_recorded, pool) for part in PARTS}
+        fits.append((_fit(windows, task, counted, units=None, seed=label.seed), windows, {"pool": pool}))
     return _finish_best(fits, task, label, started)
 
 

@@ -76,8 +76,9 @@ class Display(Watcher):
         same = self._bars.tasks[self._bars.task_ids.index(row)].description == what
         if not same:
             self._bars.reset(row, total=event.total, description=what)
-        told = {"activity": activity} if (activity := _activity(event)) else {}  # fitting tells none: the last stays
-        self._bars.update(row, total=event.total, completed=event.done, **told)
+        self._bars.update(row, total=event.total, completed=event.done)
+        if activity := _activity(event):  # fitting tells none: the last stays
+            self._bars.update(row, activity=activity)
 
     def finished(self, unit: Unit, outcome: Outcome) -> None:
         self.n_done += 1

@@ -6,7 +6,6 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from hrsnn.metrics import interval_of_mean, paired_interval
 from hrsnn.network import Network
 from hrsnn.outcome import Outcome, Stage, without_nan
 from hrsnn.readout import Readout
-from hrsnn.tasks import CONTROL_ARMS, Control, Task, TaskSpec
+from hrsnn.tasks import CONTROL_ARMS, Control, Task
 from hrsnn.train import Progress, ProgressEvent, learn, no_progress
 from hrsnn.wiring import build
 
@@ -75,7 +74,7 @@ def plan(config: Config) -> list[Unit]:
 
 def describe_task(config: Config, data_dir: Path | None = None) -> str:
     """One line for people about the data of a run."""
-    return tasks.describe(_task(config, data_dir))
+    return tasks.describe(tasks.load_task(config.task, data_dir=data_dir))
 
 
 def run_unit(
@@ -84,7 +83,7 @@ def run_unit(
     """Do one unit of work. The result depends on config and unit alone, not on threads or what ran before."""
     started = time.perf_counter()
     with threadpool_limits(1):
-        task = _task(config, data_dir)
+        task = tasks.load_task(config.task, data_dir=data_dir)
         control = _control_of(unit)
         if control is not None:
             evaluation = tasks.evaluate_control(
@@ -95,16 +94,6 @@ def run_unit(
             evaluation, network = _evaluate_arm(config, unit, task, progress)
     outcome = replace(evaluation.outcome, wall_s=time.perf_counter() - started)
     return UnitResult(outcome, without_nan(_plain(evaluation.details)), network, evaluation.readout)
-
-
-@lru_cache(maxsize=1)
-def _task_of(table: str, data_dir: Path | None) -> Task:
-    return tasks.load_task(TaskSpec.model_validate_json(table), data_dir=data_dir)
-
-
-def _task(config: Config, data_dir: Path | None) -> Task:
-    """The task of a config, loaded once per process: units of one run share it."""
-    return _task_of(config.task.model_dump_json(), data_dir)
 
 
 def _control_of(unit: Unit) -> Control | None:
@@ -220,7 +209,7 @@ def summarise(
     groups: dict[str, list[tuple[Outcome, dict[str, Any]]]] = defaultdict(list)
     for outcome, details in results:
         groups[outcome.label].append((outcome, details))
-    task = _task(config, data_dir)
+    task = tasks.load_task(config.task, data_dir=data_dir)
     facts = {"description": tasks.describe(task)}
     if isinstance(task, Splits):
         facts |= {"licence": task.licence, "source": task.source}

@@ -40,6 +40,7 @@ from hrsnn.train import Progress, ProgressEvent, no_progress
 VPT_THRESHOLDS = {"": 0.1, "_04": 0.4}  # suffix of the metric -> error that ends a valid prediction
 _VALIDATION_SHARE = 0.2  # of the training part, its end
 _N_VALIDATION_STARTS = 10
+_PENALTIES_WITHOUT_NOISE = [1e-8, 1e-6]  # alternatives for features that are not spikes, beside those of the readout
 
 
 class ForecastSpec(Table):
@@ -300,6 +301,7 @@ def evaluate_control(task: ForecastTask, readout: ReadoutSpec, *, label: Label, 
     """Forecasts of a control without a spiking network; `label.arm` names it.
 
     InputOnly, RandomFeatures (with `n_features`), ESN-100, NVAR, or Persistence, which says that nothing changes.
+    ESN-100 and NVAR see the values themselves, not spikes: validation chooses among smaller penalties as well.
     """
     drives: dict[str, Callable[[], Drive]] = {
         "InputOnly": lambda: InputDrive(task, readout, label.seed),
@@ -313,6 +315,9 @@ def evaluate_control(task: ForecastTask, readout: ReadoutSpec, *, label: Label, 
         forecast = np.repeat(last[:, None, :], task.spec.n_horizon, axis=1)
         return _scored(forecast, last[:, None, :], task, label=label, started=started)
     require(label.arm in drives, "evaluate_control", "arm", f"must be one of {', '.join(drives)}", label.arm)
+    if label.arm in ("ESN-100", "NVAR"):
+        penalties = sorted({*readout.regularisation, *_PENALTIES_WITHOUT_NOISE})
+        readout = readout.model_copy(update={"regularisation": penalties})
     return _evaluate(drives[label.arm](), task, readout, label=label)
 
 

@@ -209,7 +209,7 @@ def merge_bins(windows: NDArray[Any], n_bins: int) -> NDArray[Any]:
 def feature_matrix(windows: NDArray[Any], n_bins: int, transform: Transform) -> NDArray[np.float32]:
     """Features (n_samples, n_bins * n_units), float32, of activity (n_samples, n_windows, n_units)."""
     merged = merge_bins(windows, n_bins)
-    return _TRANSFORMS[transform](merged.reshape(merged.shape[0], -1).astype(np.float32))
+    return _TRANSFORMS[transform](merged.reshape(len(merged), merged.shape[1] * merged.shape[2]).astype(np.float32))
 
 
 def fit_classifier(
@@ -349,7 +349,7 @@ def _ridge(
     offset = target.mean(axis=0)
     centred = target - offset
     if x.shape[1] > n:
-        wide = x.astype(gram_dtype, copy=False)
+        wide: NDArray[Any] = x.astype(gram_dtype, copy=False)
         gram = (wide @ wide.T).astype(np.float64)
         for regularisation in regularisations:
             dual = KernelRidge(alpha=regularisation * n, kernel="precomputed").fit(gram, centred).dual_coef_
@@ -385,8 +385,8 @@ def _mlp(
 
     for regularisation in regularisations:
         model = (MLPClassifier if classes else MLPRegressor)(
-            (_HIDDEN,), alpha=regularisation, learning_rate_init=1e-3, max_iter=200, early_stopping=True,
-            validation_fraction=0.1, random_state=seed,
+            hidden_layer_sizes=(_HIDDEN,), alpha=regularisation, learning_rate_init=1e-3, max_iter=200,
+            early_stopping=True, validation_fraction=0.1, random_state=seed,
         )  # fmt: skip
         values = target.argmax(axis=1) if classes else target
         try:

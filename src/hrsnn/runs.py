@@ -163,8 +163,13 @@ def execute(
     try:
         with directory.claimed() as log:
             done = _prepare(directory, config, units, log, resume=resume, force=force)
-            watcher.opened(directory.path, units, len(done))
-            return _run(_Job(config, experiment, directory, data_dir), units, done, log, watcher, jobs)
+            try:
+                watcher.opened(directory.path, units, len(done))
+                return _run(_Job(config, experiment, directory, data_dir), units, done, log, watcher, jobs)
+            except Exception as error:
+                if not isinstance(error, (HrsnnError, OSError)):
+                    log("failed", error=repr(error), traceback=traceback.format_exc())
+                raise
     except OSError as error:
         raise RunError(_cannot_write(directory.path, error)) from error
 
@@ -421,9 +426,7 @@ def _run(
             directory.clear_partial()
             with suppress(OSError):
                 kind = "interrupted" if isinstance(error, KeyboardInterrupt) else "stopped"
-                foreseen = isinstance(error, (KeyboardInterrupt, HrsnnError))
-                more = {} if foreseen else {"traceback": traceback.format_exc()}
-                log(kind, finished=len(done), units=len(units), reason=str(error) or type(error).__name__, **more)
+                log(kind, finished=len(done), units=len(units), reason=str(error) or type(error).__name__)
             raise
         log("results", wall_s=round(time.monotonic() - started, 3))
     if not directory.report_file.exists():

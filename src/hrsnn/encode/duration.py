@@ -23,7 +23,8 @@ def stretch(spikes: Spikes, *, duration_ms: float, tail_ms: float = 0.0) -> Spik
     require(n_tail_steps >= 0, "stretch", "tail_ms", "must be >= 0", tail_ms)
     sample = spikes.sample_of_event()
     last = np.zeros(spikes.n_samples, dtype=np.int64)
-    np.maximum.at(last, sample, spikes.step)
+    filled = np.diff(spikes.sample_ptr) > 0
+    last[filled] = spikes.step[spikes.sample_ptr[1:][filled] - 1]  # events are sorted by step
     # The middle of a step goes to the step that holds its image: the last one ends inside the duration.
     step = ((2 * spikes.step.astype(np.int64) + 1) * n_event_steps) // (2 * (last[sample] + 1))
     n_steps = n_event_steps + n_tail_steps

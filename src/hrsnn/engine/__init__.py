@@ -54,10 +54,13 @@ def simulate(
     Returns a `Recording`. Raises `InputError` where shapes, steps of time or options do not fit.
     The equations are MATH.md 2.3, in the order listed in `hrsnn.engine.reference`.
 
-    >>> from hrsnn.engine import _demo_network
-    >>> spikes = Spikes.from_times([[0.0, 1.0, 2.0]], [[0, 0, 0]], n_units=1, n_steps=6, dt_ms=1.0)
-    >>> simulate(_demo_network(), spikes, record=Record(spikes=True), backend="reference").spikes.step.tolist()
-    [2]
+    >>> from hrsnn.spec import NetworkSpec
+    >>> from hrsnn.wiring import build
+    >>> network = build(NetworkSpec(n_neurons=20, n_inputs=4), seed=0)
+    >>> spikes = Spikes.from_times([[0.0, 3.2], []], [[1, 2], []], n_units=4, n_steps=50, dt_ms=1.0)
+    >>> recording = simulate(network, spikes, record=Record(n_bins=5, filtered_every=25), backend="reference")
+    >>> recording.counts.shape, recording.filtered.shape
+    ((2, 5, 20), (2, 2, 20))
     """
     c = _checked("simulate", network, spikes, record, dtype)
     require(n_threads >= 1, "simulate", "n_threads", "must be >= 1", n_threads)
@@ -100,11 +103,13 @@ def simulate_stdp(
     Other arguments as in `simulate`. Returns the network with the new weights and the `Recording`. Raises `InputError`
     as `simulate` does, and if a weight is beyond its `w_max`.
 
-    >>> from hrsnn.engine import _demo_network
-    >>> spikes = Spikes.from_times([[0.0, 1.0, 2.0]], [[0, 0, 0]], n_units=1, n_steps=6, dt_ms=1.0)
-    >>> trained, recording = simulate_stdp(_demo_network(), spikes, backend="reference", dtype=np.float64)
-    >>> recording.spike_counts.tolist(), round(float(trained.inputs.weight[0]), 4)
-    ([[1]], 0.8186)
+    >>> from hrsnn.spec import NetworkSpec
+    >>> from hrsnn.wiring import build
+    >>> network = build(NetworkSpec(n_neurons=20, n_inputs=4), seed=0)
+    >>> spikes = Spikes.empty(3, n_units=4, n_steps=50, dt_ms=1.0)
+    >>> trained, recording = simulate_stdp(network, spikes, backend="reference")
+    >>> trained.n_neurons, recording.spike_counts.shape
+    (20, (3, 20))
     """
     c = _checked("simulate_stdp", network, spikes, record, dtype)
     for name in ("recurrent", "inputs"):
@@ -275,19 +280,3 @@ class _Results:
 def _empty_state(n_samples: int, c: Coefficients) -> State:
     shapes = _state_shapes(n_samples, c)
     return State(**{n: np.zeros(s, dtype=np.int32 if n == "refractory" else c.dtype) for n, s in shapes.items()})
-
-
-def _demo_network() -> Network:
-    """One neuron with one input, for the examples of this module."""
-    from hrsnn.network import NeuronTable, StdpRule
-
-    one = np.ones(1)
-    neurons = NeuronTable(
-        tau_mem_ms=20 * one, v_th=one, v_reset=0 * one, v_rest=0 * one, v_init=0 * one, t_ref_ms=1 * one,
-        bias=0 * one, tau_syn_exc_ms=3 * one, tau_syn_inh_ms=6 * one, sign=np.ones(1, dtype=np.int8),
-        population=np.zeros(1, dtype=np.int16), position=np.zeros((1, 3)),
-    )  # fmt: skip
-    stdp = {"a_plus": 0.01, "a_minus": 0.01, "tau_plus_ms": 20.0, "tau_minus_ms": 20.0, "w_max": 2.0}
-    recurrent = SynapseTable.from_edges([], [], n_pre=1, weight=0.0, delay_ms=1.0, **stdp)
-    inputs = SynapseTable.from_edges([0], [0], n_pre=1, weight=0.8, delay_ms=1.0, **stdp)
-    return Network(neurons, recurrent, inputs, dt_ms=1.0, synapse="delta", rule=StdpRule(normalise=False))

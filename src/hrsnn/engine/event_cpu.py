@@ -291,12 +291,12 @@ def _learn_per_synapse(y: Any, p: Any, r: Any, pre: Any, post: Any, rule: Any, t
     for j in post.active:
         since = t - post.last[j]
         for c in range(np.uint32(p.column[j]), np.uint32(p.column[j + 1])):
-            k = np.uint32(p.synapse[c])
+            s = np.uint32(p.synapse[c])
             source = np.uint32(p.source[c])
             if not pre.is_active[source]:  # where both spiked, the row above has seen to the weight
-                up = p.a_plus[k] * (r.x[k] * _decay(t - pre.last[source], r.rate_plus[k], rule))
-                y.weight[k] = _bounded(y.weight[k], up, rule.zero, p.w_max[k], rule.soft_bound, rule)
-            r.y[k] = rule.keep * (r.y[k] * _decay(since, r.rate_minus[k], rule)) + rule.one
+                up = p.a_plus[s] * (r.x[s] * _decay(t - pre.last[source], r.rate_plus[s], rule))
+                y.weight[s] = _bounded(y.weight[s], up, rule.zero, p.w_max[s], rule.soft_bound, rule)
+            r.y[s] = rule.keep * (r.y[s] * _decay(since, r.rate_minus[s], rule)) + rule.one
 
 
 @_jit
@@ -312,11 +312,11 @@ def _learn_per_neuron(y: Any, p: Any, r: Any, pre: Any, post: Any, rule: Any, t:
         r.x[i] = rule.keep * r.x_now[i] + rule.one
     for j in post.active:
         for c in range(np.uint32(p.column[j]), np.uint32(p.column[j + 1])):
-            k = np.uint32(p.synapse[c])
+            s = np.uint32(p.synapse[c])
             source = np.uint32(p.source[c])
             if not pre.is_active[source]:
-                up = p.a_plus[k] * r.x_now[source]
-                y.weight[k] = _bounded(y.weight[k], up, rule.zero, p.w_max[k], rule.soft_bound, rule)
+                up = p.a_plus[s] * r.x_now[source]
+                y.weight[s] = _bounded(y.weight[s], up, rule.zero, p.w_max[s], rule.soft_bound, rule)
         r.y[j] = rule.keep * r.y_now[j] + rule.one
 
 

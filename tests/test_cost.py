@@ -1,0 +1,115 @@
+"""Costs are counts: against a count event by event, by hand, and with synapses that do nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from hrsnn._checks import InputError
+from hrsnn.analysis.cost import ENERGY_PROFILES, Costs, count_costs
+from hrsnn.engine import Record, simulate
+from hrsnn.network import Network
+from hrsnn.spikes import Spikes
+from networks import networks_with_spikes, random_network, random_spikes
+
+
+def with_dead_synapses(network: Network, share: float = 0.3) -> Network:
+    rng = np.random.default_rng(0)
+    dead = [rng.random(len(table)) < share for table in (network.recurrent, network.inputs)]
+    return network.with_weights(
+        np.where(dead[0], 0, network.recurrent.weight), inputs=np.where(dead[1], 0, network.inputs.weight)
+    )
+
+
+def brute_force(network: Network, spikes: Spikes, fired: Spikes) -> tuple[int, int]:
+    """One by one: every spike, every synapse it travels along."""
+    found = []
+    for events, table in ((spikes, network.inputs), (fired, network.recurrent)):
+        n = 0
+        for unit in events.unit:
+            for k in range(table.ptr[unit], table.ptr[unit + 1]):
+                n += table.weight[k] != 0
+        found.append(int(n))
+    return found[0], found[1]
+
+
+@settings(max_examples=30, deadline=None, derandomize=True, database=None)
+@given(networks_with_spikes(longest_delay=3))
+def test_counts_are_those_of_single_events(pair: tuple[Network, Spikes]) -> None:
+    """Acceptance check 16: the formula sum of s_i c_i and the count of events are the same integers."""
+    network, spikes = with_dead_synapses(pair[0]), pair[1]
+    if spikes.n_samples == 0:
+        return
+    recording = simulate(network, spikes, record=Record(spikes=True))
+    assert recording.spikes is not None
+    costs = count_costs(network, spikes, recording)
+    assert (costs.synops_input, costs.synops_recurrent) == brute_force(network, spikes, recording.spikes)
+    assert costs.spikes == recording.spikes.n_events
+    live = sum(int(np.count_nonzero(table.weight)) for table in (network.recurrent, network.inputs))
+    assert costs.n_nonzero_weights == live
+    assert all(isinstance(getattr(costs, name), int) for name in Costs.__dataclass_fields__)
+
+
+def test_cutting_synapses_of_weight_zero_costs_and_saves_nothing() -> None:
+    rng = np.random.default_rng(1)
+    network = with_dead_synapses(random_network(rng, longest_delay=3))
+    spikes = random_spikes(rng, network)
+    cut = network.keep_synapses(network.recurrent.weight != 0, inputs=network.inputs.weight != 0)
+    assert len(cut.recurrent) < len(network.recurrent)
+    costs = [count_costs(net, spikes, simulate(net, spikes)) for net in (network, cut)]
+    assert costs[0] == costs[1]
+
+
+def test_costs_by_hand() -> None:
+    costs = Costs(
+        n_samples=4, n_steps=10, n_neurons=5, spikes=40, synops_input=8, synops_recurrent=80, synops_readout=12,
+        n_nonzero_weights=9, n_possible_weights=36, footprint_bytes=100,
+    )  # fmt: skip
+    assert costs.synops == 100
+    assert costs.to_dict() == {
+        "spikes_per_sample": 10.0, "spikes_per_neuron": 2.0, "synops_input": 2.0, "synops_recurrent": 20.0,
+        "synops_readout": 3.0, "connection_sparsity": 0.75, "activation_sparsity": 0.8, "mean_activation": 0.2,
+        "footprint_bytes": 100, "energy_pj": {"loihi": pytest.approx(25 * 23.6), "45nm-add": pytest.approx(25 * 0.9)},
+    }  # fmt: skip
+
+
+def test_a_control_without_neurons_has_finite_costs() -> None:
+    costs = Costs(
+        n_samples=2, n_steps=10, n_neurons=0, spikes=0, synops_input=0, synops_recurrent=0, synops_readout=6,
+        n_nonzero_weights=0, n_possible_weights=0, footprint_bytes=4,
+    ).to_dict()  # fmt: skip
+    assert (costs["spikes_per_neuron"], costs["mean_activation"], costs["synops_readout"]) == (0, 0, 3)
+
+
+def test_footprint() -> None:
+    rng = np.random.default_rng(2)
+    network = random_network(rng, n=6, n_inputs=3)
+    spikes = random_spikes(rng, network)
+    n_synapses = np.count_nonzero(network.recurrent.weight) + np.count_nonzero(network.inputs.weight)
+    recording = simulate(network, spikes)
+    found = count_costs(network, spikes, recording).footprint_bytes
+    # target and weight; one pointer per row and table end; ten parameters and four states per neuron; single precision
+    assert found == 8 * n_synapses + 4 * (6 + 3 + 2) + 4 * 14 * 6
+    assert count_costs(network, spikes, recording, readout_bytes=50).footprint_bytes == found + 50
+    delayed = replace(network, recurrent=replace(network.recurrent, delay_ms=2.0 * network.recurrent.delay_ms))
+    n_delayed = np.count_nonzero(network.recurrent.weight)
+    assert count_costs(delayed, spikes, recording).footprint_bytes == found + 2 * n_delayed
+
+
+def test_recording_and_input_must_belong_together() -> None:
+    rng = np.random.default_rng(3)
+    network = random_network(rng)
+    spikes = random_spikes(rng, network, n_samples=2)
+    with pytest.raises(InputError, match="`recording` of `count_costs` must have 1 samples, got 2"):
+        count_costs(network, spikes.select([0]), simulate(network, spikes))
+    nothing = spikes.select([])
+    with pytest.raises(InputError, match="must hold at least one sample"):
+        count_costs(network, nothing, simulate(network, nothing))
+
+
+def test_every_profile_has_a_source() -> None:
+    assert [p.name for p in ENERGY_PROFILES] == ["loihi", "45nm-add"]
+    assert all(p.reference and p.pj_per_synop > 0 for p in ENERGY_PROFILES)

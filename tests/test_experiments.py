@@ -1,0 +1,191 @@
+"""Plans, units and what all units say together, on outcomes made by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hrsnn import experiments
+from hrsnn.config import Config, from_tables
+from hrsnn.experiments import Unit, plan, run_unit, summarise
+from hrsnn.metrics import interval_of_mean, paired_interval
+from hrsnn.outcome import Outcome
+from hrsnn.train import ProgressEvent
+from small_tasks import events_file, splits
+
+
+def config(path: Path | None = None, learn: bool = True, readout: dict[str, Any] | None = None, **task: Any) -> Config:
+    inputs = {"subset_share": 1.0, "p_connect": 0.3, "weight_excitatory": 2.0}
+    tables = {
+        "task": {"n_seeds": 2, **({"name": "mine", "path": str(path)} if path else {}), **task},
+        "network": {"n_neurons": 30, "n_inputs": 8, "dt_ms": 1.0},
+        "input": inputs,
+        "readout": {"n_bins": [2], "regularisation": [0.1], **(readout or {})},
+    }
+    return from_tables({**tables, **({"learn": {}} if learn else {})})
+
+
+# -- plan --------------------------------------------------------------------------------------------------------------
+
+
+def test_plan_goes_seed_by_seed_arms_first() -> None:
+    units = plan(config(arms=["HoNHoS", "HeNHeS"], seed=3))
+    assert [u.name for u in units[:6]] == [
+        "HoNHoS-s3", "HeNHeS-s3", "HeNHeS-s3-control-untrained", "HeNHeS-s3-control-no-recurrence", "InputOnly-s3",
+        "RandomFeatures-s3",
+    ]  # fmt: skip
+    assert units[6:] == [replace(u, seed=4) for u in units[:6]]
+    assert [u.stage for u in units[:6]] == ["trained", "trained", "control", "control", "trained", "trained"]
+
+
+def test_without_learning_there_is_no_untrained_control() -> None:
+    names = [u.name for u in plan(config(learn=False, arms=["HeNHeS"], n_seeds=1))]
+    assert names == ["HeNHeS-s0", "HeNHeS-s0-control-no-recurrence", "InputOnly-s0", "RandomFeatures-s0"]
+
+
+def test_a_name_that_stands_twice_is_done_once() -> None:
+    units = plan(config(arms=["HeNHeS", "HeNHeS"], controls=["input-only", "input-only"], n_seeds=1))
+    assert [u.name for u in units] == ["HeNHeS-s0", "InputOnly-s0"]
+
+
+# -- summary of outcomes made by hand ----------------------------------------------------------------------------------
+
+
+def result(arm: str, seed: int, right: Sequence[int], method: str | None = None, **details: Any) -> Any:
+    """An outcome with its details: which of the test recordings were right."""
+    stage: Any = "control" if method else "trained"
+    accuracy = float(np.mean(right))
+    costs = {"synops_input": 10.0 * seed, "energy_pj": {"x": 1.0 + seed}}
+    outcome = Outcome(arm, stage, method, seed, {"accuracy": accuracy}, costs, {"n_neurons": 1}, wall_s=0.0)
+    labels = [0] * len(right)
+    return outcome, {"labels": labels, "predictions": [1 - r for r in right], **details}
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experiments, "_task", lambda config, data_dir: splits())
+
+
+ARMS = ["HoNHoS", "HeNHoS", "HoNHeS", "HeNHeS"]
+
+
+@pytest.mark.usefixtures("small")
+def test_means_deviations_and_intervals_over_seeds() -> None:
+    rows = [[1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1]]  # 0.5, 0.75, 1
+    found = summarise(config(arms=["HeNHeS"]), [result("HeNHeS", seed, row) for seed, row in enumerate(rows)])
+    (summary,) = found["summary"]
+    assert (summary["arm"], summary["stage"], summary["method"], summary["n_seeds"]) == ("HeNHeS", "trained", None, 3)
+    accuracy = summary["metrics"]["accuracy"]
+    assert (accuracy["mean"], accuracy["sd"]) == (0.75, 0.25)
+    assert accuracy["ci95"] == interval_of_mean([0.5, 0.75, 1.0])
+    assert accuracy["ci95"] == pytest.approx([0.75 - 0.6210, 0.75 + 0.6210], abs=1e-4)  # t(0.975, 2) = 4.3027
+    assert summary["costs"]["synops_input"]["mean"] == 10.0
+    assert summary["costs"]["synops_input"]["sd"] == 10.0
+    assert summary["costs"]["energy_pj"]["x"]["mean"] == 2.0
+    assert found["comparisons"] == []
+
+
+@pytest.mark.usefixtures("small")
+def test_comparisons_are_paired_by_seed_and_recording() -> None:
+    rng = np.random.default_rng(0)
+    right = {(arm, seed): rng.integers(0, 2, 20).tolist() for arm in (*ARMS, "InputOnly") for seed in (0, 1, 2)}
+    results = [result(arm, seed, row) for (arm, seed), row in right.items() if (arm, seed) != ("InputOnly", 2)]
+    results.append(result("HeNHeS", 0, [0] * 20, method="untrained"))
+    rng.shuffle(results)  # type: ignore[arg-type]
+    found = summarise(config(arms=ARMS), results)
+    pairs = [(c["a"], c["b"]) for c in found["comparisons"]]
+    assert pairs == [
+        ("HeNHeS", "HeNHeS/control/untrained"), ("HeNHeS", "HeNHoS"), ("HeNHeS", "HoNHeS"), ("HeNHeS", "HoNHoS"),
+        ("HeNHeS", "InputOnly"), ("HeNHoS", "HoNHoS"), ("HoNHeS", "HoNHoS"),
+    ]  # fmt: skip
+    by_pair = dict(zip(pairs, found["comparisons"], strict=True))
+    for a, b, seeds in (("HeNHeS", "HoNHoS", 3), ("HeNHeS", "InputOnly", 2), ("HoNHeS", "HoNHoS", 3)):
+        difference = np.array([np.subtract(right[a, s], right[b, s]) for s in range(seeds)], dtype=float)
+        c = by_pair[a, b]
+        assert (c["metric"], c["diff"], c["n_pairs"]) == ("accuracy", pytest.approx(difference.mean()), seeds)
+        assert c["ci95"] == paired_interval(difference)
+    one = by_pair["HeNHeS", "HeNHeS/control/untrained"]
+    assert (one["n_pairs"], one["ci95"]) == (1, None)  # one seed says nothing about seeds
+    assert one["diff"] == np.mean(right["HeNHeS", 0])
+    order = [(o["arm"], o["stage"], o["method"] or "", o["seed"]) for o in found["outcomes"]]
+    assert order == sorted(order)
+    json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.usefixtures("small")
+def test_seen_and_unseen_speakers_are_compared_apart() -> None:
+    who = {"seen": [True, True, False, False], "unseen": [False, False, False, True]}
+    results = [result("HoNHoS", s, [0, 0, 0, 0], **who) for s in (0, 1)]
+    results += [result("HeNHeS", s, [1, 0, 1, 1], **who) for s in (0, 1)]
+    found = {c["metric"]: c["diff"] for c in summarise(config(arms=["HoNHoS", "HeNHeS"]), results)["comparisons"]}
+    assert found == {"accuracy": 0.75, "accuracy_seen": 0.5, "accuracy_unseen": 1.0}
+
+
+@pytest.mark.usefixtures("small")
+def test_forecasts_are_compared_by_start_and_a_failed_one_is_null() -> None:
+    def forecast(arm: str, seed: int, rmse: list[float | None]) -> Any:
+        outcome = Outcome(arm, "trained", None, seed, {"rmse": None}, {}, {}, wall_s=0.0)
+        return outcome, {"by_start": {"rmse": rmse, "vpt_steps": [3.0, 5.0], "smape": [0.0, 0.0]}}
+
+    results = [forecast("HeNHeS", s, [1.0, None]) for s in (0, 1)] + [forecast("HoNHoS", s, [1.0, 2.0]) for s in (0, 1)]
+    found = summarise(config(arms=["HoNHoS", "HeNHeS"]), results)
+    by_metric = {c["metric"]: c for c in found["comparisons"]}
+    assert set(by_metric) == {"rmse", "vpt_steps"}
+    assert (by_metric["rmse"]["diff"], by_metric["rmse"]["ci95"]) == (None, None)
+    assert (by_metric["vpt_steps"]["diff"], by_metric["vpt_steps"]["ci95"]) == (0.0, [0.0, 0.0])
+    assert found["summary"][0]["metrics"]["rmse"] == {"mean": None, "sd": None, "ci95": None}
+    json.dumps(found, allow_nan=False)
+
+
+# -- units -------------------------------------------------------------------------------------------------------------
+
+
+def numbers(unit_result: Any) -> Any:
+    """All but the time it took."""
+    return replace(unit_result.outcome, wall_s=0.0), unit_result.details, unit_result.network, unit_result.readout
+
+
+@pytest.mark.parametrize("name", ["arm", "untrained", "no-recurrence", "InputOnly", "RandomFeatures"])
+def test_a_unit_depends_on_config_and_unit_alone(tmp_path: Path, name: str) -> None:
+    c = config(events_file(tmp_path / "e.npz"), arms=["HeNHeS"], n_seeds=1)
+    (unit,) = [
+        u for u in plan(c) if name in (u.method, u.arm) or (name == "arm" and u == Unit("HeNHeS", "trained", None, 0))
+    ]
+    events: list[ProgressEvent] = []
+    first = run_unit(c, unit, progress=events.append)
+    experiments._task_of.cache_clear()
+    run_unit(c, Unit("InputOnly", "trained", None, 5))  # something else before
+    assert numbers(run_unit(c, unit)) == numbers(first)
+    json.dumps([first.outcome.to_dict(), first.details], allow_nan=False)  # plain values all through
+    assert first.outcome.label == (f"{unit.arm}/control/{name}" if unit.method else unit.arm)
+    assert (first.network is None) == (name in ("InputOnly", "RandomFeatures"))
+    assert ("raster" in first.details) == (name == "arm")
+    phases = {event.phase for event in events}
+    assert ("learning" in phases) == (name in ("arm", "no-recurrence"))
+    if name == "no-recurrence":
+        assert first.outcome.network["n_recurrent_synapses"] == 0
+    if name == "untrained":
+        histograms = first.details["histograms"]
+        assert histograms["weight_input_before"] == histograms["weight_input_after"]
+    if name == "arm":
+        assert first.network is not None
+        assert "learned by STDP on 24 recordings" in first.network.provenance["history"]
+        histogram = first.details["histograms"]["weight_recurrent_after"]
+        assert sum(histogram["counts"]) == len(first.network.recurrent)
+        assert max(first.details["raster"]["unit"]) < 30
+
+
+def test_seeds_differ_in_network_and_learning(tmp_path: Path) -> None:
+    c = config(events_file(tmp_path / "e.npz"), arms=["HeNHeS"])
+    hashes = {run_unit(c, Unit("HeNHeS", "trained", None, seed)).outcome.network["hash"] for seed in (0, 1)}
+    assert len(hashes) == 2
+
+
+def test_units_sort_by_name() -> None:
+    assert sorted([Unit("B", "trained", None, 0), Unit("A", "trained", None, 1)])[0].arm == "A"
