@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from hrsnn import tasks
+from hrsnn._checks import require
 from hrsnn.config import Config
 from hrsnn.data.dataset import Splits
 from hrsnn.engine import Record, simulate
@@ -84,6 +85,7 @@ def run_unit(
     started = time.perf_counter()
     with threadpool_limits(1):
         task = tasks.load_task(config.task, data_dir=data_dir)
+        _check_grid(config, data_dir)
         control = _control_of(unit)
         if control is not None:
             evaluation = tasks.evaluate_control(
@@ -94,6 +96,15 @@ def run_unit(
             evaluation, network = _evaluate_arm(config, unit, task, progress)
     outcome = replace(evaluation.outcome, wall_s=time.perf_counter() - started)
     return UnitResult(outcome, without_nan(_plain(evaluation.details)), network, evaluation.readout)
+
+
+def _check_grid(config: Config, data_dir: Path | None) -> None:
+    """A config that was resolved for other data says so in one sentence."""
+    grid = dict(zip(("n_inputs", "dt_ms"), tasks.input_grid(config.task, data_dir), strict=True))
+    for name, needed in grid.items():
+        given = getattr(config.network, name)
+        remedy = "leave it out of the config to take it from the task"
+        require(given == needed, "network", name, f"must be {needed:g}, that of the task", given, remedy=remedy)
 
 
 def _control_of(unit: Unit) -> Control | None:
