@@ -12,7 +12,7 @@ import hrsnn
 from hrsnn.train import LearnSpec
 
 task = hrsnn.load_task("spoken-digits")
-spec = hrsnn.NetworkSpec.preset("HeNHeS", n_inputs=task.n_inputs, n_neurons=100, dt_ms=task.train.spikes.dt_ms)
+spec = hrsnn.NetworkSpec.preset("HeNHeS", n_inputs=task.n_inputs, n_neurons=100)
 net = hrsnn.build(spec, seed=0)
 net = hrsnn.learn(net, task.train, LearnSpec(n_samples=50))  # STDP, no labels; a new Network comes back
 outcome, readout = hrsnn.evaluate(net, task)  # fits the readout on the training part, scores the test part once

@@ -91,6 +91,18 @@ def test_seen_is_in_training_unseen_in_neither_part() -> None:
     assert evaluation.details["unseen"] == (groups == 4).tolist()
 
 
+def test_accuracies_of_known_predictions() -> None:
+    task = splits()
+    groups, labels = task.test.groups, task.test.labels
+    assert groups is not None
+    right = (groups == 1) | ((groups == 4) & (np.arange(30) % 4 < 2))  # speaker 3 never, 1 always, 4 at times
+    predictions = np.where(right, labels, 1 - labels)
+    assert classification._accuracies(predictions, task) == {
+        "accuracy": right.mean(), "accuracy_seen": 1.0, "accuracy_unseen": right[groups == 4].mean(),
+    }  # fmt: skip
+    assert 0 < right[groups == 4].mean() < 1
+
+
 def test_without_speakers_there_is_one_accuracy() -> None:
     evaluation = evaluate("input", splits(speakers=False))
     assert list(evaluation.outcome.metrics) == ["accuracy"]

@@ -119,9 +119,23 @@ def test_spoken_digits_is_balanced(digits: Splits) -> None:
     assert [p.n_samples for p in parts] == [560, 200, 360]
     for part, per_class in zip(parts, (28, 10, 18), strict=True):
         assert np.bincount(part.labels).tolist() == [per_class] * 20
-    assert digits.train.spikes.grid == (140, 500, 2.0)
+    assert digits.train.spikes.grid == (140, 1000, 1.0)
+    assert (digits.train.spikes.step % 2 == 0).all()  # stored in steps of 2 ms
     assert sum(p.spikes.n_events for p in parts) == 3_810_457
     assert digits.class_names[:2] + digits.class_names[-2:] == ("zero", "one", "acht", "neun")
+
+
+def test_spoken_digits_on_other_steps(digits: Splits) -> None:
+    stored = data.load("spoken-digits", dt_ms=2.0)
+    assert isinstance(stored, Splits)
+    assert stored.train.spikes.grid == (140, 500, 2.0)
+    assert np.array_equal(stored.train.spikes.step * 2, digits.train.spikes.step)
+    coarse = data.load("spoken-digits", dt_ms=5.0)
+    assert isinstance(coarse, Splits)
+    assert coarse.train.spikes.grid == (140, 200, 5.0)
+    assert np.array_equal(
+        coarse.train.spikes.dense()[0], digits.train.spikes.select([0]).dense().reshape(200, 5, 140).max(axis=1)
+    )
 
 
 def test_spoken_digits_keeps_speakers_apart(digits: Splits) -> None:
@@ -332,8 +346,8 @@ def test_unknown_names_and_options() -> None:
         data.load("spoken-digit")
     with pytest.raises(InputError, match=r'`n_step` of `lorenz63` .* did you mean "n_steps"'):
         data.load("lorenz63", n_step=3)
-    with pytest.raises(InputError, match=r"`dt_ms` of `spoken-digits` is not an option .* it takes none"):
-        data.load("spoken-digits", dt_ms=1.0)
+    with pytest.raises(InputError, match=r"`max_ms` of `spoken-digits` is not an option"):
+        data.load("spoken-digits", max_ms=500.0)
     for name, option, value in (
         ("lorenz63", "n_steps", 3.5), ("lorenz63", "dt", "0.1"), ("lorenz63", "start", [1, "a", 2]),
         ("lorenz63", "dt", True), ("shd", "validation_speakers", [1.5]), ("google-stock", "column", 3),

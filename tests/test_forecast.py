@@ -198,7 +198,7 @@ def test_a_free_run_fed_the_truth_is_a_teacher_forced_run(name: str, target: Any
     drive = Listening(drive_of(name, task))
     features, value, memory = forecast._warm_up(drive, task.starts, task)
     np.testing.assert_array_equal(value, before[:, 0])
-    script: Any = Scripted(np.moveaxis(said / forecast._spread(task), 1, 0))
+    script: Any = Scripted(np.moveaxis(said / task.spread, 1, 0))
     found = forecast._free_run(drive, script, features, value, memory, task, 10)
     np.testing.assert_allclose(found, truth, rtol=1e-9)
     known = forecast._segments(task.series.values, task.starts - 10, 19)

@@ -11,7 +11,7 @@ import pytest
 
 from hrsnn._checks import InputError
 from hrsnn.engine import Record, simulate
-from hrsnn.network import Network, StdpRule, SynapseTable
+from hrsnn.network import Network, StdpRule, SynapseTable, digest
 from networks import neuron_table, random_network, random_spikes, synapse_table
 
 
@@ -246,6 +246,18 @@ def test_with_weights_changes_one_column() -> None:
 def test_history_grows() -> None:
     assert small().with_history("cut").provenance == {"seed": 3, "history": ["built", "cut"]}
     assert replace(small(), provenance={}).with_history("cut").provenance == {"history": ["cut"]}
+
+
+def test_digest_follows_names_dtypes_shapes_and_bytes() -> None:
+    columns = [
+        {"a": np.zeros((2, 3))}, {"b": np.zeros((2, 3))}, {"a": np.zeros((3, 2))}, {"a": np.zeros(6)},
+        {"a": np.zeros((2, 3), dtype=np.int64)}, {"a": np.ones((2, 3))}, {"a": np.zeros((2, 3)), "b": np.zeros(0)},
+    ]  # fmt: skip
+    assert len({digest(c, {}) for c in columns}) == len(columns)
+    assert digest({"a": np.zeros(1), "b": np.ones(1)}, {}) == digest({"b": np.ones(1), "a": np.zeros(1)}, {})
+    assert digest({}, {"x": 1}) != digest({}, {"x": 2})
+    transposed = np.arange(6.0).reshape(2, 3).T  # not contiguous: the values count, not the memory
+    assert digest({"a": transposed}, {}) == digest({"a": transposed.copy()}, {})
 
 
 def test_hash_follows_every_column_and_every_fact() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hrsnn import train
 from hrsnn._checks import InputError
 from hrsnn.data.dataset import Dataset
 from hrsnn.network import Network
@@ -68,6 +69,15 @@ def test_epochs_and_samples() -> None:
     assert learn(network, spikes, LearnSpec(n_samples=100)) == learn(network, spikes)
     # the second pass is in another order than the first, and goes on from its weights
     assert not same(learn(network, spikes, LearnSpec(n_epochs=2)), learn(learn(network, spikes), spikes))
+
+
+def test_every_epoch_and_every_seed_has_an_order_of_its_own() -> None:
+    order = train._order(50, LearnSpec(n_epochs=2), 0)
+    first, second = order[:50], order[50:]
+    assert sorted(first) == sorted(second) == list(range(50))
+    assert first.tolist() != second.tolist()
+    assert train._order(50, LearnSpec(), 1).tolist() != first.tolist()
+    assert train._order(50, LearnSpec(n_samples=7), 0).tolist() == first[:7].tolist()
 
 
 def test_one_pass_over_one_recording_is_one_pass_of_the_engine() -> None:

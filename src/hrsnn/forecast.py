@@ -78,11 +78,17 @@ class ForecastSpec(Table):
 
 @dataclass(frozen=True, slots=True)
 class ForecastTask:
-    """A series with its protocol. Values are scaled to mean 0 and spread 1 of the training part."""
+    """A series with its protocol.
+
+    spread  (D,), standard deviation of each variable over the training part: the unit of every error
+    limits  (D,) each, between which every forecast is kept: the training range widened by half its width on both sides
+    """
 
     series: Series
     spec: ForecastSpec
     code: PopulationCode
+    spread: NDArray[np.float64]
+    limits: tuple[NDArray[np.float64], NDArray[np.float64]]
 
     @classmethod
     def of(cls, series: Series, spec: ForecastSpec) -> ForecastTask:
@@ -98,7 +104,9 @@ class ForecastTask:
             series.values[: spec.n_train], n_per_variable=spec.n_per_variable, f_max_hz=spec.f_max_hz,
             hold_ms=spec.hold_ms, dt_ms=spec.step_ms,
         )  # fmt: skip
-        return cls(series, spec, code)
+        training = series.values[: spec.n_train]
+        low, high = training.min(axis=0), training.max(axis=0)
+        return cls(series, spec, code, training.std(axis=0), (low - (high - low) / 2, high + (high - low) / 2))
 
     @property
     def name(self) -> str:
@@ -358,7 +366,7 @@ def _fit(
 ) -> Choice:
     """The readout of features at k for value k + 1; alternatives are judged by their free forecasts."""
     spec, values = task.spec, task.training_values
-    target = (values[1:] - values[:-1] if spec.target == "increment" else values[1:]) / _spread(task)
+    target = (values[1:] - values[:-1] if spec.target == "increment" else values[1:]) / task.spread
     windows = features[:-1, None, :]
     n_fit = round((1 - _VALIDATION_SHARE) * spec.n_train)
     horizon = min(spec.n_horizon, (spec.n_train - n_fit) // 2)
@@ -368,7 +376,7 @@ def _fit(
 
     def score(fitted: Readout) -> float:
         """Minus the mean error, each step's cut at 1, the error of knowing nothing."""
-        course = rmse_course(_free_run(drive, fitted, *warm, task, horizon), truth, _spread(task))
+        course = rmse_course(_free_run(drive, fitted, *warm, task, horizon), truth, task.spread)
         return -float(np.minimum(course, 1.0).mean())
 
     fit, rest = slice(spec.n_washout, n_fit - 1), slice(n_fit - 1, None)
@@ -412,11 +420,10 @@ def _free_run(
 def _next(
     readout: Readout, features: NDArray[Any], value: NDArray[np.float64], task: ForecastTask
 ) -> NDArray[np.float64]:
-    """The value after `value`, kept within the training range widened by half its width on both sides."""
-    output = readout.outputs(features[:, None, :]) * _spread(task)
+    """The value after `value`, kept within the limits of the task."""
+    output = readout.outputs(features[:, None, :]) * task.spread
     following = value + output if task.spec.target == "increment" else output
-    low, high = task.training_values.min(axis=0), task.training_values.max(axis=0)
-    return np.clip(following, low - (high - low) / 2, high + (high - low) / 2)
+    return np.clip(following, *task.limits)
 
 
 def _scored(
@@ -432,8 +439,8 @@ def _scored(
 ) -> Evaluation:
     series, horizon = task.series, task.spec.n_horizon
     truth = _segments(series.values, task.starts, horizon)
-    course = rmse_course(forecast, truth, _spread(task))
-    by_start = {"rmse": course.mean(axis=1), "nrmse": nrmse(forecast, truth, _spread(task)),
+    course = rmse_course(forecast, truth, task.spread)
+    by_start = {"rmse": course.mean(axis=1), "nrmse": nrmse(forecast, truth, task.spread),
                 "smape": smape(forecast, truth)}  # fmt: skip
     for suffix, threshold in VPT_THRESHOLDS.items():
         steps = valid_prediction_steps(course, threshold)
@@ -441,7 +448,7 @@ def _scored(
         if series.lyapunov_exponent is not None:
             by_start[f"vpt_lyapunov{suffix}"] = steps * series.dt * series.lyapunov_exponent
     metrics = {name: float(np.median(v) if name.startswith("vpt") else v.mean()) for name, v in by_start.items()}
-    metrics["nrmse_one_step"] = float(nrmse(one_step, truth[:, :1], _spread(task)).mean())
+    metrics["nrmse_one_step"] = float(nrmse(one_step, truth[:, :1], task.spread).mean())
     outcome = Outcome(
         arm=label.arm, stage=label.stage, method=label.method, seed=label.seed, metrics=metrics,
         costs=_costs(drive, choice), network=facts_of_network(network), wall_s=time.perf_counter() - started,
@@ -475,11 +482,6 @@ def _costs(drive: NetworkDrive | None, choice: Choice | None) -> dict[str, Any]:
 def _segments(values: NDArray[np.float64], starts: NDArray[np.int64], length: int) -> NDArray[np.float64]:
     """(B, length, D) from each start on."""
     return np.asarray(values[starts[:, None] + np.arange(length)])
-
-
-def _spread(task: ForecastTask) -> NDArray[np.float64]:
-    """Standard deviation of each variable over the training part: the unit of every error."""
-    return np.asarray(task.training_values.std(axis=0))
 
 
 def _generators(n: int, label: str, seed: int = 0) -> list[np.random.Generator]:

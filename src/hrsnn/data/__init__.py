@@ -76,7 +76,7 @@ class FileState:
 CATALOGUE: tuple[Entry, ...] = (
     Entry(
         "spoken-digits", "classification",
-        "1,120 spoken English and German digits as spikes: 20 classes, 140 channels, 500 steps of 2 ms",
+        "1,120 spoken English and German digits as spikes: 20 classes, 140 channels, 1000 ms",
         "1.7 MB", "CC BY 4.0", "built in", spoken_digits.spoken_digits,
     ),
     Entry(

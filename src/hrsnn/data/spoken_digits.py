@@ -1,7 +1,7 @@
 """The built-in data set: 1,120 spoken digits as spikes, small enough to ship with the package.
 
 Chosen from `hd-spikes` by `scripts/make_spoken_digits.py`; `builtin/ATTRIBUTION.md` says where it comes from and what
-was changed. 20 classes (English and German digits), 140 channels, 500 steps of 2 ms.
+was changed. 20 classes (English and German digits), 140 channels, 1000 ms.
 
     part        per class   speakers
     train       28          0, 2, 3, 6, 7, 9, 10, 11
@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import lzma
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 from hrsnn._checks import FileError
 from hrsnn.data.dataset import Dataset, Splits
 from hrsnn.data.hd_spikes import LICENCE
+from hrsnn.encode.duration import regrid
 from hrsnn.spikes import Spikes
 
 FORMAT = "hrsnn.recordings/1"
@@ -37,13 +39,18 @@ PARTS = ("train", "validation", "test")
 COLUMNS = (("part", "u1"), ("label", "u1"), ("speaker", "u1"), ("n_events", "<u4"), ("gaps", "u1"))
 
 
-def spoken_digits() -> Splits:
-    """The 560 training, 200 validation and 360 test recordings; raises `FileError` if the installed file is damaged."""
+def spoken_digits(*, dt_ms: float = 1.0) -> Splits:
+    """The 560 training, 200 validation and 360 test recordings on steps of `dt_ms`.
+
+    Events are stored in steps of 2 ms; on a finer grid each lies at the start of its 2 ms. Raises `FileError` if the
+    installed file is damaged.
+    """
     file = resources.files("hrsnn.data") / "builtin" / FILE
     packed = file.read_bytes() if file.is_file() else b""
     if hashlib.sha256(packed).hexdigest() != SHA256:
         raise FileError(f"the built-in data file {file} is missing or damaged; install hrsnn again")
     dataset, part = unpack(packed)
+    dataset = replace(dataset, spikes=regrid(dataset.spikes, dt_ms=dt_ms))
     train, validation, test = (dataset.select(part == k) for k in range(len(PARTS)))
     return Splits(train, validation, test, "spoken-digits", LICENCE, SOURCE)
 

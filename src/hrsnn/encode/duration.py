@@ -1,8 +1,11 @@
-"""Recordings of different length brought to one length."""
+"""Spikes on another grid of time: recordings of different length brought to one, or another step."""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+from numpy.typing import NDArray
 
 from hrsnn._checks import require
 from hrsnn.spikes import Spikes
@@ -28,10 +31,32 @@ def stretch(spikes: Spikes, *, duration_ms: float, tail_ms: float = 0.0) -> Spik
     # The middle of a step goes to the step that holds its image: the last one ends inside the duration.
     step = ((2 * spikes.step.astype(np.int64) + 1) * n_event_steps) // (2 * (last[sample] + 1))
     n_steps = n_event_steps + n_tail_steps
+    return _moved(spikes, sample, step, n_steps, spikes.dt_ms)
+
+
+def regrid(spikes: Spikes, *, dt_ms: float) -> Spikes:
+    """The same events on steps of `dt_ms`, each at the start of the step it was in.
+
+    On a coarser grid events of one unit that come to lie in one step become one.
+
+    >>> s = Spikes.from_times([[0.0, 6.0]], [[0, 1]], n_units=2, n_steps=5, dt_ms=2.0)
+    >>> fine = regrid(s, dt_ms=1.0)
+    >>> fine.step.tolist(), fine.n_steps
+    ([0, 6], 10)
+    """
+    require(dt_ms > 0, "regrid", "dt_ms", "must be > 0", dt_ms)
+    if dt_ms == spikes.dt_ms:
+        return spikes
+    ratio = spikes.dt_ms / dt_ms
+    # A time that is a whole number of steps up to rounding belongs to that step, not to the one before.
+    step = np.floor(spikes.step * ratio + 1e-9).astype(np.int64)
+    return _moved(spikes, spikes.sample_of_event(), step, math.ceil(spikes.n_steps * ratio - 1e-9), dt_ms)
+
+
+def _moved(spikes: Spikes, sample: NDArray[np.int64], step: NDArray[np.int64], n_steps: int, dt_ms: float) -> Spikes:
+    """The events at other steps, sorted again and each once."""
     key = np.unique((sample * n_steps + step) * spikes.n_units + spikes.unit)
     sample_and_step, unit = np.divmod(key, spikes.n_units)
     new_sample, new_step = np.divmod(sample_and_step, n_steps)
     ptr = np.concatenate([[0], np.cumsum(np.bincount(new_sample, minlength=spikes.n_samples))])
-    return Spikes(
-        ptr, new_step.astype(np.int32), unit.astype(np.int32), spikes.n_units, n_steps, spikes.dt_ms
-    )  # fmt: skip
+    return Spikes(ptr, new_step.astype(np.int32), unit.astype(np.int32), spikes.n_units, n_steps, dt_ms)
