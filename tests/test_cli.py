@@ -42,7 +42,7 @@ def hrsnn_process(code: str, **options: Any) -> subprocess.CompletedProcess[str]
         [sys.executable, "-c", code],
         capture_output="stdout" not in options,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
         **options,
     )
@@ -265,7 +265,7 @@ def test_interrupt_during_learning(tmp_path: Path) -> None:
     )
     os.close(theirs)
     shown = ""
-    end = time.monotonic() + 120
+    end = time.monotonic() + 240
     while "silent" not in shown and "hrsnn:" not in shown:
         assert time.monotonic() < end, shown
         shown += os.read(ours, 65536).decode(errors="replace")
@@ -280,7 +280,7 @@ def test_interrupt_during_learning(tmp_path: Path) -> None:
         if not more:
             break
         shown += more
-    assert process.wait(timeout=60) == 130
+    assert process.wait(timeout=180) == 130
     assert "Traceback" not in shown
     assert "0 of 1 units are finished; go on with:" in shown
     assert f"hrsnn run {out}/config.toml --out {out} --resume --jobs 1" in shown

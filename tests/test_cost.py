@@ -76,12 +76,13 @@ def test_costs_by_hand() -> None:
     }  # fmt: skip
 
 
-def test_a_control_without_neurons_has_finite_costs() -> None:
+def test_a_control_without_neurons_says_nothing_of_neurons() -> None:
     costs = Costs(
         n_samples=2, n_steps=10, n_neurons=0, spikes=0, synops_input=0, synops_recurrent=0, synops_readout=6,
         n_nonzero_weights=0, n_possible_weights=0, footprint_bytes=4,
     ).to_dict()  # fmt: skip
-    assert (costs["spikes_per_neuron"], costs["mean_activation"], costs["synops_readout"]) == (0, 0, 3)
+    assert (costs["spikes_per_neuron"], costs["mean_activation"], costs["synops_readout"]) == (None, None, 3)
+    assert (costs["connection_sparsity"], costs["activation_sparsity"]) == (None, None)
 
 
 def test_footprint() -> None:

@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 
-import hrsnn
 from hrsnn.cli import main
 from hrsnn.config import Config, load_config, to_toml
 from hrsnn.readout import ReadoutSpec
@@ -135,15 +134,15 @@ def test_the_map_of_the_papers_names_what_exists() -> None:
 
 
 def is_there(name: str) -> bool:
-    """Whether a dotted name below hrsnn leads to something."""
-    found: Any = hrsnn
-    for part in name.split("."):
+    """Whether a dotted name below hrsnn leads to something: a module as far as there is one, then attributes."""
+    parts = name.split(".")
+    for k in range(len(parts), 0, -1):
         with contextlib.suppress(ImportError):
-            importlib.import_module(f"{getattr(found, '__name__', '')}.{part}")
-        if not hasattr(found, part):
-            return False
-        found = getattr(found, part)
-    return True
+            found: Any = importlib.import_module(".".join(["hrsnn", *parts[:k]]))
+            for part in parts[k:]:
+                found = getattr(found, part, None)
+            return found is not None
+    return False
 
 
 def test_the_page_of_the_config_holds_every_key_with_its_default(tmp_path: Path) -> None:

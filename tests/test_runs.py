@@ -19,11 +19,12 @@ import numpy as np
 import pytest
 
 import fake_experiment
-from hrsnn import runs
+from hrsnn import runs, workers
 from hrsnn._checks import InputError, RunError
 from hrsnn.config import Config, load_config
 from hrsnn.network_file import load
-from hrsnn.runs import Experiment, Finished, execute, plain_values
+from hrsnn.run_directory import RunDirectory, plain_values
+from hrsnn.runs import Experiment, Finished, execute
 
 FAKE = Experiment(fake_experiment.plan, fake_experiment.run_unit, fake_experiment.summarise)
 N_UNITS = 12
@@ -33,7 +34,7 @@ TESTS = Path(__file__).parent
 @pytest.fixture(autouse=True)
 def _small_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """The report has tests of its own; subprocesses here write real ones."""
-    monkeypatch.setattr("hrsnn.report.write_report", lambda path: (path / "report.html").write_text("report"))
+    monkeypatch.setattr("hrsnn.report.write_report", lambda path, results: (path / "report.html").write_text("report"))
     fake_experiment.calls.clear()
 
 
@@ -108,7 +109,7 @@ def test_without_a_directory_the_next_free_one_is_made(
     monkeypatch.chdir(tmp_path)
     Path("runs/lorenz63-1").mkdir(parents=True)
     assert execute(config, FAKE, jobs=1).path == Path("runs/lorenz63-2")
-    assert runs.RunDirectory.next_free("../a b/<x>").path == Path("runs/a-b-x-1")
+    assert RunDirectory.next_free("../a b/<x>").path == Path("runs/a-b-x-1")
 
 
 def test_the_log_holds_one_object_per_event(config: Config, tmp_path: Path) -> None:
@@ -353,7 +354,7 @@ def test_a_full_disk_leaves_nothing_that_looks_whole(
 def test_a_report_that_fails_does_not_lose_the_run(
     config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(path: Path) -> None:
+    def broken(path: Path, results: object) -> None:
         raise ValueError("no picture")
 
     with monkeypatch.context() as patch:
@@ -404,7 +405,7 @@ class Started:
         )  # fmt: skip
 
     def ended(self) -> tuple[int, str, str]:
-        out, err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(timeout=180)
         return self.process.returncode, out, err
 
 
@@ -412,7 +413,7 @@ def arguments(out: Path, *more: str) -> list[str]:
     return ["run", str(fake_experiment.TINY), "--out", str(out), *more]
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 40.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 150.0) -> None:
     end = time.monotonic() + seconds
     while not condition():  # generous: the machine may be busy
         assert time.monotonic() < end, "waited in vain"
@@ -488,6 +489,6 @@ def test_an_interrupted_run_says_the_line_that_goes_on(
 
 def test_workers_compute_on_one_thread(config: Config, tmp_path: Path) -> None:
     before = dict(os.environ)
-    with runs._one_thread_each():
+    with workers._one_thread_each():
         assert os.environ["OMP_NUM_THREADS"] == os.environ["NUMBA_NUM_THREADS"] == "1"
     assert dict(os.environ) == before

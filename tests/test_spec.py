@@ -124,7 +124,7 @@ _OF_SYNAPSES = {f"plasticity.{name}" for name in ("a_plus", "a_minus", "tau_plus
     [("HeNHeS", set()), ("HoNHeS", _OF_NEURONS), ("HeNHoS", _OF_SYNAPSES), ("HoNHoS", _OF_NEURONS | _OF_SYNAPSES)],
 )
 def test_arms_take_the_spread_out_of_exactly_these_laws(name: Any, homogeneous: set[str]) -> None:
-    """DESIGN.md 2. Weights, delays, refractory times, even with a spread, keep their laws."""
+    """docs/explanation/heterogeneity.md. Weights, delays, refractory times, even with a spread, keep their laws."""
     heterogeneous = spec(
         excitatory={"t_ref_ms": Gamma(3.0, 3.0), "v_reset": Uniform(-1.0, 0.0)}, input={"delay_ms": Uniform(0.0, 5.0)}
     )

@@ -267,7 +267,7 @@ _SYNAPSE = {
 
 @pytest.mark.parametrize("wiring", ["distance", "small-world", "clustered"])
 def test_arms_of_one_seed_differ_in_exactly_these_columns(wiring: str) -> None:
-    """DESIGN.md 2: positions, wiring, initial weights and potentials are shared."""
+    """docs/explanation/heterogeneity.md: positions, wiring, initial weights and potentials are shared."""
     base = spec(120, synapses={"wiring": wiring, "n_neighbours": 10})
     columns = {arm: columns_of(build(base.arm(arm), seed=3)) for arm in PRESETS}
     for arm, homogeneous in (("HeNHoS", _SYNAPSE), ("HoNHeS", _NEURON), ("HoNHoS", _NEURON | _SYNAPSE)):

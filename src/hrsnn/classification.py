@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -58,12 +59,13 @@ def evaluate_network(
 def evaluate_input_only(task: Splits, readout: ReadoutSpec, *, label: Label) -> Evaluation:
     """The same readout on the encoded input itself: its time bins, of single channels or of pools of neighbours."""
     started = time.perf_counter()
-    counted = _of_counts(readout)
-    fits = []
+    counted = readout.model_copy(update={"features": "counts"})
+    found = []
     for pool in readout.channel_pools:
         windows = {part: _pooled_counts(getattr(task, part).spikes, counted.n_bins_recorded, pool) for part in PARTS}
-        fits.append((_fit(windows, task, counted, units=None, seed=label.seed), windows, {"pool": pool}))
-    return _finish_best(fits, task, label, started)
+        choice = _fit(windows, task, counted, units=None, seed=label.seed)
+        found.append(_Alternative(choice, windows, {"pool": pool}))
+    return _finish_best(found, task, label, started)
 
 
 def evaluate_random_features(task: Splits, readout: ReadoutSpec, *, n_neurons: int, label: Label) -> Evaluation:
@@ -73,22 +75,32 @@ def evaluate_random_features(task: Splits, readout: ReadoutSpec, *, n_neurons: i
     `n_neurons` features per bin.
     """
     started = time.perf_counter()
-    fits = []
+    projected = readout.model_copy(update={"features": "counts", "n_bins": [1]})
+    found = []
     for pool in readout.channel_pools:
         for n_bins in readout.n_bins:
-            x = {
-                part: _pooled_counts(getattr(task, part).spikes, n_bins, pool).reshape(len(_labels(task, part)), -1)
-                for part in PARTS
-            }
+            counts = {part: _pooled_counts(getattr(task, part).spikes, n_bins, pool) for part in PARTS}
+            x = {part: values.reshape(len(values), -1) for part, values in counts.items()}
             mean, scale = x["train"].mean(axis=0), x["train"].std(axis=0)
             rng = stream(label.seed, "random-features")
             projection = rng.standard_normal((mean.size, n_bins * n_neurons), dtype=np.float32)
             gain = projection / (np.sqrt(mean.size) * np.where(scale > 0, scale, 1.0))[:, None].astype(np.float32)
             windows = {part: np.maximum((values - mean) @ gain, 0)[:, None, :] for part, values in x.items()}
-            alternative = _of_counts(readout).model_copy(update={"n_bins": [1]})
-            choice = _fit(windows, task, alternative, units=None, seed=label.seed)
-            fits.append((choice, windows, {"pool": pool, "n_bins": n_bins}))
-    return _finish_best(fits, task, label, started)
+            choice = _fit(windows, task, projected, units=None, seed=label.seed)
+            synops = int(np.count_nonzero(x["test"])) * gain.shape[1]
+            found.append(_Alternative(choice, windows, {"pool": pool, "n_bins": n_bins}, synops, 4 * gain.size))
+    return _finish_best(found, task, label, started)
+
+
+@dataclass(frozen=True, slots=True)
+class _Alternative:
+    """A fitted control, what it is beside the alternatives of its readout, and what making its windows costs."""
+
+    choice: Choice
+    windows: Windows
+    facts: dict[str, int]
+    synops: int = 0
+    n_bytes: int = 0
 
 
 def _pooled_counts(spikes: Spikes, n_bins: int, pool: int) -> NDArray[np.float32]:
@@ -97,23 +109,20 @@ def _pooled_counts(spikes: Spikes, n_bins: int, pool: int) -> NDArray[np.float32
     return np.add.reduceat(counts, np.arange(0, spikes.n_units, pool), axis=2, dtype=np.float32)
 
 
-def _of_counts(readout: ReadoutSpec) -> ReadoutSpec:
-    return readout.model_copy(update={"features": "counts"})
+def _finish_best(found: Sequence[_Alternative], task: Splits, label: Label, started: float) -> Evaluation:
+    """The alternative that validation likes best, scored on the test part."""
+    tried = [{**entry, **alternative.facts} for alternative in found for entry in alternative.choice.tried]
+    best = max(found, key=lambda alternative: float(alternative.choice.chosen["validation_accuracy"]))
+    choice = Choice(best.choice.readout, {**best.choice.chosen, **best.facts}, tried)
 
+    def costs(readout: Readout) -> Costs:
+        return Costs(
+            n_samples=task.test.spikes.n_samples, n_steps=task.test.spikes.n_steps, n_neurons=0, spikes=0,
+            synops_input=best.synops, synops_recurrent=0, synops_readout=readout.count_synops(best.windows["test"]),
+            n_nonzero_weights=0, n_possible_weights=0, footprint_bytes=best.n_bytes + readout.n_bytes,
+        )  # fmt: skip
 
-def _labels(task: Splits, part: str) -> NDArray[np.int64]:
-    labels: NDArray[np.int64] = getattr(task, part).labels
-    return labels
-
-
-def _finish_best(
-    fits: Sequence[tuple[Choice, Windows, dict[str, int]]], task: Splits, label: Label, started: float
-) -> Evaluation:
-    """The alternative that validation likes best, scored on the test part; `facts` say what it is beside its spec."""
-    tried = [{**entry, **facts} for choice, _, facts in fits for entry in choice.tried]
-    choice, windows, facts = max(fits, key=lambda fit: float(fit[0].chosen["validation_accuracy"]))
-    chosen = Choice(choice.readout, {**choice.chosen, **facts}, tried)
-    return _finish(chosen, windows, task, label=label, costs=_readout_costs(task, windows), started=started)
+    return _finish(choice, best.windows, task, label=label, costs=costs, started=started)
 
 
 def activity(network: Network, spikes: Spikes, readout: Readout) -> NDArray[Any]:
@@ -212,16 +221,3 @@ def _accuracies(predictions: NDArray[np.int64], task: Splits) -> dict[str, float
         if rows is not None and rows.any():
             scores[name] = float(right[rows].mean())
     return scores
-
-
-def _readout_costs(task: Splits, windows: Windows) -> Callable[[Readout], Costs]:
-    """Costs of a control without a network: those of its readout alone."""
-
-    def costs(readout: Readout) -> Costs:
-        return Costs(
-            n_samples=task.test.spikes.n_samples, n_steps=task.test.spikes.n_steps, n_neurons=0, spikes=0,
-            synops_input=0, synops_recurrent=0, synops_readout=readout.count_synops(windows["test"]),
-            n_nonzero_weights=0, n_possible_weights=0, footprint_bytes=readout.n_bytes,
-        )  # fmt: skip
-
-    return costs

@@ -1,4 +1,4 @@
-"""Config: everything a run depends on, as one file in tables (DESIGN.md 3.3).
+"""Config: everything a run depends on, as one file in tables (docs/reference/config.md).
 
 `[task] [network] [network.excitatory] [network.inhibitory] [input] [synapses] [plasticity] [learn] [readout]`
 

@@ -14,7 +14,8 @@ from rich.text import Text
 from hrsnn.outcome import Outcome
 from hrsnn.report.findings import METRIC_LABELS, found, plain
 from hrsnn.report.source import BASELINES, HIGHER_IS_BETTER, Estimate, Key, Results, Row
-from hrsnn.runs import Unit, Watcher
+from hrsnn.run_directory import Unit
+from hrsnn.runs import Watcher
 from hrsnn.train import ProgressEvent
 
 _PROFILE = "loihi"
@@ -164,7 +165,7 @@ def summary_text(results: Results) -> str:
 
 def _beside(headline: str | None) -> tuple[str, ...]:
     """What a forecast is told by, beside its headline metric."""
-    return ("nrmse",) if headline in ("vpt_lyapunov", "vpt_steps") else ()
+    return {"vpt_lyapunov": ("vpt_lyapunov_04", "rmse"), "vpt_steps": ("rmse",)}.get(headline or "", ())
 
 
 def _row(row: Row, metrics: list[str]) -> list[str]:

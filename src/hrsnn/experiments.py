@@ -215,7 +215,10 @@ def _plain(value: Any) -> Any:
 def summarise(
     config: Config, results: Sequence[tuple[Outcome, dict[str, Any]]], *, data_dir: Path | None = None
 ) -> dict[str, Any]:
-    """The document of results.json without its head: outcomes, means over seeds, paired comparisons (DESIGN.md 3.4)."""
+    """The document of results.json without its head: outcomes, means over seeds, paired comparisons.
+
+    docs/reference/run-directory.md describes it.
+    """
     results = sorted(results, key=lambda result: result[0].sort_key)
     groups: dict[str, list[tuple[Outcome, dict[str, Any]]]] = defaultdict(list)
     for outcome, details in results:

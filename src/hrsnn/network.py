@@ -258,7 +258,7 @@ class Network:
     def hash(self) -> str:
         """SHA-256 over names, dtypes, shapes and bytes of every column, and everything that is not a column.
 
-        It is the digest in the network's file (DESIGN.md 3.5).
+        It is the digest in the network's file (docs/reference/network-file.md).
         """
         return digest(columns_of(self), facts_of(self))
 
@@ -322,7 +322,7 @@ def facts_of(network: Network) -> dict[str, Any]:
 
 
 def digest(columns: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> str:
-    """SHA-256 (hexadecimal) over sorted columns and facts; the identity of a network (DESIGN.md 3.5)."""
+    """SHA-256 (hexadecimal) over sorted columns and facts: the identity of a network."""
     sha = hashlib.sha256()
     for name in sorted(columns):
         column = np.ascontiguousarray(columns[name])

@@ -1,4 +1,7 @@
-"""Save and load a network: safetensors with one metadata key (DESIGN.md 3.5). Loading never executes code."""
+"""Save and load a network: safetensors with one metadata key. Loading never executes code.
+
+docs/reference/network-file.md describes the file.
+"""
 
 from __future__ import annotations
 
@@ -101,8 +104,14 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
+        Path(temporary).chmod(0o666 & ~_umask())
         Path(temporary).replace(target)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

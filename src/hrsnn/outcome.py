@@ -13,7 +13,7 @@ Stage = Literal["trained", "pruned", "control", "trial"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Metrics and costs of one arm, stage, method and seed (names: DESIGN.md 3.4).
+    """Metrics and costs of one arm, stage, method and seed (names: docs/reference/run-directory.md).
 
     metrics   name -> value; costs: name -> value, `energy_pj` a map from profile to value; network: counts and hash
     NaN and infinite values become None, so that the JSON form is valid.

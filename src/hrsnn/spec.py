@@ -196,7 +196,7 @@ class NetworkSpec(Table):
         return self.homogenised(neurons=name.startswith("HoN"), synapses=name.endswith("HoS"))
 
     def homogenised(self, *, neurons: bool = False, synapses: bool = False) -> Self:
-        """The same spec with exactly these laws at their means (DESIGN.md 2).
+        """The same spec with exactly these laws at their means (docs/explanation/heterogeneity.md).
 
         `neurons` concerns `tau_mem_ms` (with the ladder of the clusters) and `v_th` of both populations, `synapses`
         the four laws of the plasticity.

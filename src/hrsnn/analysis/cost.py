@@ -58,17 +58,18 @@ class Costs:
         return self.synops_input + self.synops_recurrent + self.synops_readout
 
     def to_dict(self) -> dict[str, Any]:
-        """The cost names of results.json: per sample, with energy by profile."""
+        """The cost names of results.json: per sample, with energy by profile; None for what needs neurons to be."""
         n = self.n_samples
-        activation = self.spikes / (n * self.n_steps * self.n_neurons) if self.n_neurons else 0.0
+        per_neuron = self.spikes / n / self.n_neurons if self.n_neurons else None
+        activation = None if per_neuron is None else per_neuron / self.n_steps
         return {
             "spikes_per_sample": self.spikes / n,
-            "spikes_per_neuron": self.spikes / n / self.n_neurons if self.n_neurons else 0.0,
+            "spikes_per_neuron": per_neuron,
             "synops_input": self.synops_input / n,
             "synops_recurrent": self.synops_recurrent / n,
             "synops_readout": self.synops_readout / n,
-            "connection_sparsity": 1 - self.n_nonzero_weights / max(1, self.n_possible_weights),
-            "activation_sparsity": 1 - activation,
+            "connection_sparsity": 1 - self.n_nonzero_weights / self.n_possible_weights if self.n_neurons else None,
+            "activation_sparsity": None if activation is None else 1 - activation,
             "mean_activation": activation,
             "footprint_bytes": self.footprint_bytes,
             "energy_pj": {profile.name: self.synops / n * profile.pj_per_synop for profile in ENERGY_PROFILES},

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
-import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from hrsnn._checks import FileError
+from hrsnn._checks import FileError, RunError
+from hrsnn.network_file import write_atomically
 from hrsnn.report import figures, tables
 from hrsnn.report.figures import Figure
 from hrsnn.report.findings import METRIC_LABELS, Finding, found
@@ -76,28 +76,20 @@ class Section:
         return not (self.figures or self.tables)
 
 
-def write_report(run_dir: Path) -> Path:
+def write_report(run_dir: Path, results: Mapping[str, Any] | None = None) -> Path:
     """Write `run_dir`/report.html from results.json, outcomes/*.json and config.toml; return its path.
 
-    The file is complete in itself (no request is made when it opens) and is replaced in one step. Raises `FileError`
-    naming the file and what to do when results.json or an outcome it lists is missing or damaged.
+    `results` is the object of results.json where that file is yet to be written. The report is complete in itself (no
+    request is made when it opens) and is replaced in one step. Raises `FileError` naming the file and what to do when
+    results.json or an outcome it lists is missing or damaged, `RunError` when the report cannot be written.
     """
     run_dir = Path(run_dir)
-    results = read_run(run_dir)
-    page = render(results, config=_config(run_dir), run_name=run_dir.resolve().name)
+    page = render(read_run(run_dir, results), config=_config(run_dir), run_name=run_dir.resolve().name)
     path = run_dir / "report.html"
-    temporary = None
     try:
-        with tempfile.NamedTemporaryFile("wb", dir=run_dir, prefix=".report-", suffix=".tmp", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(page.encode("utf-8", errors="replace"))  # a lone surrogate in a name becomes "?"
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        write_atomically(path, page.encode("utf-8", errors="replace"))  # a lone surrogate in a name becomes "?"
     except OSError as error:
-        raise FileError(f"{path} cannot be written ({error.strerror}); make room or check permissions") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        raise RunError(f"{path} cannot be written ({error.strerror}); make room or check permissions") from error
     return path
 
 
@@ -326,9 +318,3 @@ def _config(run_dir: Path) -> str:
 
 def _digest(script: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

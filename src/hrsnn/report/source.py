@@ -165,8 +165,8 @@ class Results:
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 
-def read_run(run_dir: Path) -> Results:
-    """The results of a complete run directory, with the details of its outcomes.
+def read_run(run_dir: Path, values: Mapping[str, Any] | None = None) -> Results:
+    """The results of a run directory with the details of its outcomes; `values` stand for results.json if given.
 
     Raises `FileError` naming the file and what to do: results.json missing or damaged, an outcome damaged, or missing
     although results.json lists it. Without a folder outcomes/ the results are returned without details.
@@ -174,16 +174,16 @@ def read_run(run_dir: Path) -> Results:
     if not run_dir.is_dir():
         raise FileError(f"{run_dir} is not a directory; give the directory of a finished run")
     path = run_dir / "results.json"
-    if not path.exists():
+    if values is None and not path.exists():
         again = f"finish it with `hrsnn run {run_dir / 'config.toml'} --out {run_dir} --resume`"
         raise FileError(f"{path} is missing, so this is not a finished run; {again}")
-    results = parse_results(read_json(path), str(path))
+    results = parse_results(read_json(path) if values is None else values, str(path))
     folder = run_dir / "outcomes"
     return _with_details(results, folder) if folder.is_dir() else results
 
 
 def parse_results(values: Any, owner: str = "results.json") -> Results:
-    """`Results` from the object of results.json (DESIGN.md 3.4); `owner` is named in errors."""
+    """`Results` from the object of results.json (docs/reference/run-directory.md); `owner` is named in errors."""
     _need(isinstance(values, Mapping), owner, "must hold an object", type(values).__name__)
     schema = values.get("schema")
     _need(schema == SCHEMA, owner, f'must have schema "{SCHEMA}"', schema)

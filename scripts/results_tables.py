@@ -1,0 +1,62 @@
+"""Print the means and the paired comparisons of a results.json as Markdown, as they stand in docs/results.
+
+python scripts/results_tables.py docs/results/hd-spikes.json [METRIC ...]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+COSTS = ("spikes_per_neuron", "synops_input", "synops_recurrent")
+
+
+def label(row: dict[str, Any]) -> str:
+    return "/".join(part for part in (row["arm"], row["method"] and f"{row['stage']}/{row['method']}") if part)
+
+
+def with_interval(value: float | None, interval: list[float] | None, digits: int = 3) -> str:
+    if value is None:
+        return "–"
+    bounds = "" if interval is None else f" [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
+    return f"{value:.{digits}f}{bounds}"
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def means(results: dict[str, Any], metrics: list[str]) -> str:
+    costs = [cost for cost in COSTS if any(cost in row["costs"] for row in results["summary"])]
+    rows = []
+    for row in results["summary"]:
+        found = [row["metrics"].get(metric, {"mean": None, "ci95": None}) for metric in metrics]
+        spent = [row["costs"].get(cost, {"mean": None})["mean"] for cost in costs]
+        rows.append(
+            [label(row), *(with_interval(m["mean"], m["ci95"]) for m in found)]
+            + ["–" if value is None else f"{value:,.1f}" for value in spent]
+        )
+    return table(["arm", *metrics, *costs], rows)
+
+
+def comparisons(results: dict[str, Any], metrics: list[str]) -> str:
+    rows = [
+        [f"{c['a']} − {c['b']}", c["metric"], with_interval(c["diff"], c["ci95"]), str(c["n_pairs"])]
+        for c in results["comparisons"]
+        if c["metric"] in metrics
+    ]
+    return table(["difference", "metric", "mean [95 %]", "seeds"], rows)
+
+
+def main() -> None:
+    path, *metrics = sys.argv[1:]
+    results = json.loads(Path(path).read_text())
+    wanted = metrics or [name for name in results["summary"][0]["metrics"] if name.startswith("accuracy")]
+    print(means(results, wanted), comparisons(results, wanted), sep="\n\n")
+
+
+if __name__ == "__main__":
+    main()

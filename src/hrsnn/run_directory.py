@@ -1,0 +1,332 @@
+"""Run directory: files that are whole or absent, and that tell when they were changed (DESIGN.md 3.3).
+
+A finished unit is its file in outcomes/, written after the network and readout that belong to it; it carries the digest
+of those files, of the config and of itself, so that a unit of which something is missing or was changed is known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import platform
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+from hrsnn._checks import FileError, InputError, RunError
+from hrsnn._version import __version__
+from hrsnn.config import Config, to_toml
+from hrsnn.evaluation import versions as versions_of_packages
+from hrsnn.network import Network
+from hrsnn.network_file import save, write_atomically
+from hrsnn.outcome import Outcome, without_nan
+
+try:
+    import fcntl
+except ImportError:  # Windows: two processes in one directory are not noticed there
+    fcntl = None  # type: ignore[assignment]
+
+RESULTS_SCHEMA = "hrsnn.results/1"
+
+_MARK = "# Written by hrsnn"
+_UNIT_FILE = re.compile(r"[^/]+-s\d+(-[^/]+)?\.(json|safetensors)")
+_TOP_FILES = ("results.json", "report.html", "config.toml")
+_FOLDERS = ("outcomes", "networks", "readouts")
+
+
+class Unit(Protocol):
+    """One piece of work; `name` is unique in a run and safe as a file name, e.g. `HeNHeS-s0-control-untrained`."""
+
+    @property
+    def arm(self) -> str: ...
+    @property
+    def stage(self) -> str: ...
+    @property
+    def method(self) -> str | None: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+
+
+class Saveable(Protocol):
+    def save(self, path: Path, /) -> object: ...
+
+
+class UnitResult(Protocol):
+    """What a unit leaves: numbers, details for the report (plain values), and what can predict."""
+
+    @property
+    def outcome(self) -> Outcome: ...
+    @property
+    def details(self) -> dict[str, Any]: ...
+    @property
+    def network(self) -> Network | None: ...
+    @property
+    def readout(self) -> Saveable | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUnit:
+    """A finished unit, read from its files."""
+
+    outcome: Outcome
+    details: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """The files of a run: their names, and what is read from and written to them."""
+
+    path: Path
+
+    @classmethod
+    def next_free(cls, task: str, base: Path = Path("runs")) -> RunDirectory:
+        """Make `runs/<task>-<k>` with the smallest k that is free."""
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", task).strip(".-") or "run"
+        k = 1
+        try:
+            base.mkdir(parents=True, exist_ok=True)
+            while True:
+                try:
+                    (base / f"{stem}-{k}").mkdir()
+                    return cls(base / f"{stem}-{k}")
+                except FileExistsError:
+                    k += 1
+        except OSError as error:
+            raise RunError(cannot_write(base, error)) from error
+
+    @property
+    def config_file(self) -> Path:
+        return self.path / "config.toml"
+
+    @property
+    def log_file(self) -> Path:
+        return self.path / "log.jsonl"
+
+    @property
+    def results_file(self) -> Path:
+        return self.path / "results.json"
+
+    @property
+    def report_file(self) -> Path:
+        return self.path / "report.html"
+
+    def outcome_file(self, unit: Unit) -> Path:
+        return self.path / "outcomes" / f"{unit.name}.json"
+
+    @property
+    def is_begun(self) -> bool:
+        """A run was started here."""
+        return self.config_file.exists() or self.results_file.exists() or any(self._unit_files("outcomes"))
+
+    @contextmanager
+    def claimed(self) -> Iterator[Log]:
+        """Make the directory if need be and hold it: no other process can run in it meanwhile.
+
+        The lock is on log.jsonl and ends with the process. Raises `InputError` for a directory that is something
+        else, `RunError` when another process holds it.
+        """
+        self._require_usable()
+        self.path.mkdir(parents=True, exist_ok=True)
+        with self.log_file.open("a+", encoding="utf-8") as file:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise RunError(
+                        f"another hrsnn process is working in {self.path}; wait for it, stop it, or give another --out"
+                    ) from None
+                except OSError:  # a file system without locks
+                    pass
+            yield Log(file)
+
+    def _require_usable(self) -> None:
+        if not self.path.exists():
+            return
+        if not self.path.is_dir():
+            raise InputError(f"--out {self.path} is a file; give a directory")
+        names = {entry.name for entry in self.path.iterdir()}
+        if not names or "log.jsonl" in names:
+            return
+        if "config.toml" in names:
+            with self.config_file.open("rb") as file:
+                if file.readline().startswith(_MARK.encode()):
+                    return
+        raise InputError(f"--out {self.path} holds files but no run of hrsnn; give another directory")
+
+    def begin(self, config: Config) -> None:
+        """Write config.toml where there is none, and make the folders."""
+        if not self.config_file.exists():
+            write_atomically(self.config_file, _config_text(config).encode())
+        for folder in _FOLDERS:
+            (self.path / folder).mkdir(exist_ok=True)
+
+    def clear(self) -> None:
+        """Remove the files of a run, nothing else; the mark that it is complete goes first, the log is emptied."""
+        self.results_file.unlink(missing_ok=True)
+        for folder in _FOLDERS:
+            for file in self._unit_files(folder):
+                file.unlink()
+            with suppress(OSError):
+                (self.path / folder).rmdir()
+        self.clear_partial()
+        for name in _TOP_FILES:
+            (self.path / name).unlink(missing_ok=True)
+        os.truncate(self.log_file, 0)
+
+    def clear_partial(self) -> None:
+        """Remove files that a process had not finished writing when it ended."""
+        for folder in (".", *_FOLDERS):
+            for file in (self.path / folder).glob(".*.tmp"):
+                file.unlink(missing_ok=True)
+
+    def write_unit(self, unit: Unit, result: UnitResult, config: Config) -> None:
+        """Write the files of a unit; the outcome comes last and holds the digests of all others."""
+        identity = (unit.arm, unit.stage, unit.method, unit.seed)
+        outcome = result.outcome
+        if (outcome.arm, outcome.stage, outcome.method, outcome.seed) != identity:
+            raise RunError(f"the outcome of unit {unit.name} says that it is {outcome.label}, seed {outcome.seed}")
+        digests = {}
+        for folder, thing in (("networks", result.network), ("readouts", result.readout)):
+            if thing is not None:
+                name = f"{folder}/{unit.name}.safetensors"
+                file = self.path / name
+                if isinstance(thing, Network):
+                    save(thing, file)
+                else:
+                    thing.save(file)
+                digests[name] = _digest(file.read_bytes())
+        facts = {
+            **outcome.to_dict(), "details": result.details, "files": digests, "config_sha256": _config_digest(config),
+        }  # fmt: skip
+        facts = plain_values(facts)
+        write_atomically(self.outcome_file(unit), as_json({**facts, "sha256": _digest(as_json(facts))}))
+
+    def read_unit(self, unit: Unit, config: Config) -> StoredUnit:
+        """Read a finished unit back. Raises `FileError` when anything of it is missing or was changed."""
+        path = self.outcome_file(unit)
+        try:
+            facts = json.loads(path.read_bytes())
+            expected = facts.pop("sha256")
+            digests, details = facts["files"], facts["details"]
+            identity = (facts["arm"], facts["stage"], facts["method"], facts["seed"])
+            same_config = facts["config_sha256"] == _config_digest(config)
+            intact = expected == _digest(as_json(facts))
+            outcome = Outcome.from_dict(facts)
+        except FileNotFoundError as error:
+            raise FileError(f"{path} does not exist") from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise FileError(f"{path} is damaged: {error}") from error
+        if not intact:
+            raise FileError(f"{path} was changed since it was written")
+        if not same_config or identity != (unit.arm, unit.stage, unit.method, unit.seed):
+            raise FileError(f"{path} was made under another config")
+        for name, digest in digests.items():
+            file = self.path / name
+            if not file.is_file() or _digest(file.read_bytes()) != digest:
+                raise FileError(f"{file} is missing or was changed since it was written")
+        return StoredUnit(outcome, details)
+
+    def write_results(self, results: dict[str, Any]) -> None:
+        """Write results.json; its presence says that the run is complete."""
+        write_atomically(self.results_file, as_json(results))
+
+    def read_results(self) -> dict[str, Any] | None:
+        """What results.json holds; None when it is missing, damaged or of another schema."""
+        try:
+            results = json.loads(self.results_file.read_bytes())
+        except (OSError, ValueError):
+            return None
+        return results if isinstance(results, dict) and results.get("schema") == RESULTS_SCHEMA else None
+
+    def _unit_files(self, folder: str) -> Iterator[Path]:
+        place = self.path / folder
+        if place.is_dir():
+            yield from (file for file in place.iterdir() if _UNIT_FILE.fullmatch(file.name))
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """log.jsonl: one JSON object per event."""
+
+    file: TextIO
+
+    def __call__(self, event: str, **facts: Any) -> None:
+        """Append one event."""
+        line = json.dumps({"time": _now(), "event": event, **facts}, default=str)
+        self.file.write(("" if self._ends_whole() else "\n") + line + "\n")
+        self.file.flush()
+
+    def _ends_whole(self) -> bool:
+        """False after a process was killed within a line."""
+        size = self.file.seek(0, os.SEEK_END)
+        if size == 0:
+            return True
+        with open(self.file.fileno(), "rb", closefd=False, buffering=0) as raw:
+            raw.seek(-1, os.SEEK_END)
+            return raw.read(1) == b"\n"
+
+
+def as_results(summary: dict[str, Any]) -> dict[str, Any]:
+    """What results.json holds: `summary` as plain values, with schema, date and versions."""
+    results: dict[str, Any] = plain_values(summary)
+    return {**results, "schema": RESULTS_SCHEMA, "created": _now(), "versions": versions()}
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    return {"python": platform.python_version(), **versions_of_packages()}
+
+
+def cannot_write(path: Path, error: OSError) -> str:
+    """Sentence for an `OSError` of a file in `path`: which file, why, what to do."""
+    place = error.filename or path
+    return f"cannot read or write {place}: {error.strerror or error}; check the space and the permissions there"
+
+
+def as_json(value: Any) -> bytes:
+    """Canonical JSON: sorted keys, shortest exact floats, never NaN."""
+    return (json.dumps(value, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
+
+
+def plain_values(value: Any) -> Any:
+    """`value` as what JSON can hold: NumPy arrays and scalars as lists and numbers, NaN and infinity as None.
+
+    >>> import numpy as np
+    >>> plain_values({1: np.array([0.5, np.nan]), "n": np.int64(3), "t": ("a", None)})
+    {'1': [0.5, None], 'n': 3, 't': ['a', None]}
+    """
+    if isinstance(value, dict):
+        return {str(key): plain_values(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain_values(inner) for inner in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if hasattr(value, "tolist"):
+        return without_nan(value.tolist())
+    raise RunError(f"a result holds {value!r} of type {type(value).__name__}, which a JSON file cannot hold")
+
+
+def _config_text(config: Config) -> str:
+    return f"{_MARK} {__version__}: complete, `hrsnn run` with this file gives the same numbers.\n\n{to_toml(config)}"
+
+
+def _config_digest(config: Config) -> str:
+    return _digest(to_toml(config).encode())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
