@@ -155,14 +155,14 @@ def _answer(results: Results, question: Question, c: Comparison) -> Finding:
     evidence = f"({versus}; {_seeds(c.n_pairs)})"
     low, high = c.ci95
     at_cost = _at_cost(results, c)
-    low, high = c.ci95
     if kind == "none":
         diff, *interval = signed(c.diff, low, high)
         nothing = f"{question.verb('add')} nothing measurable{question.against}"
         if question.subject.startswith("Heterogen"):
             nothing = f"{question.verb('make')} no measurable difference"
         change = f"{name} differs by {diff}{unit}, 95 % interval [{', '.join(interval)}], which contains zero"
-        return Finding("none", f"{question.subject} {nothing}: {change} {evidence}.")
+        spent = f",{at_cost}" if at_cost else ""
+        return Finding("none", f"{question.subject} {nothing}: {change}{spent} {evidence}.")
     sign = 1 if low > 0 else -1
     size, *interval = plain(sign * c.diff, *sorted((sign * low, sign * high)))
     amount = f"{size} [{', '.join(interval)}]{unit}"
