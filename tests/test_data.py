@@ -660,7 +660,9 @@ def test_hd_spikes_as_recorded(data_dir: Path) -> None:
 
 
 @pytest.mark.data
-def test_the_built_in_test_part_comes_from_the_test_file(data_dir: Path, digits: Splits) -> None:
+def test_the_built_in_test_part_comes_from_the_test_file(data_dir: Path) -> None:
+    digits = data.load("spoken-digits", dt_ms=2.0)
+    assert isinstance(digits, Splits)
     whole = hd_spikes.read_recordings(data_dir / "hd_spikes" / "hd_spikes_test.h5", dt_ms=2.0, n_channels=140)
     known = {}
     for k in range(whole.n_samples):

@@ -160,7 +160,17 @@ def summary_text(results: Results) -> str:
     head = ["", *(METRIC_LABELS.get(name, name) for name in metrics)]
     head += ["spikes/neuron", "synaptic ops/sample", "pJ (Loihi)"]
     lines = aligned([head, *(_row(row, metrics) for row in results.rows)])
-    return "\n".join([*lines, "", *(finding.text for finding in found(results))])
+    return "\n".join([*lines, "", *(finding.text for finding in found(results)), *_warned(results)])
+
+
+def _warned(results: Results) -> list[str]:
+    """One line for all warnings, with the first of them; the report has the rest."""
+    units = [unit for unit in results.units if unit.warnings]
+    if not units:
+        return []
+    first = units[0]
+    share = f"{len(units)} of {len(results.units)} units have warnings"
+    return [f"Warning: {share}, the first {first.key.label}, seed {first.seed}: {first.warnings[0]}."]
 
 
 def _beside(headline: str | None) -> tuple[str, ...]:

@@ -405,7 +405,8 @@ def _data_line(data: Any) -> str:
     """One line about the data and their licence from whatever the task said about them."""
     if isinstance(data, Mapping):
         parts = {str(name): _data_line(value) for name, value in data.items()}
-        return " · ".join(text if name == "name" else f"{name}: {text}" for name, text in parts.items() if text)
+        plain = ("name", "description")
+        return " · ".join(text if name in plain else f"{name}: {text}" for name, text in parts.items() if text)
     if isinstance(data, list):
         return ", ".join(_data_line(value) for value in data)
     return "" if data is None else str(data)
