@@ -237,7 +237,7 @@ def _deliver(y: Any, exc: Any, inh: Any, offset: Any, units: Any) -> None:
 
 def _power_of_two(exponent: Any) -> Any:
     """2**exponent for a whole `exponent` in floating point, made from its bits; compiled code only."""
-    raise NotImplementedError
+    raise TypeError("runs in compiled code only")
 
 
 @overload(_power_of_two, jit_options={"error_model": "numpy"})
