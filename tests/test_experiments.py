@@ -69,7 +69,7 @@ def result(arm: str, seed: int, right: Sequence[int], method: str | None = None,
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(experiments.tasks, "load_task", lambda spec, data_dir: splits())
+    monkeypatch.setattr(experiments.tasks, "shared_task", lambda spec, data_dir: splits())
 
 
 ARMS = ["HoNHoS", "HeNHoS", "HoNHeS", "HeNHeS"]
@@ -159,7 +159,7 @@ def test_a_unit_depends_on_config_and_unit_alone(tmp_path: Path, name: str) -> N
     ]
     events: list[ProgressEvent] = []
     first = run_unit(c, unit, progress=events.append)
-    experiments.tasks._loaded.cache_clear()
+    experiments.tasks._shared.cache_clear()
     run_unit(c, Unit("InputOnly", "trained", None, 5))  # something else before
     assert numbers(run_unit(c, unit)) == numbers(first)
     json.dumps([first.outcome.to_dict(), first.details], allow_nan=False)  # plain values all through

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hrsnn._checks import InputError
-from hrsnn.outcome import Outcome, without_nan
+from hrsnn.outcome import Outcome, plain_values
 
 
 def outcome(**changes: Any) -> Outcome:
@@ -44,9 +44,9 @@ def test_no_nan_and_no_infinity_inside() -> None:
     json.dumps(found.to_dict(), allow_nan=False)
 
 
-def test_without_nan_leaves_the_rest() -> None:
+def test_plain_values_leaves_the_rest() -> None:
     value = {"a": [1, "nan", True, None, (2.5,)]}
-    assert without_nan(value) == {"a": [1, "nan", True, None, [2.5]]}
+    assert plain_values(value) == {"a": [1, "nan", True, None, [2.5]]}
 
 
 def test_missing_fields_are_named() -> None:

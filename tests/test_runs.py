@@ -23,7 +23,8 @@ from hrsnn import runs, workers
 from hrsnn._checks import InputError, RunError
 from hrsnn.config import Config, load_config
 from hrsnn.network_file import load
-from hrsnn.run_directory import RunDirectory, plain_values
+from hrsnn.outcome import plain_values
+from hrsnn.run_directory import RunDirectory
 from hrsnn.runs import Experiment, Finished, execute
 
 FAKE = Experiment(fake_experiment.plan, fake_experiment.run_unit, fake_experiment.summarise)

@@ -12,7 +12,7 @@ from scipy.io import wavfile
 
 from hrsnn._checks import FileError, InputError
 from hrsnn.data.dataset import Splits
-from hrsnn.forecast import ForecastTask
+from hrsnn.forecast import ForecastSpec, ForecastTask
 from hrsnn.readout import ReadoutSpec
 from hrsnn.spec import NetworkSpec, validated
 from hrsnn.spikes import Spikes
@@ -25,6 +25,7 @@ from hrsnn.tasks import (
     input_grid,
     load_task,
     predict,
+    shared_task,
 )
 from hrsnn.wiring import build
 from small_tasks import N_CHANNELS, N_STEPS, events_file, splits
@@ -175,3 +176,14 @@ def test_controls_of_forecasts_are_none_of_classification() -> None:
     for control in ("input-only", "random-features"):
         outcome = evaluate_control(control, splits(), SPEC, seed=4, n_neurons=3).outcome
         assert (outcome.arm, outcome.seed, outcome.stage) == (CONTROL_ARMS[control], 4, "trained")
+
+
+def test_a_file_written_anew_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    spec = TaskSpec(name="own", path=str(path), forecast=ForecastSpec(n_train=60, n_horizon=5, n_washout=5, n_warmup=5))
+    found = []
+    for shift in (0.0, 1.0):
+        path.write_text("x\n" + "\n".join(str(np.sin(k / 3) + shift) for k in range(100)))
+        found += [load_task(spec), shared_task(spec)]
+    values = [task.series.values[0, 0] for task in found if isinstance(task, ForecastTask)]
+    assert values == [0.0, 0.0, 1.0, 1.0]

@@ -21,7 +21,7 @@ from hrsnn.engine import Record, simulate
 from hrsnn.evaluation import Evaluation, Label
 from hrsnn.metrics import interval_of_mean, paired_interval
 from hrsnn.network import Network
-from hrsnn.outcome import Outcome, Stage, without_nan
+from hrsnn.outcome import Outcome, Stage, plain_values
 from hrsnn.readout import Readout
 from hrsnn.tasks import CONTROL_ARMS, Control, Task
 from hrsnn.train import Progress, ProgressEvent, learn, no_progress
@@ -75,7 +75,7 @@ def plan(config: Config) -> list[Unit]:
 
 def describe_task(config: Config, data_dir: Path | None = None) -> str:
     """One line for people about the data of a run."""
-    return tasks.describe(tasks.load_task(config.task, data_dir=data_dir))
+    return tasks.describe(tasks.shared_task(config.task, data_dir))
 
 
 def run_unit(
@@ -84,7 +84,7 @@ def run_unit(
     """Do one unit of work. The result depends on config and unit alone, not on threads or what ran before."""
     started = time.perf_counter()
     with threadpool_limits(1):
-        task = tasks.load_task(config.task, data_dir=data_dir)
+        task = tasks.shared_task(config.task, data_dir)
         _check_grid(config, data_dir)
         control = _control_of(unit)
         if control is not None:
@@ -95,7 +95,7 @@ def run_unit(
         else:
             evaluation, network = _evaluate_arm(config, unit, task, progress)
     outcome = replace(evaluation.outcome, wall_s=time.perf_counter() - started)
-    return UnitResult(outcome, without_nan(_plain(evaluation.details)), network, evaluation.readout)
+    return UnitResult(outcome, plain_values(evaluation.details), network, evaluation.readout)
 
 
 def _check_grid(config: Config, data_dir: Path | None) -> None:
@@ -200,15 +200,6 @@ def _raster(network: Network, task: Splits) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
-    """Nested values with NumPy arrays and numbers turned into lists and numbers."""
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
-
-
 # -- all units together ----------------------------------------------------------------------------------------------
 
 
@@ -223,7 +214,7 @@ def summarise(
     groups: dict[str, list[tuple[Outcome, dict[str, Any]]]] = defaultdict(list)
     for outcome, details in results:
         groups[outcome.label].append((outcome, details))
-    task = tasks.load_task(config.task, data_dir=data_dir)
+    task = tasks.shared_task(config.task, data_dir)
     facts = {"description": tasks.describe(task)}
     if isinstance(task, Splits):
         facts |= {"licence": task.licence, "source": task.source}

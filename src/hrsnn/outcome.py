@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from hrsnn._checks import require
+from hrsnn._checks import RunError, require
 
 Stage = Literal["trained", "pruned", "control", "trial"]
 
@@ -32,7 +32,7 @@ class Outcome:
 
     def __post_init__(self) -> None:
         for name in ("metrics", "costs", "network"):
-            object.__setattr__(self, name, without_nan(getattr(self, name)))
+            object.__setattr__(self, name, plain_values(getattr(self, name)))
         object.__setattr__(self, "warnings", tuple(self.warnings))
 
     @property
@@ -59,10 +59,23 @@ class Outcome:
         return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
 
 
-def without_nan(value: Any) -> Any:
-    """`value` (nested dicts and lists of plain values) with None for every NaN and infinity."""
+def plain_values(value: Any) -> Any:
+    """`value` as what JSON can hold: NumPy arrays and scalars as lists and numbers, NaN and infinity as None.
+
+    Raises `RunError` for anything else.
+
+    >>> import numpy as np
+    >>> plain_values({1: np.array([0.5, np.nan]), "n": np.int64(3), "t": ("a", None)})
+    {'1': [0.5, None], 'n': 3, 't': ['a', None]}
+    """
     if isinstance(value, dict):
-        return {key: without_nan(inner) for key, inner in value.items()}
+        return {str(key): plain_values(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        return [plain_values(inner) for inner in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if hasattr(value, "tolist"):
+        return plain_values(value.tolist())
+    raise RunError(f"a result holds {value!r} of type {type(value).__name__}, which a JSON file cannot hold")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import platform
 import re
@@ -25,7 +24,7 @@ from hrsnn.config import Config, to_toml
 from hrsnn.evaluation import versions as versions_of_packages
 from hrsnn.network import Network
 from hrsnn.network_file import save, write_atomically
-from hrsnn.outcome import Outcome, without_nan
+from hrsnn.outcome import Outcome, plain_values
 
 try:
     import fcntl
@@ -294,26 +293,6 @@ def cannot_write(path: Path, error: OSError) -> str:
 def as_json(value: Any) -> bytes:
     """Canonical JSON: sorted keys, shortest exact floats, never NaN."""
     return (json.dumps(value, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
-
-
-def plain_values(value: Any) -> Any:
-    """`value` as what JSON can hold: NumPy arrays and scalars as lists and numbers, NaN and infinity as None.
-
-    >>> import numpy as np
-    >>> plain_values({1: np.array([0.5, np.nan]), "n": np.int64(3), "t": ("a", None)})
-    {'1': [0.5, None], 'n': 3, 't': ['a', None]}
-    """
-    if isinstance(value, dict):
-        return {str(key): plain_values(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain_values(inner) for inner in value]
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if value is None or isinstance(value, (str, bool, int)):
-        return value
-    if hasattr(value, "tolist"):
-        return without_nan(value.tolist())
-    raise RunError(f"a result holds {value!r} of type {type(value).__name__}, which a JSON file cannot hold")
 
 
 def _config_text(config: Config) -> str:

@@ -69,14 +69,6 @@ def load_task(name: str | TaskSpec = "spoken-digits", *, data_dir: Path | None =
     (140, 20)
     """
     spec = name if isinstance(name, TaskSpec) else TaskSpec(name=name)
-    # Who is compared, and for which seeds, does not change the data.
-    return _loaded(spec.model_copy(update={"seed": 0, "n_seeds": 1}).model_dump_json(), data_dir)
-
-
-@lru_cache(maxsize=1)
-def _loaded(table: str, data_dir: Path | None) -> Task:
-    """Data are loaded once per process: the units of a run share them."""
-    spec = TaskSpec.model_validate_json(table)
     require(spec.stretch_ms or not spec.tail_ms, "task", "tail_ms", "needs stretch_ms", spec.tail_ms)
     loaded = _own(spec) if spec.path else data.load(spec.name, data_dir=data_dir, **_options(spec))
     if isinstance(loaded, Series):
@@ -85,6 +77,20 @@ def _loaded(table: str, data_dir: Path | None) -> Task:
             require(not value, "task", option, f"is for recordings, and {spec.name} is a series", value)
         return ForecastTask.of(loaded, spec.forecast)
     return _stretched(loaded, spec) if spec.stretch_ms else loaded
+
+
+def shared_task(spec: TaskSpec, data_dir: Path | None = None) -> Task:
+    """`load_task`, done once per process for the units of a run; files are taken not to change during a run."""
+    own = Path(spec.path).resolve()
+    place = (own, own.stat().st_mtime_ns) if spec.path and own.exists() else data.data_directory(data_dir)
+    # Who is compared, and for which seeds, does not change the data.
+    return _shared(spec.model_copy(update={"seed": 0, "n_seeds": 1}).model_dump_json(), data_dir, place)
+
+
+@lru_cache(maxsize=1)
+def _shared(table: str, data_dir: Path | None, place: Any) -> Task:
+    """`place` makes another folder, or a file written anew, another task."""
+    return load_task(TaskSpec.model_validate_json(table), data_dir=data_dir)
 
 
 def _own(spec: TaskSpec) -> Splits | Series:
@@ -127,7 +133,7 @@ def _options(spec: TaskSpec) -> dict[str, Any]:
 
 def input_grid(spec: TaskSpec, data_dir: Path | None = None) -> tuple[int, float]:
     """Number of input channels and step of time (ms) that a network for the task must have."""
-    task = load_task(spec, data_dir=data_dir)
+    task = shared_task(spec, data_dir)
     return task.n_inputs, task.train.dt_ms if isinstance(task, ForecastTask) else task.train.spikes.dt_ms
 
 
