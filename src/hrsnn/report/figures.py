@@ -16,6 +16,7 @@ from typing import Any
 
 from hrsnn.report.findings import METRIC_LABELS, Kind, plain, reading, signed
 from hrsnn.report.source import (
+    BASELINES,
     HIGHER_IS_BETTER,
     Comparison,
     Key,
@@ -176,13 +177,14 @@ MARKS: dict[Kind, tuple[str, str]] = {
 
 
 def costs_per_arm(results: Results) -> list[Figure]:
-    """Spikes per neuron, and synaptic operations per sample, of every arm that has them."""
+    """Spikes per neuron, and synaptic operations per sample, of every arm that has a spiking network."""
     figures = []
     for title, parts in (
         ("spikes per neuron and sample", (("spikes_per_neuron", ""),)),
         ("synaptic operations per sample", (("synops_recurrent", "recurrent"), ("synops_input", "input"))),
     ):
-        rows = [row for row in results.rows if any(row.costs.get(cost) for cost, _ in parts)][:MAX_ROWS]
+        networks = [row for row in results.rows if row.key.arm not in BASELINES]
+        rows = [row for row in networks if any(row.costs.get(cost) for cost, _ in parts)][:MAX_ROWS]
         if rows:
             figures.append(_bars(rows, title, parts))
     return figures
@@ -339,7 +341,9 @@ def learning(units: Sequence[Unit]) -> list[Figure]:
             )  # fmt: skip
         if data:
             layout = _layout(xaxis=_axis("samples seen"), yaxis={**_axis(""), "rangemode": "tozero"}, showlegend=True)
-            figures.append(_figure(data, layout, f"{title} while learning", 300, title=title))
+            # Below the axis: four names in half the width would lie under the buttons.
+            layout["legend"] = {**layout["legend"], "y": -0.3, "yanchor": "top"}
+            figures.append(_figure(data, layout, f"{title} while learning", 330, title=title))
     return figures
 
 
