@@ -240,13 +240,13 @@ def test_homogeneous_is_heterogeneous_without_spread() -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_traces_per_neuron_equal_traces_per_synapse(dtype: type, monkeypatch: pytest.MonkeyPatch) -> None:
     """Acceptance check 11, here between the two compiled kernels."""
-    from hrsnn.engine import event_cpu
+    from hrsnn.engine.cpu import parts
 
     rng = np.random.default_rng(8)
     network = random_network(rng, n=30, one_tau_recurrent=True, one_tau_inputs=True)
     spikes = random_spikes(rng, network, n_samples=3)
     a = simulate_stdp(network, spikes, dtype=dtype, backend="cpu")
-    monkeypatch.setattr(event_cpu, "per_neuron", lambda table: False)
+    monkeypatch.setattr(parts, "shares_traces", lambda table: False)
     b = simulate_stdp(network, spikes, dtype=dtype, backend="cpu")
     assert a[1].counts.sum() > 100
     assert a[0] == b[0]
@@ -397,13 +397,13 @@ def test_progress_can_end_the_run() -> None:
 
 
 def test_a_log_longer_than_its_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
-    from hrsnn.engine import event_cpu
+    from hrsnn.engine import cpu
 
     rng = np.random.default_rng(13)
     network = random_network(rng, n=30, longest_delay=3)
     spikes = random_spikes(rng, network, n_samples=2)
     whole = simulate(network, spikes, record=Record(spikes=True, state=True), backend="cpu")
-    monkeypatch.setattr(event_cpu, "_LOG_CHUNK", 1)
+    monkeypatch.setattr(cpu, "_LOG_CHUNK", 1)
     pieces = simulate(network, spikes, record=Record(spikes=True, state=True), backend="cpu")
     assert whole.spikes is not None
     assert whole.spikes.n_events > 60

@@ -158,6 +158,23 @@ def test_edges_come_out_by_pre_then_post() -> None:
     assert (table.n_pre, len(table)) == (4, 4)
 
 
+def test_the_order_of_edges_does_not_matter_and_those_of_one_pair_keep_theirs() -> None:
+    rng = np.random.default_rng(0)
+    pre, post = rng.integers(0, 5, (2, 200))  # many pairs several times
+    weight = np.arange(200.0)
+    found = edges(synapse_table(pre, post, n_pre=5, weight=weight))
+    assert found == sorted(zip(pre.tolist(), post.tolist(), weight.tolist(), strict=True))
+    first, last, sizes = zip(*found, strict=True)
+    assert edges(synapse_table(first, last, n_pre=5, weight=sizes)) == found
+
+
+def test_edges_that_come_sorted_are_not_shared_with_the_caller() -> None:
+    weight = np.ones(2, dtype=np.float32)
+    table = synapse_table([0, 1], [1, 0], n_pre=2, weight=weight)
+    weight[:] = 9.0
+    assert edges(table) == [(0, 1, 1.0), (1, 0, 1.0)]
+
+
 def test_a_network_cannot_be_changed_from_outside() -> None:
     tau, history = np.full(3, 20.0), ["built"]
     network = replace(small(), neurons=replace(neuron_table(3, sign=[1, 1, -1]), tau_mem_ms=tau))

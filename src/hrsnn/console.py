@@ -1,4 +1,4 @@
-"""What a run looks like in a terminal: progress on standard error, the final table on standard output."""
+"""What a run and a benchmark look like in a terminal: progress on standard error, final tables on standard output."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.text import Text
 
 from hrsnn.outcome import Outcome
+from hrsnn.report import speed
+from hrsnn.report.drawing import quantity
 from hrsnn.report.findings import METRIC_LABELS, found, plain
 from hrsnn.report.source import BASELINES, HIGHER_IS_BETTER, Estimate, Key, Results, Row
 from hrsnn.run_directory import Unit
@@ -200,6 +202,28 @@ def _estimate(estimate: Estimate | None) -> str:
         return plain(estimate.mean)[0]
     mean, low, high = plain(estimate.mean, *estimate.ci95)
     return f"{mean} [{low}, {high}]"
+
+
+def bench_text(measurements: speed.Measurements) -> str:
+    """The tables of `hrsnn bench` and what was found below them, without markup; medians over the rounds."""
+    head = ["", "M events/s", "of limit", "hrsnn faster by", "CPU s", "clock s", "MB"]
+    lines: list[str] = []
+    for place in measurements.places:
+        rows = [
+            [
+                row.label, quantity(row.events_per_s and row.events_per_s / 1e6), quantity(row.ratio_to_limit),
+                speed.times(row.hrsnn_ratio, row.hrsnn_ratio_range), quantity(row.user_s), quantity(row.wall_s),
+                quantity(row.peak_mb),
+            ]
+            for row in measurements.at(place)
+        ]  # fmt: skip
+        lines += [f"{speed.size(place)}: {speed.SIMULATIONS[place[0]]}", *aligned([head, *rows]), ""]
+    calls = [row for row in measurements.rows if row.workload in speed.CALLS]
+    if calls:
+        named = [[speed.CALLS[row.workload], speed.learning_of(row), quantity(row.wall_s)] for row in calls]
+        lines += [*aligned([["", "", "clock s"], *named], to_right=(2,)), ""]
+    lines += [*(finding.text for finding in speed.findings(measurements)), *speed.growth_sentences(measurements)]
+    return "\n".join([*lines, *(f"Left out: {sentence}" for sentence in measurements.failures)])
 
 
 def aligned(rows: list[list[str]], *, to_right: Sequence[int] | None = None) -> list[str]:

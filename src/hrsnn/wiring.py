@@ -6,6 +6,7 @@ Every quantity is drawn from a random stream of its own: arms that differ in one
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,8 @@ Edges = tuple[NDArray[np.int64], NDArray[np.int64]]  # (pre, post)
 # Shapes of the grid by number of neurons (MATH.md 3.2); any other number gets the most cubic box that holds it.
 GRIDS = {100: (5, 5, 4), 135: (15, 3, 3), 500: (10, 10, 5), 1000: (10, 10, 10), 2000: (20, 10, 10), 5000: (25, 20, 10)}
 
-# Rows of the matrix of connection probabilities that are drawn at a time: 5000 columns of float64 are 20 MB.
-_ROWS_AT_A_TIME = 500
+# Pairs that are drawn at a time: few enough that their probabilities and random numbers stay in the cache.
+_PAIRS_AT_A_TIME = 100_000
 
 
 def build(spec: NetworkSpec, *, seed: int) -> Network:
@@ -126,20 +127,37 @@ def _distance_edges(
     synapses: SynapseSpec, neurons: NeuronTable, members: NDArray[np.int64], rng: np.random.Generator
 ) -> Edges:
     """P(j -> i) = C exp(-(D / lambda)^2), no autapses (MATH.md 3.3)."""
-    position, sign = neurons.position[members], neurons.sign[members]
+    # On a grid P depends only on the signs of the two neurons and the offset between their points. There are few
+    # offsets and many pairs: P is computed for every offset, shape (2, 2, 2X - 1, 2Y - 1, 2Z - 1), and looked up.
+    point = neurons.position[members].astype(np.int64)
+    point -= point.min(axis=0)
+    inhibitory = (neurons.sign[members] < 0).astype(np.int64)
+    reach = point.max(axis=0)
+    x, y, z = np.ogrid[tuple(slice(-r, r + 1) for r in reach)]
+    squared = np.square(x) + np.square(y) + np.square(z)
     amplitude = np.array([[synapses.c_ee, synapses.c_ei], [synapses.c_ie, synapses.c_ii]])
-    inhibitory = (sign < 0).astype(np.int64)
-    found: list[Edges] = []
-    for start in range(0, members.size, _ROWS_AT_A_TIME):
-        rows = slice(start, start + _ROWS_AT_A_TIME)
-        squared = sum(np.square(np.subtract.outer(axis[rows], axis)) for axis in position.T)
-        probability = amplitude[inhibitory[rows, None], inhibitory[None, :]] * np.exp(
-            -squared / synapses.length_scale**2
-        )
-        drawn = (rng.random(probability.shape) < probability) & (squared > 0)
-        pre, post = np.nonzero(drawn)
-        found.append((members[pre + start], members[post]))
-    return _joined(found)
+    table = np.multiply.outer(amplitude, np.exp(-squared / synapses.length_scale**2) * (squared > 0))
+    step = np.array(table.strides) // table.itemsize
+    row = inhibitory * step[0] + (reach - point) @ step[2:]  # the place of a pair in the flat table is the sum of these
+    column = inhibitory * step[1] + point @ step[2:]
+    pre, post = _drawn(lambda rows: table.take(np.add.outer(row[rows], column)), (members.size, members.size), rng)
+    return members[pre], members[post]
+
+
+def _drawn(
+    probability: Callable[[slice], NDArray[np.float64]], shape: tuple[int, int], rng: np.random.Generator
+) -> Edges:
+    """The pairs that are joined, sorted; `probability` gives that of each pair in some rows of the matrix.
+
+    Random numbers are taken pair by pair in order, so the size of a block does not matter.
+    """
+    n_pre, n_post = shape
+    n_rows = max(1, _PAIRS_AT_A_TIME // n_post)
+    found = []
+    for start in range(0, n_pre, n_rows):
+        p = probability(slice(start, start + n_rows))
+        found.append(np.flatnonzero(rng.random(p.shape) < p) + start * n_post)
+    return np.divmod(np.concatenate(found), n_post)
 
 
 def _small_world_edges(synapses: SynapseSpec, members: NDArray[np.int64], rng: np.random.Generator) -> Edges:
@@ -170,15 +188,10 @@ def _clustered_edges(synapses: SynapseSpec, neurons: NeuronTable, rng: np.random
             found.append(_small_world_edges(synapses, members, rng))
     density = sum(pre.size for pre, _ in found) / max(1, n_pairs_inside)
     population = neurons.population
-    for start in range(0, population.size, _ROWS_AT_A_TIME):
-        outside = np.not_equal.outer(population[start : start + _ROWS_AT_A_TIME], population)
-        pre, post = np.nonzero(outside & (rng.random(outside.shape) < synapses.p_inter * density))
-        found.append((pre + start, post))
-    return _joined(found)
-
-
-def _joined(parts: list[Edges]) -> Edges:
-    return np.concatenate([pre for pre, _ in parts]), np.concatenate([post for _, post in parts])
+    p = synapses.p_inter * density
+    n = population.size
+    found.append(_drawn(lambda rows: np.where(np.not_equal.outer(population[rows], population), p, 0.0), (n, n), rng))
+    return np.concatenate([pre for pre, _ in found]), np.concatenate([post for _, post in found])
 
 
 def _by_pair(
@@ -198,7 +211,7 @@ def _inputs(spec: NetworkSpec, neurons: NeuronTable, seed: int) -> SynapseTable:
     subset = np.zeros(n, dtype=bool)
     subset[rng.permutation(n)[: round(rule.subset_share * n)]] = True
     listens = subset[None, :] & _within_window(spec, neurons, rng)
-    pre, post = np.nonzero(listens & (rng.random((n_inputs, n)) < rule.p_connect))
+    pre, post = _drawn(lambda rows: np.where(listens[rows], rule.p_connect, 0.0), (n_inputs, n), rng)
     mean = np.where(neurons.sign[post] > 0, rule.weight_excitatory, rule.weight_inhibitory)
     return _table(
         spec, "inputs", seed, pre, post, mean,

@@ -1,33 +1,29 @@
-"""Simulation of a network: `simulate` without and `simulate_stdp` with plasticity, on one of two engines.
+"""Simulation of a network: `simulate` without and `simulate_stdp` with plasticity, `stream` step by step.
 
 The engines give the same bits per dtype, whatever the number of threads: "reference" is the definition in NumPy, "cpu"
-the compiled event-driven kernels.
+the compiled event-driven kernels, "torch" whole batches on a GPU.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
-from typing import Literal
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from hrsnn._checks import check_all, require
-from hrsnn.engine import reference
-from hrsnn.engine.coefficients import Coefficients, coefficients, filter_factor
+from hrsnn.engine import engines
+from hrsnn.engine.coefficients import Coefficients, coefficients
+from hrsnn.engine.engines import Backend
+from hrsnn.engine.job import Job, state_shapes
 from hrsnn.engine.record import Record, Recording, State
-from hrsnn.engine.reference import Drive, Live, Magnitudes, Trains
+from hrsnn.engine.reference import Magnitudes
 from hrsnn.network import Network, SynapseTable
 from hrsnn.spikes import Spikes
 
 __all__ = ["Record", "Recording", "State", "simulate", "simulate_stdp"]
 
-Backend = Literal["auto", "cpu", "reference"]
 Progress = Callable[[int, NDArray[np.int64]], None]
-_Run = Callable[[Magnitudes, Drive, Live], Trains]
 
 
 def simulate(
@@ -66,21 +62,9 @@ def simulate(
     require(n_threads >= 1, "simulate", "n_threads", "must be >= 1", n_threads)
     if state is not None:
         _check_state(state, spikes.n_samples, c)
-    run = _runner(c, record, network.dt_ms, _engine("simulate", backend), plastic=False)
-    weights = _magnitudes(network, c)
-    results = _Results(c, spikes, record)
-
-    def run_sample(sample: int) -> None:
-        live = _start(c, state, sample)
-        results.put(sample, run(weights, _drive(spikes, sample), live), live)
-
-    if n_threads == 1:
-        for sample in range(spikes.n_samples):
-            run_sample(sample)
-    else:
-        with ThreadPoolExecutor(n_threads) as pool:
-            list(pool.map(run_sample, range(spikes.n_samples)))
-    return results.recording()
+    job = Job.of(c, spikes, record, state)
+    engines.static("simulate", backend, job, _magnitudes(network, c), n_threads).run(range(spikes.n_samples))
+    return job.results.recording()
 
 
 def simulate_stdp(
@@ -90,6 +74,8 @@ def simulate_stdp(
     record: Record = Record(),  # noqa: B008 - frozen
     backend: Backend = "auto",
     dtype: DTypeLike = np.float32,
+    batch_size: int | None = None,
+    n_threads: int = 1,
     progress: Progress | None = None,
 ) -> tuple[Network, Recording]:
     """Run the samples of `spikes` in order while STDP changes recurrent and input weights (MATH.md 4.2).
@@ -97,8 +83,13 @@ def simulate_stdp(
     Weights go from sample to sample; every sample starts from `v_init`, without currents, with empty traces. With
     `network.rule.normalise` incoming weights are scaled back to their first sums after each sample (MATH.md 4.5).
 
-    progress   called after each sample with its index and its spike counts, shape (N,), int64; what it raises ends the
-               run
+    batch_size  None: each sample changes the weights that the next one meets. A number: another algorithm, mini-batch
+                STDP. Weights stay while this many samples run, each with its own traces; their changes, not clipped,
+                are summed in order, then applied and clipped, then weights are normalised. Soft bounds see the weights
+                at the start of the batch
+    n_threads   the samples of a batch are spread over this many threads; the result does not depend on it
+    progress    called after each sample with its index and its spike counts, shape (N,), int64; what it raises ends
+                the run
 
     Other arguments as in `simulate`. Returns the network with the new weights and the `Recording`. Raises `InputError`
     as `simulate` does, and if a weight is beyond its `w_max`.
@@ -116,20 +107,61 @@ def simulate_stdp(
         table: SynapseTable = getattr(network, name)
         size = np.abs(table.weight)
         check_all("simulate_stdp", f"|{name}.weight|", "must be <= w_max at the start", size, size <= table.w_max)
-    run = _runner(c, record, network.dt_ms, _engine("simulate_stdp", backend), plastic=True)
+    require(batch_size is None or batch_size >= 1, "simulate_stdp", "batch_size", "must be >= 1 or None", batch_size)
+    require(n_threads >= 1, "simulate_stdp", "n_threads", "must be >= 1", n_threads)
+    job = Job.of(c, spikes, record)
     weights = _magnitudes(network, c)
-    normalise = _normaliser(c, weights) if network.rule.normalise else None
-    results = _Results(c, spikes, record)
-    for sample in range(spikes.n_samples):
-        live = _start(c, None, sample)
-        trains = run(weights, _drive(spikes, sample), live)
-        results.put(sample, trains, live)
+    tell = _teller(job, progress)
+    if batch_size is None:
+        plastic = engines.plastic("simulate_stdp", backend, job, weights)
+        weights = _learn_one_by_one(plastic, job, network.rule.normalise, tell)
+    else:
+        frozen = engines.frozen("simulate_stdp", backend, job, weights, n_threads)
+        weights = _learn_in_batches(frozen, weights, job, network.rule.normalise, batch_size, tell)
+    recurrent = weights[0] * network.neurons.sign[network.recurrent.pre()] + 0.0  # + 0.0 turns -0.0 into 0.0
+    return network.with_weights(recurrent, inputs=weights[1]), job.results.recording()
+
+
+def _learn_one_by_one(
+    engine: engines.Plastic, job: Job, normalises: bool, tell: Callable[[int], None]
+) -> Magnitudes:  # fmt: skip
+    normalise = engine.normaliser() if normalises else None
+    for sample in range(job.spikes.n_samples):
+        engine.run(range(sample, sample + 1))
         if normalise is not None:
             normalise()
-        if progress is not None:
-            progress(sample, trains.counts.sum(axis=0, dtype=np.int64))
-    recurrent = weights[0] * network.neurons.sign[network.recurrent.pre()] + 0.0  # + 0.0 turns -0.0 into 0.0
-    return network.with_weights(recurrent, inputs=weights[1]), results.recording()
+        tell(sample)
+    return engine.magnitudes
+
+
+def _learn_in_batches(
+    engine: engines.Frozen,
+    weights: Magnitudes,
+    job: Job,
+    normalises: bool,
+    batch_size: int,
+    tell: Callable[[int], None],
+) -> Magnitudes:
+    normalise = engines.normaliser(job.c, weights) if normalises else None
+    for first in range(0, job.spikes.n_samples, batch_size):
+        samples = range(first, min(first + batch_size, job.spikes.n_samples))
+        totals = np.zeros_like(weights[0]), np.zeros_like(weights[1])
+        for sample, changes in zip(samples, engine.changes(weights, samples), strict=True):
+            for total, change in zip(totals, changes, strict=True):
+                total += change
+            tell(sample)
+        for m, total, table in zip(weights, totals, (job.c.recurrent, job.c.inputs), strict=True):
+            np.clip(m + total, 0, table.w_max, out=m)
+        if normalise is not None:
+            normalise()
+    return weights
+
+
+def _teller(job: Job, progress: Progress | None) -> Callable[[int], None]:
+    """Calls `progress` with the spike counts of a finished sample."""
+    if progress is None:
+        return lambda sample: None
+    return lambda sample: progress(sample, job.results.counts[sample].sum(axis=0, dtype=np.int64))
 
 
 # -- checks ----------------------------------------------------------------------------------------------------------
@@ -149,134 +181,12 @@ def _checked(owner: str, network: Network, spikes: Spikes, record: Record, dtype
 
 
 def _check_state(state: State, n_samples: int, c: Coefficients) -> None:
-    for name, shape in _state_shapes(n_samples, c).items():
+    for name, shape in state_shapes(n_samples, c).items():
         found = np.shape(getattr(state, name))
         require(found == shape, "simulate", f"state.{name}", f"must have shape {shape}", f"shape {found}")
     steps = np.ravel(state.refractory)
     check_all("simulate", "state.refractory", "must be >= 0", steps, steps >= 0)
 
 
-def _state_shapes(n_samples: int, c: Coefficients) -> dict[str, tuple[int, ...]]:
-    row, ring = (n_samples, c.n_neurons), (n_samples, c.n_pending, c.n_neurons)
-    return {f.name: ring if f.name.startswith("pending") else row for f in fields(State)}
-
-
-# -- engines ---------------------------------------------------------------------------------------------------------
-
-_warned_about_numba = False
-
-
-def _engine(owner: str, backend: str) -> str:
-    """The engine to use, "cpu" or "reference"."""
-    require(backend in ("auto", "cpu", "reference"), owner, "backend", "must be auto, cpu or reference", backend)
-    if backend != "auto":
-        return backend
-    try:
-        import numba  # noqa: F401
-    except ImportError as why:
-        global _warned_about_numba
-        if not _warned_about_numba:
-            _warned_about_numba = True
-            message = f"numba cannot be imported ({why}); using the slow reference engine, which gives the same numbers"
-            warnings.warn(message, RuntimeWarning, stacklevel=3)
-        return "reference"
-    return "cpu"
-
-
-def _runner(c: Coefficients, record: Record, dt_ms: float, engine: str, *, plastic: bool) -> _Run:
-    """A function that runs one sample, moving `Live` to its end and, if `plastic`, changing the magnitudes."""
-    factor = filter_factor(dt_ms, record.tau_filter_ms, c.dtype)
-    if engine == "reference":
-        return lambda weights, drive, live: reference.run(c, weights, drive, live, record, factor, plastic)
-    from hrsnn.engine import event_cpu
-
-    bound = event_cpu.Engine(c, plastic=plastic)
-    return lambda weights, drive, live: bound.run(weights, drive, live, record, factor)
-
-
-def _drive(spikes: Spikes, sample: int) -> Drive:
-    events = slice(spikes.sample_ptr[sample], spikes.sample_ptr[sample + 1])
-    return Drive(spikes.step[events], spikes.unit[events], spikes.n_steps)
-
-
 def _magnitudes(network: Network, c: Coefficients) -> Magnitudes:
     return np.abs(network.recurrent.weight).astype(c.dtype), np.abs(network.inputs.weight).astype(c.dtype)
-
-
-def _start(c: Coefficients, state: State | None, sample: int) -> Live:
-    """A fresh copy of the state a sample starts from."""
-    if state is not None:
-        rows = {f.name: getattr(state, f.name)[sample] for f in fields(State)}
-    else:
-        shapes = _state_shapes(1, c)
-        rows = {name: np.zeros(shape[1:]) for name, shape in shapes.items()}
-        rows["v"] = c.neurons.v_init
-    dtypes = {name: np.int32 if name == "refractory" else c.dtype for name in rows}
-    return Live(**{name: np.array(row, dtype=dtypes[name]) for name, row in rows.items()})
-
-
-def _normaliser(c: Coefficients, weights: Magnitudes) -> Callable[[], None]:
-    """A function that scales incoming excitatory recurrent and input magnitudes back to their sums of now, in place."""
-    excitatory = np.flatnonzero(c.recurrent.sign[c.recurrent.pre()] > 0)
-    parts = []
-    for table, m, chosen in ((c.recurrent, weights[0], excitatory), (c.inputs, weights[1], slice(None))):
-        post, w_max = table.post[chosen], table.w_max[chosen]
-        parts.append((m, chosen, post, w_max, reference.incoming(m[chosen], post, c.n_neurons)))
-
-    def normalise() -> None:
-        for m, chosen, post, w_max, first in parts:
-            m[chosen] = reference.normalised(m[chosen], post, first, w_max)
-
-    return normalise
-
-
-# -- results ---------------------------------------------------------------------------------------------------------
-
-
-class _Results:
-    """Collects what samples leave, in any order, into one `Recording`."""
-
-    def __init__(self, c: Coefficients, spikes: Spikes, record: Record) -> None:
-        self._spikes, self._record = spikes, record
-        n, n_samples = c.n_neurons, spikes.n_samples
-        self._counts = np.zeros((n_samples, record.n_bins, n), dtype=np.int32)
-        every = record.filtered_every
-        self._filtered = None if every is None else np.zeros((n_samples, spikes.n_steps // every, n), dtype=c.dtype)
-        nothing = np.zeros(0, dtype=np.int32)
-        self._events = [(nothing, nothing)] * n_samples
-        self._state = _empty_state(n_samples, c) if record.state else None
-
-    def put(self, sample: int, trains: Trains, live: Live) -> None:
-        self._counts[sample] = trains.counts
-        if self._filtered is not None:
-            self._filtered[sample] = trains.filtered
-        if trains.step is not None and trains.unit is not None:
-            self._events[sample] = (trains.step, trains.unit)
-        if self._state is not None:
-            for f in fields(State):
-                getattr(self._state, f.name)[sample] = getattr(live, f.name)
-
-    def recording(self) -> Recording:
-        return Recording(
-            counts=self._counts,
-            filtered=self._filtered,
-            spikes=self._joined() if self._record.spikes else None,
-            state=self._state,
-        )
-
-    def _joined(self) -> Spikes:
-        sizes = [step.size for step, _ in self._events]
-        none = [np.zeros(0, dtype=np.int32)]  # so that no sample at all can be joined as well
-        return Spikes(
-            sample_ptr=np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]),
-            step=np.concatenate(none + [step for step, _ in self._events]),
-            unit=np.concatenate(none + [unit for _, unit in self._events]),
-            n_units=self._counts.shape[2],
-            n_steps=self._spikes.n_steps,
-            dt_ms=self._spikes.dt_ms,
-        )
-
-
-def _empty_state(n_samples: int, c: Coefficients) -> State:
-    shapes = _state_shapes(n_samples, c)
-    return State(**{n: np.zeros(s, dtype=np.int32 if n == "refractory" else c.dtype) for n, s in shapes.items()})

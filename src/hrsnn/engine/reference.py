@@ -69,11 +69,13 @@ class Trains:
 
 
 def run(
-    c: Coefficients, magnitudes: Magnitudes, drive: Drive, live: Live, record: Record, factor: Any, plastic: bool
-) -> Trains:
+    c: Coefficients, magnitudes: Magnitudes, drive: Drive, live: Live, record: Record, factor: Any, plastic: bool,
+    changes: Magnitudes | None = None,
+) -> Trains:  # fmt: skip
     """Simulate one sample from `live`, which is moved to the end of it; `magnitudes` change in place if `plastic`.
 
-    `factor` is that of the filtered trains (`filter_factor`).
+    `factor` is that of the filtered trains (`filter_factor`). With `changes` the magnitudes stay, and the sums of the
+    changes, not clipped, are added up there: a part of a mini-batch.
     """
     counts = np.zeros((record.n_bins, c.n_neurons), dtype=np.int32)
     windows, events = [], []
@@ -92,8 +94,8 @@ def run(
         if record.filtered_every is not None and (t + 1) % record.filtered_every == 0:
             windows.append(live.filtered.copy())
         if plastic:
-            for traces, m, active in zip(learning, magnitudes, (fired, given), strict=True):
-                traces.learn(m, active, fired, t)
+            for i, active in enumerate((fired, given)):
+                learning[i].learn(magnitudes[i], active, fired, t, None if changes is None else changes[i])
     _unroll(live, drive.n_steps)
     return Trains(
         counts=counts,
@@ -186,7 +188,10 @@ class _Traces:
         self.last_pre = np.zeros(len(table), dtype=np.int32)
         self.last_post = np.zeros(len(table), dtype=np.int32)
 
-    def learn(self, m: Floats, pre_active: NDArray[np.bool_], post_active: NDArray[np.bool_], t: int) -> None:
+    def learn(
+        self, m: Floats, pre_active: NDArray[np.bool_], post_active: NDArray[np.bool_], t: int, total: Floats | None
+    ) -> None:
+        """Change the magnitudes `m`; or leave them and add the change to `total`."""
         table, c = self.table, self.c
         pre, post = pre_active[self.pre], post_active[table.post]
         x = self.x * decay(t - self.last_pre, table.rate_plus, c.exp2)
@@ -196,7 +201,10 @@ class _Traces:
             share = np.divide(m, table.w_max, out=np.zeros_like(m), where=table.w_max > 0)
             up, down = up * power(1 - share, c.soft_bound), down * power(share, c.soft_bound)
         change = np.where(post, up, 0) - np.where(pre, down, 0)
-        m[:] = np.where(pre | post, np.clip(m + change, 0, table.w_max), m)
+        if total is None:
+            m[:] = np.where(pre | post, np.clip(m + change, 0, table.w_max), m)
+        else:
+            total += change  # 0 where neither spiked
         self.x = np.where(pre, 1 if c.nearest else x + 1, self.x).astype(c.dtype)
         self.y = np.where(post, 1 if c.nearest else y + 1, self.y).astype(c.dtype)
         self.last_pre[pre] = t

@@ -1,54 +1,22 @@
 """The report of a run: one self-contained HTML file made from a run directory.
 
-What is read: `source`; what is said: `findings`; what is shown: `figures` and `tables`; how it looks:
-template.html.j2 and style.css. Everything in the page that may run is plotly.js and the few lines of `DRAW`; a
-content security policy with their digests keeps any other script from running and the page from loading anything.
+What is read: `source`; what is said: `findings`; what is shown: `figures` and `tables`; how it looks: run.html.j2. The
+page itself is made by `page`, which `bench`, the report of `hrsnn bench`, shares.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
-
-from hrsnn._checks import FileError, RunError
-from hrsnn.network_file import write_atomically
+from hrsnn._checks import FileError
 from hrsnn.report import figures, tables
-from hrsnn.report.figures import Figure
 from hrsnn.report.findings import METRIC_LABELS, Finding, found
+from hrsnn.report.page import Section, render_page, replace_file
 from hrsnn.report.source import HIGHER_IS_BETTER, Key, Results, Unit, detail, parse_results, read_run
-from hrsnn.report.tables import Table
 
 __all__ = ["Finding", "found", "parse_results", "write_report"]
-
-DRAW = """
-(() => {
-  const plots = [...document.querySelectorAll("div.plot")];
-  const config = {responsive: true, displaylogo: false,
-                  modeBarButtons: [["toImage", "zoomIn2d", "zoomOut2d", "resetScale2d"]]};
-  for (const plot of plots) {
-    const spec = JSON.parse(document.getElementById(plot.dataset.figure).textContent);
-    Plotly.newPlot(plot, spec.data, spec.layout, config);
-  }
-  const fit = (sizes) => plots.forEach((plot) => Plotly.relayout(plot, sizes(plot)));
-  addEventListener("beforeprint", () => {
-    document.body.classList.add("printing");
-    fit((plot) => ({autosize: false, width: plot.clientWidth, height: plot.clientHeight}));
-  });
-  addEventListener("afterprint", () => {
-    document.body.classList.remove("printing");
-    fit(() => ({autosize: true, width: null, height: null}));
-  });
-})();
-"""
 
 LAWS = {
     "tau_mem_ms_excitatory": ("membrane time constant, excitatory", "ms"),
@@ -60,22 +28,6 @@ LAWS = {
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One heading with what stands under it; a section with nothing under it does not appear."""
-
-    id: str
-    title: str
-    caption: str = ""
-    figures: tuple[Figure, ...] = ()
-    tables: tuple[Table, ...] = ()
-    small: bool = False
-
-    @property
-    def empty(self) -> bool:
-        return not (self.figures or self.tables)
-
-
 def write_report(run_dir: Path, results: Mapping[str, Any] | None = None) -> Path:
     """Write `run_dir`/report.html from results.json, outcomes/*.json and config.toml; return its path.
 
@@ -85,39 +37,23 @@ def write_report(run_dir: Path, results: Mapping[str, Any] | None = None) -> Pat
     """
     run_dir = Path(run_dir)
     page = render(read_run(run_dir, results), config=_config(run_dir), run_name=run_dir.resolve().name)
-    path = run_dir / "report.html"
-    try:
-        write_atomically(path, page.encode("utf-8", errors="replace"))  # a lone surrogate in a name becomes "?"
-    except OSError as error:
-        raise RunError(f"{path} cannot be written ({error.strerror}); make room or check permissions") from error
-    return path
+    return replace_file(run_dir / "report.html", page)
 
 
 def render(results: Results, *, config: str = "", run_name: str = "") -> str:
     """The whole page as text."""
-    from plotly.offline import get_plotlyjs
-
-    files = resources.files(__package__)
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files.joinpath("template.html.j2").read_text(encoding="utf-8"))
-    plotly_js: str = get_plotlyjs()
-    shown = [section for section in sections(results) if not section.empty]
-    return template.render(
+    return render_page(
+        "run.html.j2",
+        title=results.task,
+        created=results.created,
+        findings=found(results),
+        sections=sections(results),
         results=results,
         subtitle=_subtitle(results),
-        created=_when(results.created),
-        findings=found(results),
-        sections=shown,
         warnings=tables.warnings(results),
         versions=tables.versions(results),
         config=config,
         run_name=run_name,
-        has_figures=any(section.figures for section in shown),
-        style=Markup(files.joinpath("style.css").read_text(encoding="utf-8")),
-        plotly_js=Markup(plotly_js),
-        draw=Markup(DRAW),
-        script_digests=Markup(" ".join(_digest(script) for script in (plotly_js, DRAW))),
-        markup=Markup,
     )
 
 
@@ -299,22 +235,9 @@ def _plural(n: int, word: str) -> str:
     return f"{n} {word}" if n == 1 else f"{n} {word}s"
 
 
-def _when(created: str) -> str:
-    try:
-        moment = datetime.fromisoformat(created)
-    except ValueError:
-        return created
-    zone = moment.strftime(" %Z") if moment.tzinfo else ""
-    return f"{moment.day} {moment.strftime('%B %Y, %H:%M')}{zone}"
-
-
 def _config(run_dir: Path) -> str:
     path = run_dir / "config.toml"
     try:
         return path.read_text(encoding="utf-8") if path.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise FileError(f"{path} cannot be read as text ({error}); restore it or run again") from error
-
-
-def _digest(script: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"

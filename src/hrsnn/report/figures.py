@@ -1,19 +1,37 @@
-"""The figures of the report: pure functions from results to plotly figures, as JSON that is safe inside HTML.
+"""The figures of the report of a run: pure functions from results to figures.
 
-Texts from outside (arms, methods, class and variable names) enter a figure through `shown` only: plotly renders tags
-and entities in labels, so they are shortened and escaped there. Axes that carry names are numeric with tick texts,
-so that no name is taken for a number or a date. One arm has one colour and one marker in every figure.
+One arm has one colour and one marker in every figure.
 """
 
 from __future__ import annotations
 
-import html
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from hrsnn.report.drawing import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PALE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    Figure,
+    error_bars,
+    faded,
+    figure_of,
+    layout_with,
+    marks,
+    names_axis,
+    number_axis,
+    quantity,
+    short,
+    shown,
+    small_print,
+)
 from hrsnn.report.findings import METRIC_LABELS, Kind, plain, reading, signed
 from hrsnn.report.source import (
     BASELINES,
@@ -29,9 +47,6 @@ from hrsnn.report.source import (
     number,
 )
 
-# Okabe and Ito's colours, told apart by every kind of colour vision; grey for what is no network of ours.
-BLUE, SKY, GREEN, VERMILION, ORANGE, PURPLE = "#0072B2", "#56B4E9", "#009E73", "#D55E00", "#E69F00", "#CC79A7"
-INK, GREY, PALE, RULE = "#222222", "#6b6b6b", "#b8b8b8", "#e4e4e4"
 STYLES = {
     "HoNHoS": (BLUE, "circle", "solid"),
     "HeNHoS": (SKY, "square", "dash"),
@@ -46,35 +61,11 @@ STYLES = {
     "NVAR": (ORANGE, "pentagon", "dashdot"),
 }
 OTHERS = ((PURPLE, "star-square", "dash"), (ORANGE, "hourglass", "dot"), (INK, "bowtie", "dashdot"))
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 MAX_ROWS = 30  # arms in one figure; the table holds all
 MAX_SPIKES = 12_000  # spikes drawn of one raster
 MAX_STEPS = 2_000  # steps drawn of one forecast
 MAX_VARIABLES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """`json`: data and layout for Plotly.newPlot, safe inside a script block; `note`: what the caption must add."""
-
-    json: str
-    label: str
-    height_px: int
-    title: str = ""
-    square: bool = False
-    note: str = ""
-
-
-def shown(text: object, limit: int = 26) -> str:
-    """`text` on one line, at most `limit` characters, escaped for plotly.
-
-    >>> shown("</script> <b>bold</b>")
-    '&lt;/script&gt; &lt;b&gt;bold&lt;/b&gt;'
-    """
-    line = " ".join(str(text).split())
-    line = line if len(line) <= limit else line[: limit - 1] + "…"
-    return html.escape(line).replace("$", "&#36;")  # a pair of dollars would be taken for mathematics
 
 
 def style(key: Key) -> tuple[str, str, str]:
@@ -100,7 +91,7 @@ def metric_per_arm(results: Results, metric: str) -> Figure | None:
         seeds = [(u.metrics.get(metric), u.seed) for u in results.units_of(row.key)]
         points = [(value, seed) for value, seed in seeds if value is not None and len(seeds) > 1]
         data.append(
-            _scatter(
+            marks(
                 [value for value, _ in points],
                 [y + 0.26] * len(points),
                 marker={"color": colour, "symbol": "circle-open", "size": 6, "opacity": 0.8},
@@ -110,18 +101,19 @@ def metric_per_arm(results: Results, metric: str) -> Figure | None:
         bars = [] if interval is None else [(mean, interval)]
         within = f"<br>95 % interval [{', '.join(plain(*interval))}]" if interval else "<br>no interval"
         data.append(
-            _scatter(
+            marks(
                 [mean],
                 [y],
                 marker={"color": colour, "symbol": symbol, "size": 11, "line": {"width": 1.5, "color": colour}},
-                error_x=_error(bars, colour),
+                error_x=error_bars(bars, colour),
                 hovertext=[f"{shown(row.key.label)}<br>mean {plain(mean)[0]}{within}"],
             )
         )
-    layout = _layout(
-        xaxis=_axis(METRIC_LABELS.get(metric, shown(metric, 60))), yaxis=_names([_two_lines(row.key) for row in rows])
+    layout = layout_with(
+        xaxis=number_axis(METRIC_LABELS.get(metric, shown(metric, 60))),
+        yaxis=names_axis([_two_lines(row.key) for row in rows]),
     )
-    return _figure(data, layout, f"{metric} per arm", 70 + 42 * len(rows))
+    return figure_of(data, layout, f"{metric} per arm", 70 + 42 * len(rows))
 
 
 def comparisons(results: Results, metric: str) -> Figure | None:
@@ -138,21 +130,21 @@ def comparisons(results: Results, metric: str) -> Figure | None:
         within = "no interval" if c.ci95 is None else f"95 % interval [{', '.join(signed(*c.ci95))}]"
         what = f"{shown(c.a.label)} against {shown(c.b.label)}<br>{signed(diff)[0]}, {within}<br>{told(c)}"
         data.append(
-            _scatter(
+            marks(
                 [diff],
                 [y],
                 marker={"color": colour, "symbol": symbol, "size": 11, "line": {"width": 1.5, "color": colour}},
-                error_x=_error(bars, colour),
+                error_x=error_bars(bars, colour),
                 hovertext=[what],
             )
         )
-    names = [f"{shown(c.a.label)}<br>{_small('− ' + shown(c.b.label))}" for c in found]
+    names = [f"{shown(c.a.label)}<br>{small_print('− ' + shown(c.b.label))}" for c in found]
     name = METRIC_LABELS.get(metric, shown(metric, 40))
     worse = " (left is better)" if HIGHER_IS_BETTER.get(metric) is False else ""
     zero = {"type": "line", "x0": 0, "x1": 0, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": INK, "width": 1}}
-    axis = {**_axis(f"difference in {name}{worse}"), "rangemode": "tozero"}
-    layout = _layout(xaxis=axis, yaxis=_names(names), shapes=[zero])
-    return _figure(data, layout, f"paired differences of {metric}", 70 + 42 * len(found))
+    axis = {**number_axis(f"difference in {name}{worse}"), "rangemode": "tozero"}
+    layout = layout_with(xaxis=axis, yaxis=names_axis(names), shapes=[zero])
+    return figure_of(data, layout, f"paired differences of {metric}", 70 + 42 * len(found))
 
 
 def told(c: Comparison) -> str:
@@ -194,7 +186,7 @@ def _bars(rows: list[Row], title: str, parts: tuple[tuple[str, str], ...]) -> Fi
     """Stacked bars; the first part is filled in the colour of its arm, the second pale with an outline."""
 
     def marker(colours: list[str], part: int) -> dict[str, Any]:
-        fills = colours if part == 0 else [_faded(colour) for colour in colours]
+        fills = colours if part == 0 else [faded(colour) for colour in colours]
         return {"color": fills, "line": {"color": colours, "width": 1.2}}
 
     data: list[dict[str, Any]] = []
@@ -210,9 +202,11 @@ def _bars(rows: list[Row], title: str, parts: tuple[tuple[str, str], ...]) -> Fi
     if len(parts) > 1:  # the legend's own squares are grey: the arms have the colours
         for part, (_, name) in enumerate(parts):
             data.append({"type": "bar", "x": [None], "y": [0], "name": name, "marker": marker([GREY], part)})
-    axis = {**_axis(""), "rangemode": "tozero", "tickformat": "~s"}
-    layout = _layout(xaxis=axis, yaxis=_names([_two_lines(row.key) for row in rows]), barmode="stack", bargap=0.35)
-    return _figure(data, layout, title, 96 + 40 * len(rows), title=title)
+    axis = {**number_axis(""), "rangemode": "tozero", "tickformat": "~s"}
+    layout = layout_with(
+        xaxis=axis, yaxis=names_axis([_two_lines(row.key) for row in rows]), barmode="stack", bargap=0.35
+    )
+    return figure_of(data, layout, title, 96 + 40 * len(rows), title=title)
 
 
 # -- inside one network ------------------------------------------------------------------------------------------------
@@ -246,8 +240,8 @@ def raster(unit: Unit) -> Figure | None:
         x: list[float | None] = []
         y: list[float | None] = []
         for t, n in members[::every]:
-            x += [_short(t), _short(t), None]
-            y += [_short(n - tall), _short(n + tall), None]
+            x += [short(t), short(t), None]
+            y += [short(n - tall), short(n + tall), None]
         data.append(
             {
                 "type": "scatter", "mode": "lines", "x": x, "y": y, "yaxis": axis, "name": f"{name} ({len(members):,})",
@@ -257,17 +251,17 @@ def raster(unit: Unit) -> Figure | None:
         )  # fmt: skip
     split = 0.66 if events else 1.0
     duration = _number(unit, "raster", "duration_ms") or max((t for t, _ in spikes + events), default=1.0)
-    layout = _layout(
-        xaxis={**_axis("time (ms)"), "range": [0, duration]},
-        yaxis={**_axis("neuron"), "domain": [0, split - 0.03 if events else 1], "range": [-1, n_neurons]},
-        yaxis2={**_axis("channel"), "domain": [split + 0.03, 1], "range": [-1, n_inputs]},
+    layout = layout_with(
+        xaxis={**number_axis("time (ms)"), "range": [0, duration]},
+        yaxis={**number_axis("neuron"), "domain": [0, split - 0.03 if events else 1], "range": [-1, n_neurons]},
+        yaxis2={**number_axis("channel"), "domain": [split + 0.03, 1], "range": [-1, n_inputs]},
     )
     if not events:
         del layout["yaxis2"]
     thin = "" if every == 1 else f" Only every {_ordinal(every)} spike is drawn."
     label = detail(unit, "raster", "label")
     said = "" if label is None else f' labelled "{label}"'
-    return _figure(data, layout, f"spikes of one sample{said}", 470, note=thin)
+    return figure_of(data, layout, f"spikes of one sample{said}", 470, note=thin)
 
 
 def histograms(unit: Unit, names: dict[str, tuple[str, str]]) -> list[Figure]:
@@ -280,8 +274,10 @@ def histograms(unit: Unit, names: dict[str, tuple[str, str]]) -> list[Figure]:
         edges, counts = bars
         colour = style(unit.key)[0]
         data = [_steps(edges, counts, colour, "solid", title, fill=True)]
-        layout = _layout(xaxis=_axis(axis), yaxis={**_axis("count"), "rangemode": "tozero"}, showlegend=False)
-        figures.append(_figure(data, layout, title, 250, title=title))
+        layout = layout_with(
+            xaxis=number_axis(axis), yaxis={**number_axis("count"), "rangemode": "tozero"}, showlegend=False
+        )
+        figures.append(figure_of(data, layout, title, 250, title=title))
     return figures
 
 
@@ -295,8 +291,10 @@ def weights(unit: Unit) -> list[Figure]:
             if bars is not None:
                 data.append(_steps(bars[0], _density(*bars), colour, dash, when, fill=when == "after"))
         if data:
-            layout = _layout(xaxis=_axis("weight"), yaxis={**_axis("density"), "rangemode": "tozero"}, showlegend=True)
-            figures.append(_figure(data, layout, f"{part} weights", 280, title=f"{part} synapses"))
+            layout = layout_with(
+                xaxis=number_axis("weight"), yaxis={**number_axis("density"), "rangemode": "tozero"}, showlegend=True
+            )
+            figures.append(figure_of(data, layout, f"{part} weights", 280, title=f"{part} synapses"))
     return figures
 
 
@@ -311,10 +309,12 @@ def rates(units: Sequence[Unit]) -> Figure | None:
             data.append(_steps(bars[0], shares, colour, dash, shown(unit.key.label), fill=False))
     if not data:
         return None
-    layout = _layout(
-        xaxis=_axis("firing rate (Hz)"), yaxis={**_axis("% of neurons per Hz"), "rangemode": "tozero"}, showlegend=True
+    layout = layout_with(
+        xaxis=number_axis("firing rate (Hz)"),
+        yaxis={**number_axis("% of neurons per Hz"), "rangemode": "tozero"},
+        showlegend=True,
     )
-    return _figure(data, layout, "firing rates", 320)
+    return figure_of(data, layout, "firing rates", 320)
 
 
 def learning(units: Sequence[Unit]) -> list[Figure]:
@@ -334,16 +334,18 @@ def learning(units: Sequence[Unit]) -> list[Figure]:
             data.append(
                 {
                     "type": "scatter", "mode": "lines+markers" if len(x) <= 40 else "lines",
-                    "x": x, "y": [None if v is None else _short(scale * v) for v in y],
+                    "x": x, "y": [None if v is None else short(scale * v) for v in y],
                     "name": shown(unit.key.label), "line": {"color": colour, "dash": dash, "width": 2},
                     "marker": {"color": colour, "symbol": symbol, "size": 6},
                 }
             )  # fmt: skip
         if data:
-            layout = _layout(xaxis=_axis("samples seen"), yaxis={**_axis(""), "rangemode": "tozero"}, showlegend=True)
+            layout = layout_with(
+                xaxis=number_axis("samples seen"), yaxis={**number_axis(""), "rangemode": "tozero"}, showlegend=True
+            )
             # Below the axis: four names in half the width would lie under the buttons.
             layout["legend"] = {**layout["legend"], "y": -0.3, "yanchor": "top"}
-            figures.append(_figure(data, layout, f"{title} while learning", 330, title=title))
+            figures.append(figure_of(data, layout, f"{title} while learning", 330, title=title))
     return figures
 
 
@@ -400,7 +402,7 @@ def confusion(units: Sequence[Unit]) -> Figure | None:
         "tickfont": {"size": 12 if n <= 10 else 10}, "showgrid": False, "zeroline": False, "automargin": True,
         "range": [-0.5, n - 0.5], "ticks": "",
     }  # fmt: skip
-    layout = _layout(
+    layout = layout_with(
         xaxis={
             **ticks,
             "title": {"text": "said", "standoff": 8, "font": {"size": 13}},
@@ -408,7 +410,7 @@ def confusion(units: Sequence[Unit]) -> Figure | None:
         },
         yaxis={**ticks, "title": {"text": "meant", "standoff": 8, "font": {"size": 13}}, "range": [n - 0.5, -0.5]},
     )
-    return _figure([heat], layout, "confusion matrix", 620, square=True)
+    return figure_of([heat], layout, "confusion matrix", 620, square=True)
 
 
 def forecast(unit: Unit) -> Figure | None:
@@ -428,7 +430,7 @@ def forecast(unit: Unit) -> Figure | None:
     dt, exponent = _number(unit, "forecast", "dt"), _number(unit, "forecast", "lyapunov_exponent")
     in_lyapunov = dt is not None and exponent is not None and dt > 0 and exponent > 0
     per_step = (dt or 0) * (exponent or 0) if in_lyapunov else 1.0
-    data, layout = [], _layout(showlegend=True)
+    data, layout = [], layout_with(showlegend=True)
     for v in range(n_variables):
         suffix = "" if v == 0 else str(v + 1)
         for name, table, colour, dash in (
@@ -438,8 +440,8 @@ def forecast(unit: Unit) -> Figure | None:
             values = [number(step[v]) for step in table[:MAX_STEPS]]
             data.append(
                 {
-                    "type": "scatter", "mode": "lines", "y": [None if x is None else _short(x) for x in values],
-                    "x": [_short(i * per_step) for i in range(len(values))], "yaxis": f"y{suffix}",
+                    "type": "scatter", "mode": "lines", "y": [None if x is None else short(x) for x in values],
+                    "x": [short(i * per_step) for i in range(len(values))], "yaxis": f"y{suffix}",
                     "name": name, "legendgroup": name, "showlegend": v == 0,
                     "line": {"color": colour, "dash": dash, "width": 1.6},
                 }
@@ -449,13 +451,16 @@ def forecast(unit: Unit) -> Figure | None:
         room = 0.15 * (high - low) or 1.0
         top, bottom = 1 - v / n_variables, 1 - (v + 1) / n_variables
         layout[f"yaxis{suffix}"] = {
-            **_axis(shown(names[v], 16)), "range": [low - room, high + room],
+            **number_axis(shown(names[v], 16)), "range": [low - room, high + room],
             "domain": [bottom + (0.03 if v < n_variables - 1 else 0), top],
         }  # fmt: skip
-    layout["xaxis"] = {**_axis("time (Lyapunov times)" if in_lyapunov else "time (steps)"), "anchor": f"y{suffix}"}
+    layout["xaxis"] = {
+        **number_axis("time (Lyapunov times)" if in_lyapunov else "time (steps)"),
+        "anchor": f"y{suffix}",
+    }
     rest = len(truth[0]) - n_variables
     note = f" The first {n_variables} of {len(truth[0])} variables are drawn." if rest else ""
-    return _figure(data, layout, "truth and prediction", 110 + 150 * n_variables, note=note)
+    return figure_of(data, layout, "truth and prediction", 110 + 150 * n_variables, note=note)
 
 
 def vpt_per_start(results: Results) -> Figure | None:
@@ -474,7 +479,7 @@ def vpt_per_start(results: Results) -> Figure | None:
         spread = [y + 0.3 * ((i * 0.618034) % 1 - 0.5) for i in range(len(values))]
         drawn = {"color": colour, "symbol": symbol, "size": 7, "opacity": 0.55}
         tips = [f"{shown(key.label)}<br>{quantity(v)} Lyapunov times" for v in values]
-        data.append(_scatter([_short(v) for v in values], spread, marker=drawn, hovertext=tips))
+        data.append(marks([short(v) for v in values], spread, marker=drawn, hovertext=tips))
         median = (
             values[len(values) // 2]
             if len(values) % 2
@@ -483,101 +488,18 @@ def vpt_per_start(results: Results) -> Figure | None:
         bar = {"type": "scatter", "mode": "lines", "x": [median, median], "y": [y - 0.32, y + 0.32]}
         tip = {"hoverinfo": "text", "hovertext": f"{shown(key.label)}<br>median {quantity(median)}"}
         data.append({**bar, **tip, "showlegend": False, "line": {"color": INK, "width": 2.5}})
-    axis = {**_axis("valid prediction (Lyapunov times)"), "rangemode": "tozero"}
-    layout = _layout(xaxis=axis, yaxis=_names([_two_lines(key) for key, _ in rows[:MAX_ROWS]]))
-    return _figure(data, layout, "valid prediction time per start", 70 + 48 * len(rows[:MAX_ROWS]))
+    axis = {**number_axis("valid prediction (Lyapunov times)"), "rangemode": "tozero"}
+    layout = layout_with(xaxis=axis, yaxis=names_axis([_two_lines(key) for key, _ in rows[:MAX_ROWS]]))
+    return figure_of(data, layout, "valid prediction time per start", 70 + 48 * len(rows[:MAX_ROWS]))
 
 
 # -- the parts they share ----------------------------------------------------------------------------------------------
 
 
-def quantity(value: float | None) -> str:
-    """A count or cost for people: three digits, thousands separated, a dash where there is none.
-
-    >>> quantity(12345.6), quantity(11.234), quantity(0.012345), quantity(None)
-    ('12,346', '11.2', '0.0123', '–')
-    """
-    if value is None:
-        return "–"
-    if abs(value) >= 1e9 or 0 < abs(value) < 1e-4:
-        return f"{value:.3g}"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def _figure(
-    data: list[dict[str, Any]],
-    layout: dict[str, Any],
-    label: str,
-    height_px: int,
-    *,
-    title: str = "",
-    square: bool = False,
-    note: str = "",
-) -> Figure:
-    text = json.dumps({"data": data, "layout": layout}, allow_nan=False, separators=(",", ":"))
-    for sign in "<>&":  # nothing in a script block can then end it, whatever the labels hold
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Figure(text, label, height_px, title, square, note)
-
-
-def _layout(**parts: Any) -> dict[str, Any]:
-    return {
-        "autosize": True,
-        "font": {"family": FONT, "size": 13, "color": INK},
-        "margin": {"l": 8, "r": 14, "t": 8, "b": 8, "pad": 4},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "modebar": {"bgcolor": "rgba(255,255,255,0.85)", "color": GREY, "activecolor": INK},
-        "dragmode": False,
-        "hovermode": "closest",
-        "hoverlabel": {
-            "bgcolor": "#ffffff", "bordercolor": PALE, "font": {"family": FONT, "size": 13, "color": INK},
-            "align": "left",
-        },
-        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "font": {"size": 12},
-                   "traceorder": "normal"},
-        **parts,
-    }  # fmt: skip
-
-
-def _axis(title: str) -> dict[str, Any]:
-    return {
-        "title": {"text": title, "standoff": 10, "font": {"size": 13, "color": INK}},
-        "type": "linear", "automargin": True, "gridcolor": RULE, "zeroline": False, "linecolor": PALE, "showline": True,
-        "ticks": "outside", "tickcolor": PALE, "ticklen": 4, "tickfont": {"size": 12, "color": "#444444"},
-        "nticks": 6,
-    }  # fmt: skip
-
-
-def _names(names: list[str]) -> dict[str, Any]:
-    """A vertical axis of names, the first on top."""
-    return {
-        "type": "linear", "tickvals": list(range(len(names))), "ticktext": names, "range": [len(names) - 0.4, -0.6],
-        "automargin": True, "showgrid": False, "zeroline": False, "ticks": "", "fixedrange": True,
-        "tickfont": {"size": 12, "color": INK},
-    }  # fmt: skip
-
-
 def _two_lines(key: Key) -> str:
     if key.label == key.arm:
         return shown(key.arm, 18)
-    return f"{shown(key.arm, 18)}<br>{_small(shown(key.label[len(key.arm) + 2 :], 22))}"
-
-
-def _small(escaped: str) -> str:
-    return f'<span style="color:{GREY};font-size:11px">{escaped}</span>'
-
-
-def _scatter(x: Sequence[Any], y: Sequence[float], **parts: Any) -> dict[str, Any]:
-    base = {"type": "scatter", "mode": "markers", "x": list(x), "y": list(y), "showlegend": False}
-    return {**base, "hoverinfo": "text", "cliponaxis": False, **parts}
-
-
-def _error(bars: list[tuple[float, tuple[float, float]]], colour: str) -> dict[str, Any]:
-    return {
-        "type": "data", "symmetric": False, "color": colour, "thickness": 2, "width": 5, "visible": bool(bars),
-        "array": [high - mean for mean, (_, high) in bars], "arrayminus": [mean - low for mean, (low, _) in bars],
-    }  # fmt: skip
+    return f"{shown(key.arm, 18)}<br>{small_print(shown(key.label[len(key.arm) + 2 :], 22))}"
 
 
 def _steps(
@@ -587,15 +509,10 @@ def _steps(
     x = [edges[0], *edges]
     y = [0.0, *values, 0.0]
     return {
-        "type": "scatter", "mode": "lines", "x": [_short(v) for v in x], "y": [_short(v) for v in y], "name": name,
+        "type": "scatter", "mode": "lines", "x": [short(v) for v in x], "y": [short(v) for v in y], "name": name,
         "line": {"shape": "hv", "color": colour, "dash": dash, "width": 1.8},
-        **({"fill": "tozeroy", "fillcolor": _faded(colour)} if fill else {}),
+        **({"fill": "tozeroy", "fillcolor": faded(colour)} if fill else {}),
     }  # fmt: skip
-
-
-def _faded(colour: str) -> str:
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.18)"
 
 
 def _histogram(unit: Unit, name: str) -> tuple[list[float], list[float]] | None:
@@ -622,11 +539,6 @@ def _number(unit: Unit, *path: str) -> float | None:
 def _count(unit: Unit, *path: str) -> int | None:
     value = _number(unit, *path)
     return None if value is None or value < 0 else int(value)
-
-
-def _short(value: float) -> float:
-    """Five significant digits: finer than any screen, a third of the bytes."""
-    return float(f"{value:.5g}")
 
 
 def _ordinal(n: int) -> str:

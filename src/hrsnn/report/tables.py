@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hrsnn.report.figures import quantity, told
+from hrsnn.report.drawing import quantity
+from hrsnn.report.figures import told
 from hrsnn.report.findings import METRIC_LABELS, plain, signed
 from hrsnn.report.source import HIGHER_IS_BETTER, Key, Results, Row, Unit, detail, number
 

@@ -1,0 +1,1 @@
+"""The other simulators: one script each, run by an interpreter that has it, and what each of them can be asked."""

@@ -1,0 +1,256 @@
+"""The fast engine: event-driven kernels compiled by numba, bit for bit equal to `reference`.
+
+Neurons are advanced in vectors; synapses are touched only when their presynaptic unit spikes. Nothing is allocated in
+the loop over time. No fast-math, no fused multiply-add: the operations and their order are those of the reference.
+
+    parts       what the kernels are given, made from `Coefficients`
+    neurons     one step of all neurons
+    arrivals    currents, delays, delivery along fixed synapses
+    plasticity  STDP by deferred rows
+    normalise   normalisation after a sample
+    loop        samples and time
+    compiled    specialisation and cache
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrsnn.engine.coefficients import Coefficients, SynapseCoefficients
+from hrsnn.engine.cpu import loop, normalise, parts
+from hrsnn.engine.cpu.compiled import bind
+from hrsnn.engine.job import Job, empty_state, initial_state
+from hrsnn.engine.record import State
+from hrsnn.engine.reference import Magnitudes
+
+_LOG_CHUNK = 1 << 16  # spikes logged between two returns to Python
+_SAMPLES = 32  # samples between two returns to Python, where an interrupt is heard
+
+
+class Static:
+    """Runs samples with fixed weights on several threads."""
+
+    def __init__(self, job: Job, magnitudes: Magnitudes, n_threads: int) -> None:
+        self._job, self._n_threads, self._frames = job, n_threads, _Frames(job)
+        self._fixed = [parts.rows(job.c, table, m) for table, m in zip(_tables(job.c), magnitudes, strict=True)]
+
+    def run(self, samples: range) -> None:
+        size = max(1, min(_SAMPLES, len(samples) // (4 * self._n_threads)))
+        chunks = [samples[first : first + size] for first in range(0, len(samples), size)]
+        if self._n_threads == 1:
+            self._run(chunks)
+        else:
+            with ThreadPoolExecutor(self._n_threads) as pool:
+                list(pool.map(self._run, ([chunk] for chunk in chunks)))
+
+    def _run(self, chunks: list[range]) -> None:
+        run = _Loop(self._job, self._frames, self._fixed)
+        for chunk in chunks:
+            run(chunk)
+
+
+class Plastic:
+    """Runs samples one after the other while STDP changes the weights; tables it cannot change are run as fixed ones.
+
+    With `frozen` weights stay, and the changes that a sample would have made are collected.
+    """
+
+    def __init__(self, job: Job, magnitudes: Magnitudes, *, frozen: bool = False) -> None:
+        c = job.c
+        self._magnitudes = magnitudes
+        self._learns = [parts.is_plastic(table) for table in _tables(c)]
+        shared = [parts.shares_traces(t) for t, learns in zip(_tables(c), self._learns, strict=True) if learns]
+        fixed, self._plastic = [], []
+        for table, m, learns in zip(_tables(c), magnitudes, self._learns, strict=True):
+            none = parts.without_synapses(table)
+            fixed.append(parts.rows(c, none, m[:0]) if learns else parts.rows(c, table, m))
+            of_kind = parts.shares_traces(table) if learns else all(shared)  # no kernel for a kind that does not occur
+            here, there = (table, m) if learns else (none, m[:0])
+            self._plastic.append(parts.PlasticTable(c, here, there, shared_traces=of_kind, frozen=frozen))
+        learning = parts.learning(c, _tables(c), frozen=frozen)
+        self.run = _Loop(job, _Frames(job), fixed, (*(plastic.tiles for plastic in self._plastic), learning))
+
+    @property
+    def magnitudes(self) -> Magnitudes:
+        """The weights of now, as new arrays."""
+        return self._of_tables(0, self._magnitudes)
+
+    def changes(self, magnitudes: Magnitudes, sample: int) -> Magnitudes:
+        """The changes that a sample makes under `magnitudes` (`frozen`)."""
+        for plastic, m, learns in zip(self._plastic, magnitudes, self._learns, strict=True):
+            if learns:
+                plastic[0] = m
+        self.run(range(sample, sample + 1))
+        return self._of_tables(-1, (np.zeros_like(magnitudes[0]), np.zeros_like(magnitudes[1])))
+
+    def _of_tables(self, field: int, otherwise: Magnitudes) -> Magnitudes:
+        """A field of both tables; `otherwise` for those that are fixed."""
+        recurrent, inputs = (
+            plastic[field] if learns else m.copy()
+            for plastic, m, learns in zip(self._plastic, otherwise, self._learns, strict=True)
+        )
+        return recurrent, inputs
+
+    def normaliser(self) -> Normaliser:
+        return Normaliser([p.tiles for p, learns in zip(self._plastic, self._learns, strict=True) if learns])
+
+
+class Normaliser:
+    """Scales incoming excitatory magnitudes back to their sums at the time it was made, in place."""
+
+    def __init__(self, tables: list[parts.Tiles]) -> None:
+        self._parts = []
+        for tiles in tables:
+            n = int(tiles.post.max(initial=0)) + 1
+            first, sums = np.zeros(n), np.zeros(n)
+            bind(normalise.incoming, (tiles, first))(tiles, first)
+            self._parts.append((bind(normalise.normalise, (tiles, first, sums)), (tiles, first, sums)))
+
+    def __call__(self) -> None:
+        for kernel, arguments in self._parts:
+            kernel(*arguments)
+
+
+class Frozen:
+    """Collects the changes of single samples, on several threads (mini-batches)."""
+
+    def __init__(self, job: Job, magnitudes: Magnitudes, n_threads: int) -> None:
+        self._n_threads = n_threads
+        self._idle: SimpleQueue[Plastic] = SimpleQueue()
+        for _ in range(n_threads):
+            self._idle.put(Plastic(job, magnitudes, frozen=True))
+
+    def changes(self, magnitudes: Magnitudes, samples: range) -> Iterator[Magnitudes]:
+        """One pair of arrays per sample, in order."""
+
+        def of(sample: int) -> Magnitudes:
+            engine = self._idle.get()
+            try:
+                return engine.changes(magnitudes, sample)
+            finally:
+                self._idle.put(engine)
+
+        if self._n_threads == 1:
+            yield from map(of, samples)
+        else:
+            with ThreadPoolExecutor(self._n_threads) as pool:
+                yield from pool.map(of, samples)
+
+
+# -- the loop, from Python -------------------------------------------------------------------------------------------
+
+
+class _Frames:
+    """Where samples start and what they leave, as the kernels read and write it; shared by threads."""
+
+    def __init__(self, job: Job) -> None:
+        c, state = job.c, job.results.state
+        self.start = _frame(initial_state(c) if job.state is None else job.state, c)
+        self.end = _frame(empty_state(0, c) if state is None else state, c)
+        self.refractory = bool(c.neurons.n_ref.any() or self.start.refractory.any())
+
+
+class _Loop:
+    """The compiled loop over samples and time, with a machine of its own: for one thread at a time."""
+
+    def __init__(
+        self, job: Job, frames: _Frames, fixed: list[parts.Rows], plastic: tuple[Any, ...] = ()
+    ) -> None:  # fmt: skip
+        c, spikes, record, results = job.c, job.spikes, job.record, job.results
+        self._job, self._frames = job, frames
+        self._log = _Log(max(_LOG_CHUNK, c.n_neurons) if record.spikes else 0)
+        self._place = loop.Place(*(np.zeros(1, np.int64) for _ in loop.Place._fields))
+        filters = record.filtered_every is not None or record.state
+        self._arguments = (
+            parts.neurons(c, frames.refractory),
+            parts.body(c, frames.refractory),
+            *fixed,
+            frames.start,
+            loop.Input(spikes.sample_ptr, spikes.step, spikes.unit, spikes.n_steps),
+            loop.Output(
+                counts=results.counts,
+                windows=np.zeros((0, 0, 0), c.dtype) if results.filtered is None else results.filtered,
+                every=record.filtered_every or spikes.n_steps + 1,
+                trains=np.zeros(c.n_neurons if filters else 0, c.dtype),
+                factor=job.factor,
+                log_step=self._log.step,
+                log_unit=self._log.unit,
+                end=frames.end,
+            ),
+            self._place,
+        )
+        self._plastic = plastic
+        self._kernel = bind(loop.run_plastic if plastic else loop.run_static, (*self._arguments, 0, *plastic))
+
+    def __call__(self, samples: range) -> None:
+        place = self._place
+        place.sample[0], place.step[0] = samples.start, 0
+        while place.sample[0] < samples.stop:
+            self._kernel(*self._arguments, samples.stop, *self._plastic)
+            self._log.flush(int(place.n_logged[0]))
+            place.n_logged[0] = 0
+        self._log.hand_over(self._job, samples)
+        if self._job.results.state is not None:
+            _to_state(self._frames.end, self._job.results.state, samples, self._job.c)
+
+
+class _Log:
+    """A buffer for spikes that a kernel fills, and what has been taken out of it."""
+
+    def __init__(self, size: int) -> None:
+        self.step = np.empty(size, dtype=np.int32)
+        self.unit = np.empty(size, dtype=np.int32)
+        self._taken: list[NDArray[np.int32]] = []
+
+    def flush(self, n: int) -> None:
+        if n:
+            self._taken.append(np.stack([self.step[:n], self.unit[:n]]))
+
+    def hand_over(self, job: Job, samples: range) -> None:
+        """The spikes of finished samples to the results."""
+        if self.step.size:
+            events = np.concatenate([np.zeros((2, 0), np.int32), *self._taken], axis=1)
+            ends = np.cumsum(job.results.counts[samples.start : samples.stop].sum(axis=(1, 2), dtype=np.int64))
+            for sample, (step, unit) in zip(samples, np.split(events, ends[:-1], axis=1), strict=True):
+                job.results.events[sample] = (step, unit)
+            self._taken.clear()
+
+
+def _tables(c: Coefficients) -> tuple[SynapseCoefficients, SynapseCoefficients]:
+    return c.recurrent, c.inputs
+
+
+def _frame(state: State, c: Coefficients) -> loop.Frame:
+    """A state as the kernels read it: rows of currents, then of arrivals under way."""
+
+    def joined(current: NDArray[Any], pending: NDArray[Any]) -> NDArray[Any]:
+        rows = np.zeros((len(current), c.n_pending + 1, parts.stride(c)), c.dtype)
+        rows[:, 0, : c.n_neurons], rows[:, 1:, : c.n_neurons] = current, pending
+        return rows.reshape(len(current), (c.n_pending + 1) * parts.stride(c))
+
+    return loop.Frame(
+        np.asarray(state.v, c.dtype),
+        joined(state.current_exc, state.pending_exc),
+        joined(state.current_inh, state.pending_inh),
+        np.asarray(state.refractory, np.int32),
+        np.asarray(state.filtered, c.dtype),
+    )
+
+
+def _to_state(frame: loop.Frame, state: State, samples: range, c: Coefficients) -> None:
+    """The state that the kernels left for `samples`."""
+    rows = slice(samples.start, samples.stop)
+    for name in ("v", "refractory", "filtered"):
+        getattr(state, name)[rows] = getattr(frame, name)[rows]
+    for joined, current, pending in (
+        (frame.exc, state.current_exc, state.pending_exc),
+        (frame.inh, state.current_inh, state.pending_inh),
+    ):
+        both = joined[rows].reshape(len(samples), c.n_pending + 1, parts.stride(c))[:, :, : c.n_neurons]
+        current[rows], pending[rows] = both[:, 0], both[:, 1:]

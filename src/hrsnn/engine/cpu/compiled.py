@@ -1,0 +1,131 @@
+"""How kernels are compiled: on first use, once per specialisation, kept on disk where that is possible.
+
+What would cost time in inner loops and is not needed is passed as None (inhibitory currents of delta synapses, delays,
+plasticity, ...); numba leaves branches on None out when it compiles. So a kernel has many specialisations, and each is
+compiled when it is first bound to arguments.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import types as python_types
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
+
+jit = numba.njit(nogil=True, error_model="numpy")  # no fast-math: the operations are those of the reference
+inlined = numba.njit(nogil=True, error_model="numpy", forceinline=True)  # where a call each step would cost time
+
+# Numba looks at one file to tell whether compiled code is out of date; the kernels stand in several.
+_SOURCES = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))).digest()
+
+_kernels: dict[str, Kernel] = {}
+
+
+def bind(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[..., Any]:
+    """`function` compiled for arguments of the types of these; nothing is compiled or read before the first call."""
+    typeof: Callable[[Any], Any] = numba.typeof
+    signature = str([typeof(argument) for argument in arguments])
+    name = f"{function.__name__}_{hashlib.sha256(_SOURCES + signature.encode()).hexdigest()[:16]}"
+    return _kernels.setdefault(name, Kernel(function, name))
+
+
+class Kernel:
+    """One specialisation of a function.
+
+    It has a name of its own, and with it a file of its own in the cache: numba lets two processes that store two
+    specialisations of one function at the same time overwrite each other's code.
+    """
+
+    def __init__(self, function: Callable[..., Any], name: str) -> None:
+        self._function = python_types.FunctionType(function.__code__, function.__globals__, name)
+        self._function.__qualname__ = name
+        self._compiled: Callable[..., Any] | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call it, compiled before if need be."""
+        if self._compiled is None:
+            with self._lock:
+                if self._compiled is None:
+                    return self._first_call(arguments)
+        return self._compiled(*arguments)
+
+    def _first_call(self, arguments: tuple[Any, ...]) -> Any:
+        """Reading or writing the cache comes before the kernel runs, so when it fails for whatever reason nothing has
+        changed yet and the call can be made again without a cache."""
+        try:
+            cached = numba.njit(nogil=True, error_model="numpy", cache=True)(self._function)
+            result = cached(*arguments)
+            self._compiled = cached
+        except numba.core.errors.NumbaError:  # the kernel itself is at fault
+            raise
+        except Exception as trouble:
+            plain = jit(self._function)
+            result = plain(*arguments)
+            self._compiled = plain
+            _warn_once(trouble)
+        return result
+
+
+_warned = False
+
+
+def _warn_once(trouble: Exception) -> None:
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn(
+            f"numba's cache cannot be used ({trouble}); compiled code is not kept, so each process compiles it anew. "
+            "Set NUMBA_CACHE_DIR to a directory that can be written",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+
+# -- what numba lacks ------------------------------------------------------------------------------------------------
+
+
+def power_of_two(exponent: Any) -> Any:
+    """2**exponent for a whole `exponent` in floating point, made from its bits; compiled code only."""
+    raise TypeError("runs in compiled code only")
+
+
+@overload(power_of_two, jit_options={"error_model": "numpy"})
+def _compile_power_of_two(exponent: Any) -> Callable[[Any], Any]:
+    def single(exponent: Any) -> Any:
+        return np.int32((np.int32(exponent) + 127) << 23).view(np.float32)
+
+    def double(exponent: Any) -> Any:
+        return np.int64((np.int64(np.int32(exponent)) + 1023) << 52).view(np.float64)
+
+    return single if exponent == types.float32 else double
+
+
+def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
+    """Ask for the cache line of `array[index]`, one-dimensional; compiled code only, never an error."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        address = builder.bitcast(builder.gep(data, [arguments[1]]), cgutils.voidptr_t)
+        flag = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [address.type, flag, flag, flag])
+        insert: Callable[..., Any] = cgutils.get_or_insert_function
+        llvm_prefetch = insert(builder.module, kind, "llvm.prefetch.p0")
+        to_read, keep_long, data_cache = flag(0), flag(3), flag(1)
+        builder.call(llvm_prefetch, [address, to_read, keep_long, data_cache])
+        return context.get_dummy_value()
+
+    return types.void(array, index), generate
+
+
+prefetch: Any = intrinsic(_prefetch)

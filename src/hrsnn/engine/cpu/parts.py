@@ -1,0 +1,275 @@
+"""What the kernels are given: named tuples of arrays, made from `Coefficients`. None leaves a mechanism out.
+
+Arrays over neurons that arrivals or spikes are looked up in have `LANES` entries more than there are neurons: rows of
+plastic synapses are filled up to whole vectors with synapses that end there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrsnn.engine.coefficients import Coefficients, Floats, SynapseCoefficients
+
+LANES = 16  # synapses that are updated together: the widest vector of single precision
+HISTORY = 64  # spikes of a neuron that are kept for rows that have not seen them
+_SPARE_ROWS = 16  # steps between two moves of the arrivals under way to the front of their buffer
+
+
+class Neurons(NamedTuple):
+    """`v_rest` and `drive` are None when all are zero, `n_ref` without refractory periods, the last four in delta
+    mode."""
+
+    alpha: Any
+    v_th: Any
+    v_reset: Any
+    v_rest: Any
+    drive: Any
+    n_ref: Any
+    k_exc: Any
+    k_inh: Any
+    beta_exc: Any
+    beta_inh: Any
+
+
+class Body(NamedTuple):
+    """Dynamic state of one sample.
+
+    exc, inh     rows of n_neurons + LANES: the current of the present step, then the arrivals of coming steps; `base`
+                 (1,) is where the present row begins. Without delays there is one row. Delta: inh is None
+    n_under_way  rows that are in use, the longest delay, (1,); None without delays
+    fired        the neurons that spike in the present step, ascending; `spikes` marks them, `words` is the same memory
+    """
+
+    v: Any
+    exc: Any
+    inh: Any
+    base: Any
+    n_under_way: Any
+    refractory: Any
+    spikes: Any
+    words: Any
+    fired: Any
+
+
+class Rows(NamedTuple):
+    """Synapses with fixed weights. `target` counts from the present row of arrivals: later rows are longer delays."""
+
+    ptr: Any
+    target: Any
+    weight: Any
+    sign: Any
+
+
+class Shared(NamedTuple):
+    """Traces of a table whose synapses share their time constants: one per presynaptic unit and one per neuron."""
+
+    rate_plus: Any
+    rate_minus: Any
+    x: Any
+    y: Any
+
+
+class Tiles(NamedTuple):
+    """Plastic synapses, `LANES` to a tile: row i is tiles ptr[i]:ptr[i + 1].
+
+    data         one tile after the other; in a tile one field after the other: weight, w_max, a_plus, a_minus, then,
+                 where traces are kept per synapse, rate_plus, rate_minus, x, y, then, where weights are frozen, change
+    post         neuron of each synapse; of the synapses that fill up a tile n_neurons + lane
+    target       as in `Rows`
+    seen         step up to which the spikes of neurons have changed the row, (n_pre,)
+    last         step of the last spike of a presynaptic unit, (n_pre,)
+    """
+
+    ptr: Any
+    post: Any
+    target: Any
+    data: Any
+    sign: Any
+    seen: Any
+    last: Any
+    shared: Any
+
+
+class Rule(NamedTuple):
+    """`keep` is 1 when a spike adds to a trace, 0 when it replaces it; `soft_bound` is None without soft bounds;
+    `frozen` is True when changes are collected and weights stay, else None."""
+
+    keep: Any
+    soft_bound: Any
+    frozen: Any
+    lowest: Any
+    polynomial: Any
+
+
+class History(NamedTuple):
+    """The last spikes of every neuron.
+
+    recent     steps of the last and of the last but one spike, in pairs
+    earlier    `HISTORY` steps per neuron, latest first
+    n_unread   spikes since all rows were brought up to date, (n_neurons,)
+    """
+
+    recent: Any
+    earlier: Any
+    n_unread: Any
+
+
+class Scratch(NamedTuple):
+    """Room for one row of synapses."""
+
+    last: Any
+    before: Any
+    now: Any
+    lane: Any
+    place: Any
+    since: Any
+    rate: Any
+
+
+class Learning(NamedTuple):
+    rule: Rule
+    history: History
+    scratch: Scratch
+
+
+# -- made from coefficients ------------------------------------------------------------------------------------------
+
+
+def stride(c: Coefficients) -> int:
+    """Length of a row of arrivals."""
+    return c.n_neurons + LANES
+
+
+def neurons(c: Coefficients, refractory: bool) -> Neurons:
+    n = c.neurons
+    resting = not n.v_rest.any() and not n.drive.any()
+    exp = c.synapse == "exp"
+    return Neurons(
+        n.alpha, n.v_th, n.v_reset,
+        None if resting else n.v_rest, None if resting else n.drive,
+        n.n_ref if refractory else None,
+        *((n.k_exc, n.k_inh, n.beta_exc, n.beta_inh) if exp else (None, None, None, None)),
+    )  # fmt: skip
+
+
+def body(c: Coefficients, refractory: bool) -> Body:
+    n, used = c.n_neurons, c.n_pending + 1
+    rows = used + max(used, _SPARE_ROWS) if c.n_pending else 1
+    spikes = np.zeros(-(-stride(c) // 8) * 8, dtype=np.uint8)
+    return Body(
+        v=np.empty(n, c.dtype),
+        exc=np.zeros(rows * stride(c), c.dtype),
+        inh=np.zeros(rows * stride(c), c.dtype) if c.synapse == "exp" else None,
+        base=np.zeros(1, np.int64),
+        n_under_way=np.array([used]) if c.n_pending else None,
+        refractory=np.empty(n, np.int32) if refractory else None,
+        spikes=spikes,
+        words=spikes.view(np.uint64),
+        fired=np.empty(n + 8, np.int32),
+    )
+
+
+def rows(c: Coefficients, table: SynapseCoefficients, m: Floats) -> Rows:
+    """`table` with magnitudes `m` that do not change."""
+    return Rows(table.ptr, _target(c, table.post, table.delay), m * table.sign[table.pre()].astype(m.dtype), table.sign)
+
+
+class PlasticTable:
+    """A table in tiles, and where its synapses stand there."""
+
+    def __init__(
+        self, c: Coefficients, table: SynapseCoefficients, m: Floats, *, shared_traces: bool, frozen: bool
+    ) -> None:  # fmt: skip
+        n, n_pre = c.n_neurons, table.n_pre
+        length = np.diff(table.ptr)
+        ptr = np.concatenate([[0], np.cumsum(-(-length // LANES))])
+        place = np.arange(len(table)) + np.repeat(ptr[:-1] * LANES - table.ptr[:-1], length)
+        self._tile, self._lane = place // LANES, place % LANES
+
+        def filled(column: NDArray[Any]) -> NDArray[Any]:
+            whole = np.tile(np.arange(n, n + LANES, dtype=column.dtype), ptr[-1])
+            whole[place] = column
+            return whole
+
+        post = filled(_narrow(table.post, n + LANES))
+        shared = _shared(c, table) if shared_traces else None
+        columns = [m, table.w_max, table.a_plus, table.a_minus]
+        columns += [table.rate_plus, table.rate_minus] if shared is None else []
+        self._data = np.zeros((ptr[-1], 4 + 4 * (shared is None) + frozen, LANES), c.dtype)
+        for number, column in enumerate(columns):
+            self[number] = column
+        self.tiles = Tiles(
+            ptr, post, filled(_target(c, table.post, table.delay)) if c.n_pending else post,
+            self._data.reshape(-1), table.sign.astype(c.dtype),
+            np.zeros(n_pre, np.int32), np.zeros(n_pre, np.int32), shared,
+        )  # fmt: skip
+
+    def __getitem__(self, field: int) -> Floats:
+        """A field in the order of the table: 0 is the weight, -1 the change where weights are frozen."""
+        column: Floats = self._data[self._tile, field, self._lane]
+        return column
+
+    def __setitem__(self, field: int, column: Floats) -> None:
+        self._data[self._tile, field, self._lane] = column
+
+
+def _shared(c: Coefficients, table: SynapseCoefficients) -> Shared:
+    plus, minus = (rate[0] if rate.size else c.dtype.type(1) for rate in (table.rate_plus, table.rate_minus))
+    return Shared(plus, minus, np.zeros(table.n_pre, c.dtype), np.zeros(c.n_neurons + LANES, c.dtype))
+
+
+def learning(c: Coefficients, tables: Iterable[SynapseCoefficients], *, frozen: bool) -> Learning:
+    n, longest = c.n_neurons + LANES, max(int(np.diff(table.ptr).max(initial=0)) for table in tables)
+    room = -(-longest // LANES) * LANES
+    return Learning(
+        Rule(
+            keep=c.dtype.type(not c.nearest),
+            soft_bound=c.soft_bound or None,
+            frozen=True if frozen else None,
+            lowest=c.exp2.lowest,
+            polynomial=c.exp2.polynomial,
+        ),
+        History(np.zeros(2 * n, np.int32), np.zeros(n * HISTORY, np.int32), np.zeros(n, np.int32)),
+        Scratch(
+            last=np.zeros(room, np.int32),
+            before=np.zeros(room, np.int32),
+            now=np.zeros(room, np.uint8),
+            lane=np.zeros(room * HISTORY, np.uint32),
+            place=np.zeros(room * HISTORY, np.uint32),
+            since=np.zeros(2 * room * HISTORY, c.dtype),
+            rate=np.zeros(2 * room * HISTORY, c.dtype),
+        ),
+    )
+
+
+def without_synapses(table: SynapseCoefficients) -> SynapseCoefficients:
+    """`table` with empty rows."""
+    columns = {f.name: getattr(table, f.name) for f in fields(table)}
+    empty = {name: column[:0] for name, column in columns.items() if name not in ("ptr", "sign")}
+    return SynapseCoefficients(**{**columns, **empty, "ptr": np.zeros_like(table.ptr)})
+
+
+def is_plastic(table: SynapseCoefficients) -> bool:
+    """Whether STDP can change any weight of a table."""
+    return bool(table.a_plus.any() or table.a_minus.any())
+
+
+def shares_traces(table: SynapseCoefficients) -> bool:
+    """Whether all synapses of a table share their trace time constants, so that traces can be kept per neuron."""
+    return all(rate.size == 0 or bool((rate == rate[0]).all()) for rate in (table.rate_plus, table.rate_minus))
+
+
+def _target(c: Coefficients, post: NDArray[np.int32], delay: NDArray[np.int32]) -> NDArray[Any]:
+    if not c.n_pending:
+        return _narrow(post, stride(c))
+    return _narrow((delay - 1).astype(np.int64) * stride(c) + post, (c.n_pending + 1) * stride(c))
+
+
+def _narrow(index: NDArray[Any], bound: int) -> NDArray[Any]:
+    """The narrowest type that holds all indices below `bound`: less memory to stream."""
+    return index.astype(np.uint16 if bound <= 1 << 16 else np.uint32)

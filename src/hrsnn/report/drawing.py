@@ -1,0 +1,135 @@
+"""What every figure of a report is drawn with: colours, axes, marks, and the figure as JSON that is safe inside HTML.
+
+Texts from outside (arms, methods, class and variable names) enter a figure through `shown` only: plotly renders tags
+and entities in labels, so they are shortened and escaped there. Axes that carry names are numeric with tick texts,
+so that no name is taken for a number or a date.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# Okabe and Ito's colours, told apart by every kind of colour vision; grey for what is no network of ours.
+BLUE, SKY, GREEN, VERMILION, ORANGE, PURPLE = "#0072B2", "#56B4E9", "#009E73", "#D55E00", "#E69F00", "#CC79A7"
+INK, GREY, PALE, RULE = "#222222", "#6b6b6b", "#b8b8b8", "#e4e4e4"
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """`json`: data and layout for Plotly.newPlot, safe inside a script block; `note`: what the caption must add."""
+
+    json: str
+    label: str
+    height_px: int
+    title: str = ""
+    square: bool = False
+    note: str = ""
+
+
+def shown(text: object, limit: int = 26) -> str:
+    """`text` on one line, at most `limit` characters, escaped for plotly.
+
+    >>> shown("</script> <b>bold</b>")
+    '&lt;/script&gt; &lt;b&gt;bold&lt;/b&gt;'
+    """
+    line = " ".join(str(text).split())
+    line = line if len(line) <= limit else line[: limit - 1] + "…"
+    return html.escape(line).replace("$", "&#36;")  # a pair of dollars would be taken for mathematics
+
+
+def quantity(value: float | None) -> str:
+    """A count or cost for people: three digits, thousands separated, a dash where there is none.
+
+    >>> quantity(12345.6), quantity(11.234), quantity(0.012345), quantity(None)
+    ('12,346', '11.2', '0.0123', '–')
+    """
+    if value is None:
+        return "–"
+    if abs(value) >= 1e9 or 0 < abs(value) < 1e-4:
+        return f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def figure_of(
+    data: list[dict[str, Any]],
+    layout: dict[str, Any],
+    label: str,
+    height_px: int,
+    *,
+    title: str = "",
+    square: bool = False,
+    note: str = "",
+) -> Figure:
+    text = json.dumps({"data": data, "layout": layout}, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&":  # nothing in a script block can then end it, whatever the labels hold
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Figure(text, label, height_px, title, square, note)
+
+
+def layout_with(**parts: Any) -> dict[str, Any]:
+    return {
+        "autosize": True,
+        "font": {"family": FONT, "size": 13, "color": INK},
+        "margin": {"l": 8, "r": 14, "t": 8, "b": 8, "pad": 4},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "modebar": {"bgcolor": "rgba(255,255,255,0.85)", "color": GREY, "activecolor": INK},
+        "dragmode": False,
+        "hovermode": "closest",
+        "hoverlabel": {
+            "bgcolor": "#ffffff", "bordercolor": PALE, "font": {"family": FONT, "size": 13, "color": INK},
+            "align": "left",
+        },
+        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "font": {"size": 12},
+                   "traceorder": "normal"},
+        **parts,
+    }  # fmt: skip
+
+
+def number_axis(title: str) -> dict[str, Any]:
+    return {
+        "title": {"text": title, "standoff": 10, "font": {"size": 13, "color": INK}},
+        "type": "linear", "automargin": True, "gridcolor": RULE, "zeroline": False, "linecolor": PALE, "showline": True,
+        "ticks": "outside", "tickcolor": PALE, "ticklen": 4, "tickfont": {"size": 12, "color": "#444444"},
+        "nticks": 6,
+    }  # fmt: skip
+
+
+def names_axis(names: list[str]) -> dict[str, Any]:
+    """A vertical axis of names, the first on top."""
+    return {
+        "type": "linear", "tickvals": list(range(len(names))), "ticktext": names, "range": [len(names) - 0.4, -0.6],
+        "automargin": True, "showgrid": False, "zeroline": False, "ticks": "", "fixedrange": True,
+        "tickfont": {"size": 12, "color": INK},
+    }  # fmt: skip
+
+
+def small_print(escaped: str) -> str:
+    return f'<span style="color:{GREY};font-size:11px">{escaped}</span>'
+
+
+def marks(x: Sequence[Any], y: Sequence[float], **parts: Any) -> dict[str, Any]:
+    base = {"type": "scatter", "mode": "markers", "x": list(x), "y": list(y), "showlegend": False}
+    return {**base, "hoverinfo": "text", "cliponaxis": False, **parts}
+
+
+def error_bars(bars: list[tuple[float, tuple[float, float]]], colour: str) -> dict[str, Any]:
+    return {
+        "type": "data", "symmetric": False, "color": colour, "thickness": 2, "width": 5, "visible": bool(bars),
+        "array": [high - mean for mean, (_, high) in bars], "arrayminus": [mean - low for mean, (low, _) in bars],
+    }  # fmt: skip
+
+
+def faded(colour: str) -> str:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.18)"
+
+
+def short(value: float) -> float:
+    """Five significant digits: finer than any screen, a third of the bytes."""
+    return float(f"{value:.5g}")
