@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from hrsnn.engine.cpu.arrivals import deliver, present, turn
 from hrsnn.engine.cpu.compiled import inlined
 from hrsnn.engine.cpu.neurons import advance
-from hrsnn.engine.cpu.plasticity import bring_up_to_date, forget, forget_history, note, visit
+from hrsnn.engine.cpu.plasticity import announce, bring_up_to_date, forget, forget_history, note, turn_page, visit
 
 
 class Frame(NamedTuple):
@@ -58,9 +58,19 @@ class Place(NamedTuple):
     n_logged: Any
 
 
-def step(neurons: Any, body: Any, recurrent: Any, inputs: Any, given: Any) -> Any:
-    """One step in which the channels `given` spike; returns how many neurons spike, see `Body.fired`."""
-    return _step(neurons, body, recurrent, inputs, given)
+def step(
+    neurons: Any, body: Any, recurrent: Any, inputs: Any, trains: Any, factor: Any, channels: Any, n_given: int
+) -> Any:  # fmt: skip
+    """One step in which the first `n_given` of `channels` spike; returns how many neurons spike, see `Body.fired`.
+
+    -1 when those are not rising channels; then nothing has happened.
+    """
+    given = channels[:n_given]
+    if not _are_rising(given, inputs.ptr.size - 1):
+        return -1
+    n_fired = _step(neurons, body, recurrent, inputs, given)
+    _filter(trains, factor, body.fired[:n_fired])
+    return n_fired
 
 
 def run_static(
@@ -102,14 +112,16 @@ def run_plastic(
             fired = body.fired[:n_fired]
             turn(neurons, body)
             exc, inh = present(body.exc, body.base), present(body.inh, body.base)
+            announce(fired, learning.history)
             deliver(recurrent, exc, inh, fired)
-            visit(plastic_recurrent, exc, inh, fired, body.spikes, learning, t)
+            visit(plastic_recurrent, exc, inh, fired, learning, t)
             deliver(inputs, exc, inh, events)
-            visit(plastic_inputs, exc, inh, events, body.spikes, learning, t)
+            visit(plastic_inputs, exc, inh, events, learning, t)
             is_full = note(plastic_recurrent.shared, plastic_inputs.shared, fired, learning, t)
             if is_full or t == given.n_steps - 1:
-                bring_up_to_date(plastic_recurrent, body.spikes, learning, t)
-                bring_up_to_date(plastic_inputs, body.spikes, learning, t)
+                bring_up_to_date(plastic_recurrent, learning, t)
+                bring_up_to_date(plastic_inputs, learning, t)
+                turn_page(learning.history)
             _record(out, place, fired, sample, t, given.n_steps)
         _finish(body, out, sample)
         place.sample[0], place.step[0] = sample + 1, 0
@@ -123,6 +135,16 @@ def _step(neurons: Any, body: Any, recurrent: Any, inputs: Any, given: Any) -> A
     deliver(recurrent, exc, inh, body.fired[:n_fired])
     deliver(inputs, exc, inh, given)
     return n_fired
+
+
+@inlined
+def _are_rising(channels: Any, n_inputs: Any) -> bool:
+    before = -1
+    for channel in channels:
+        if channel <= before or channel >= n_inputs:
+            return False
+        before = channel
+    return True
 
 
 @inlined

@@ -109,26 +109,29 @@ class Rule(NamedTuple):
 class History(NamedTuple):
     """The last spikes of every neuron.
 
-    recent     steps of the last and of the last but one spike, in pairs
-    earlier    `HISTORY` steps per neuron, latest first
-    n_unread   spikes since all rows were brought up to date, (n_neurons,)
+    recent     the last two, (n_neurons + LANES,) int64: in the lower half twice the step of the last one, plus one if
+               the neuron spikes in the present step; in the upper half the step of the one before
+    steps      `HISTORY` per neuron, filled from the back: the latest stands at `first`, (n_neurons + LANES,)
     """
 
     recent: Any
-    earlier: Any
-    n_unread: Any
+    steps: Any
+    first: Any
 
 
 class Scratch(NamedTuple):
-    """Room for one row of synapses."""
+    """Room for one row of synapses: `recent` per synapse; the others per spike to be replayed, see `_list_earlier`.
 
-    last: Any
-    before: Any
-    now: Any
-    lane: Any
+    `decays` holds blocks of `LANES` spikes: steps since the last spike of the presynaptic unit and since the spike
+    before, then the two rates; the decays take the place of the steps.
+    """
+
+    recent: Any
+    synapse: Any
     place: Any
-    since: Any
-    rate: Any
+    step: Any
+    before: Any
+    decays: Any
 
 
 class Learning(NamedTuple):
@@ -189,7 +192,7 @@ class PlasticTable:
         length = np.diff(table.ptr)
         ptr = np.concatenate([[0], np.cumsum(-(-length // LANES))])
         place = np.arange(len(table)) + np.repeat(ptr[:-1] * LANES - table.ptr[:-1], length)
-        self._tile, self._lane = place // LANES, place % LANES
+        self._place = place
 
         def filled(column: NDArray[Any]) -> NDArray[Any]:
             whole = np.tile(np.arange(n, n + LANES, dtype=column.dtype), ptr[-1])
@@ -211,11 +214,13 @@ class PlasticTable:
 
     def __getitem__(self, field: int) -> Floats:
         """A field in the order of the table: 0 is the weight, -1 the change where weights are frozen."""
-        column: Floats = self._data[self._tile, field, self._lane]
+        column: Floats = self._data[:, field].reshape(-1)[self._place]
         return column
 
     def __setitem__(self, field: int, column: Floats) -> None:
-        self._data[self._tile, field, self._lane] = column
+        whole = np.zeros((len(self._data), LANES), self._data.dtype)
+        whole.reshape(-1)[self._place] = column
+        self._data[:, field] = whole
 
 
 def _shared(c: Coefficients, table: SynapseCoefficients) -> Shared:
@@ -234,15 +239,14 @@ def learning(c: Coefficients, tables: Iterable[SynapseCoefficients], *, frozen: 
             lowest=c.exp2.lowest,
             polynomial=c.exp2.polynomial,
         ),
-        History(np.zeros(2 * n, np.int32), np.zeros(n * HISTORY, np.int32), np.zeros(n, np.int32)),
+        History(np.zeros(n, np.int64), np.zeros(n * HISTORY, np.int32), np.zeros(n, np.uint32)),
         Scratch(
-            last=np.zeros(room, np.int32),
-            before=np.zeros(room, np.int32),
-            now=np.zeros(room, np.uint8),
-            lane=np.zeros(room * HISTORY, np.uint32),
+            recent=np.zeros(room, np.int64),
+            synapse=np.zeros(room * HISTORY, np.uint32),
             place=np.zeros(room * HISTORY, np.uint32),
-            since=np.zeros(2 * room * HISTORY, c.dtype),
-            rate=np.zeros(2 * room * HISTORY, c.dtype),
+            step=np.zeros(room * HISTORY, np.int32),
+            before=np.zeros(room * HISTORY, np.int32),
+            decays=np.zeros(4 * room * HISTORY, c.dtype),
         ),
     )
 

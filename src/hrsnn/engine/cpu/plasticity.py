@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from hrsnn.engine.cpu.compiled import jit, power_of_two, prefetch
+from hrsnn.engine.cpu.compiled import inlined, jit, power_of_two, prefetch
 from hrsnn.engine.cpu.parts import HISTORY, LANES
 
 _L = np.uint64(LANES)
@@ -37,7 +37,7 @@ def _tile(shared: Any, frozen: Any) -> Any:
     return np.uint64(4 * LANES) if frozen is None else np.uint64(5 * LANES)
 
 
-@jit
+@inlined
 def decay(n_steps: Any, rate: Any, rule: Any) -> Any:
     """2**(-n_steps rate); the same operations as `reference.decay`."""
     z = max(-(type(rate)(n_steps) * rate), rule.lowest)
@@ -52,7 +52,7 @@ def decay(n_steps: Any, rate: Any, rule: Any) -> Any:
 # -- one synapse -----------------------------------------------------------------------------------------------------
 
 
-@jit
+@inlined
 def _changed(d: Any, k: Any, up: Any, down: Any, tile: Any, soft_bound: Any, frozen: Any) -> Any:
     """The weight at `k` after the change, clipped; frozen: the sum of changes."""
     m, w_max = d[k], d[k + _W_MAX]
@@ -69,93 +69,122 @@ def _changed(d: Any, k: Any, up: Any, down: Any, tile: Any, soft_bound: Any, fro
     return d[k + tile - _L] + (up - down)
 
 
-@jit
+@inlined
 def _place_of_change(k: Any, tile: Any, frozen: Any) -> Any:
     return k if frozen is None else k + tile - _L
+
+
+# -- the last two spikes of a neuron, in one number ------------------------------------------------------------------
+
+
+@jit
+def _packed(last: Any, before: Any) -> Any:
+    return (np.int64(before) << np.int64(32)) | np.int64(np.uint32(np.int32(2 * last)))
+
+
+@jit
+def _last(recent: Any) -> Any:
+    return np.int32(np.int32(recent) >> np.int32(1))
+
+
+@jit
+def _before(recent: Any) -> Any:
+    return np.int32(recent >> np.int64(32))
+
+
+@jit
+def _is_now(recent: Any) -> Any:
+    return (np.int32(recent) & np.int32(1)) != 0
 
 
 # -- one row ---------------------------------------------------------------------------------------------------------
 
 
-@jit
-def _look_up(post: Any, spikes: Any, h: Any, s: Any) -> None:
-    """The last two spikes of the target of each synapse, and whether it spikes now."""
-    for k in range(np.uint64(post.size)):
-        j = np.uint64(post[k])
-        s.last[k] = h.recent[np.uint64(2) * j]
-        s.before[k] = h.recent[np.uint64(2) * j + np.uint64(1)]
-        s.now[k] = spikes[j]
-
-
-@jit
+@inlined
 def _list_earlier(post: Any, seen: Any, h: Any, s: Any) -> Any:
-    """List the spikes after `seen` but the last of each target: synapse and place in the history, latest first.
+    """List the spikes after `seen` but the last of each target: `synapse`, `step`, and `before`, the step of the spike
+    before; latest first.
 
     Without branches on single spikes: every entry is written, and counted when it is one.
     """
     n = np.int64(0)
     for k in range(np.uint64(post.size)):
-        s.lane[n] = k
-        n += np.int64(s.before[k] > seen)
-    end = np.uint64(n)
+        recent = h.recent[np.uint64(post[k])]
+        s.recent[k] = recent
+        s.synapse[n] = k
+        n += np.int64(_before(recent) > seen)
+    begin, end = np.uint64(0), np.uint64(n)
     for e in range(end):
-        s.place[e] = np.uint64(post[np.uint64(s.lane[e])]) * _HISTORY + np.uint64(1)
-    begin = np.uint64(0)
+        synapse = np.uint64(s.synapse[e])
+        s.place[e] = h.first[np.uint64(post[synapse])] + np.uint32(1)
+        s.step[e] = _before(s.recent[synapse])
     while begin < end:
-        more = end
+        more = np.int64(end)
         for e in range(begin, end):
-            earlier = s.place[e] + np.uint32(1)
-            s.lane[more] = s.lane[e]
-            s.place[more] = earlier
-            more += np.uint64(h.earlier[np.uint64(earlier)] > seen)
-        begin, end = end, more
+            place = np.uint64(s.place[e]) + np.uint64(1)
+            step = h.steps[place]
+            s.before[e] = step
+            s.synapse[more] = s.synapse[e]
+            s.place[more] = place
+            s.step[more] = step
+            more += np.int64(step > seen)
+        begin, end = end, np.uint64(more)
     return end
 
 
-@jit
-def _replay_earlier(d: Any, n: Any, unit: int, last: Any, shared: Any, h: Any, s: Any, rule: Any) -> None:
+@inlined
+def _replay_earlier(d: Any, n: Any, unit: int, last: Any, shared: Any, s: Any, rule: Any) -> None:
     """Replay the listed spikes, from the end of the list: for every synapse in the order of time."""
     tile = _tile(shared, rule.frozen)
     for e in range(n):
-        place = np.uint64(s.place[e])
-        step = h.earlier[place]
-        k = np.uint64(s.lane[e])
-        k = (k >> _SHIFT) * tile + (k & (_L - np.uint64(1)))
-        s.lane[e] = k
-        s.since[e] = np.int32(step - last)
+        k = np.uint64(s.synapse[e])
+        k += (k >> _SHIFT) * (tile - _L)
+        s.synapse[e] = k
+        q = _in_block(e)
+        s.decays[q] = np.int32(s.step[e] - last)
         if shared is None:
-            s.rate[e] = d[k + _RATE_PLUS]
-            s.since[n + e] = np.int32(step - h.earlier[place + np.uint64(1)])
-            s.rate[n + e] = d[k + _RATE_MINUS]
-    if shared is None:
-        for e in range(n + n):
-            s.since[e] = decay(s.since[e], s.rate[e], rule)
-    else:
-        for e in range(n):
-            s.since[e] = decay(s.since[e], shared.rate_plus, rule)
+            s.decays[q + _L] = np.int32(s.step[e] - s.before[e])
+            s.decays[q + _L + _L] = d[k + _RATE_PLUS]
+            s.decays[q + _L + _L + _L] = d[k + _RATE_MINUS]
+    for block in range((n + _L - np.uint64(1)) >> _SHIFT):
+        for lane in range(_L):
+            q = _in_block(block * _L) + lane
+            if shared is None:
+                s.decays[q] = decay(s.decays[q], s.decays[q + _L + _L], rule)
+                s.decays[q + _L] = decay(s.decays[q + _L], s.decays[q + _L + _L + _L], rule)
+            else:
+                s.decays[q] = decay(s.decays[q], shared.rate_plus, rule)
     for back in range(n):
         e = n - np.uint64(1) - back
-        k = np.uint64(s.lane[e])
-        x = (d[k + _X] if shared is None else shared.x[unit]) * s.since[e]
+        q, k = _in_block(e), np.uint64(s.synapse[e])
+        x = (d[k + _X] if shared is None else shared.x[unit]) * s.decays[q]
         up, none = d[k + _A_PLUS] * x, type(x)(0)
         to = _place_of_change(k, tile, rule.frozen)
         d[to] = _changed(d, k, up, none, tile, rule.soft_bound, rule.frozen)
         if shared is None:
-            d[k + _Y] = rule.keep * (d[k + _Y] * s.since[n + e]) + type(x)(1)
+            d[k + _Y] = rule.keep * (d[k + _Y] * s.decays[q + _L]) + type(x)(1)
 
 
 @jit
+def _in_block(e: Any) -> Any:
+    """Where spike e of the list stands in `Scratch.decays`."""
+    return ((e >> _SHIFT) << (_SHIFT + np.uint64(2))) + (e & (_L - np.uint64(1)))
+
+
+@inlined
 def _replay_last(d: Any, n_tiles: Any, unit: int, seen: Any, last: Any, shared: Any, s: Any, rule: Any) -> None:
     """Replay the last spike of each target where it is after `seen`."""
     tile = _tile(shared, rule.frozen)
     for number in range(n_tiles):
         for lane in range(_L):
             k, q = number * tile + lane, number * _L + lane
-            step = s.last[q]
+            step = _last(s.recent[q])
             is_new = step > seen
             if shared is None:
                 x = d[k + _X] * decay(np.int32(step - last), d[k + _RATE_PLUS], rule)
-                y = rule.keep * (d[k + _Y] * decay(np.int32(step - s.before[q]), d[k + _RATE_MINUS], rule)) + type(x)(1)
+                y = rule.keep * (
+                    d[k + _Y] * decay(np.int32(step - _before(s.recent[q])), d[k + _RATE_MINUS], rule)
+                ) + type(x)(1)
                 d[k + _Y] = y if is_new else d[k + _Y]
             else:
                 x = shared.x[unit] * decay(np.int32(step - last), shared.rate_plus, rule)
@@ -164,24 +193,23 @@ def _replay_last(d: Any, n_tiles: Any, unit: int, seen: Any, last: Any, shared: 
             d[to] = _changed(d, k, up, none, tile, rule.soft_bound, rule.frozen) if is_new else d[to]
 
 
-@jit
-def _replay(d: Any, post: Any, unit: int, y: Any, spikes: Any, q: Any) -> None:
+@inlined
+def _replay(d: Any, post: Any, unit: int, y: Any, q: Any) -> None:
     """Bring a row up to date with all spikes in the history."""
-    h, s, seen, last = q.history, q.scratch, y.seen[unit], y.last[unit]
-    _look_up(post, spikes, h, s)
-    n_earlier = _list_earlier(post, seen, h, s)
-    _replay_earlier(d, n_earlier, unit, last, y.shared, h, s, q.rule)
+    s, seen, last = q.scratch, y.seen[unit], y.last[unit]
+    n_earlier = _list_earlier(post, seen, q.history, s)
+    _replay_earlier(d, n_earlier, unit, last, y.shared, s, q.rule)
     _replay_last(d, np.uint64(post.size) >> _SHIFT, unit, seen, last, y.shared, s, q.rule)
 
 
-@jit
+@inlined
 def _add_row(d: Any, target: Any, current: Any, sign: Any, tile: Any) -> None:
     for number in range(np.uint64(target.size) >> _SHIFT):
         for lane in range(_L):
             current[np.uint64(target[number * _L + lane])] += sign * d[number * tile + lane]
 
 
-@jit
+@inlined
 def _apply_step(d: Any, n_tiles: Any, unit: int, last: Any, shared: Any, s: Any, rule: Any, t: Any) -> None:
     """The change of step t, in which the presynaptic unit spikes and some targets may."""
     tile = _tile(shared, rule.frozen)
@@ -191,14 +219,14 @@ def _apply_step(d: Any, n_tiles: Any, unit: int, last: Any, shared: Any, s: Any,
     for number in range(n_tiles):
         for lane in range(_L):
             k, q = number * tile + lane, number * _L + lane
-            is_now = s.now[q] != 0
+            is_now = _is_now(s.recent[q])
             if shared is None:
                 x = d[k + _X] * decay(np.int32(t - last), d[k + _RATE_PLUS], rule)
-                y = d[k + _Y] * decay(np.int32(t - s.last[q]), d[k + _RATE_MINUS], rule)
+                y = d[k + _Y] * decay(np.int32(t - _last(s.recent[q])), d[k + _RATE_MINUS], rule)
                 d[k + _X] = rule.keep * x + type(x)(1)
             else:
                 x = x_shared
-                y = s.since[q]
+                y = s.decays[q]
             up = d[k + _A_PLUS] * x if is_now else type(x)(0)
             down = d[k + _A_MINUS] * y
             to = _place_of_change(k, tile, rule.frozen)
@@ -207,17 +235,17 @@ def _apply_step(d: Any, n_tiles: Any, unit: int, last: Any, shared: Any, s: Any,
                 d[k + _Y] = rule.keep * y + type(x)(1) if is_now else d[k + _Y]
 
 
-@jit
+@inlined
 def _look_up_traces(post: Any, shared: Any, s: Any, rule: Any, t: Any) -> None:
-    """The shared traces of the targets at step t, into `since`."""
+    """The shared traces of the targets at step t, into `decays`."""
     if shared is not None:
         for k in range(np.uint64(post.size)):
-            s.rate[k] = shared.y[np.uint64(post[k])]
+            s.decays[k] = shared.y[np.uint64(post[k])]
         for k in range(np.uint64(post.size)):
-            s.since[k] = s.rate[k] * decay(np.int32(t - s.last[k]), shared.rate_minus, rule)
+            s.decays[k] *= decay(np.int32(t - _last(s.recent[k])), shared.rate_minus, rule)
 
 
-@jit
+@inlined
 def _ask_for(y: Any, unit: int, tile: Any) -> None:
     line = np.uint64(16)
     begin, end = np.uint64(y.ptr[unit]), np.uint64(y.ptr[unit + 1])
@@ -231,8 +259,8 @@ def _ask_for(y: Any, unit: int, tile: Any) -> None:
 
 
 @jit
-def visit(y: Any, exc: Any, inh: Any, units: Any, spikes: Any, q: Any, t: Any) -> None:
-    """Deliver the spikes of `units` at step t and learn from them; `spikes` marks the neurons that spike now."""
+def visit(y: Any, exc: Any, inh: Any, units: Any, q: Any, t: Any) -> None:
+    """Deliver the spikes of `units` at step t and learn from them."""
     tile = _tile(y.shared, q.rule.frozen)
     for number in range(units.size):
         if number + 1 < units.size:
@@ -242,7 +270,7 @@ def visit(y: Any, exc: Any, inh: Any, units: Any, spikes: Any, q: Any, t: Any) -
         if begin == end:
             continue
         d, post = y.data[begin * tile : end * tile], y.post[begin * _L : end * _L]
-        _replay(d, post, unit, y, spikes, q)
+        _replay(d, post, unit, y, q)
         target = y.target[begin * _L : end * _L]
         if inh is None:
             _add_row(d, target, exc, y.sign[unit], tile)
@@ -255,25 +283,25 @@ def visit(y: Any, exc: Any, inh: Any, units: Any, spikes: Any, q: Any, t: Any) -
 
 
 @jit
+def announce(fired: Any, h: Any) -> None:
+    """Mark the neurons that spike in the present step."""
+    for j in fired:
+        h.recent[j] |= np.int64(1)
+
+
+@jit
 def note(recurrent: Any, inputs: Any, fired: Any, q: Any, t: Any) -> bool:
     """Enter the spikes of step t into the history and the shared traces; true when the history of a neuron is full."""
     h = q.history
     is_full = False
     for j in fired:
-        last = h.recent[2 * j]
-        _raise_trace(recurrent, j, t - last, q.rule)
-        _raise_trace(inputs, j, t - last, q.rule)
-        h.recent[2 * j + 1] = last
-        h.recent[2 * j] = t
-        first = np.uint64(j) * _HISTORY
-        for k in range(HISTORY - 1, 0, -1):
-            h.earlier[first + np.uint64(k)] = h.earlier[first + np.uint64(k - 1)]
-        h.earlier[first] = t
-        h.n_unread[j] += 1
-        is_full |= h.n_unread[j] == HISTORY - 1
-    if is_full:
-        for j in range(h.n_unread.size):
-            h.n_unread[j] = 0
+        last = _last(h.recent[j])
+        _raise_trace(recurrent, j, np.int32(t - last), q.rule)
+        _raise_trace(inputs, j, np.int32(t - last), q.rule)
+        h.recent[j] = _packed(t, last)
+        h.first[j] -= np.uint32(1)
+        h.steps[np.uint64(h.first[j])] = t
+        is_full |= h.first[j] == j * HISTORY
     return is_full
 
 
@@ -285,13 +313,13 @@ def _raise_trace(shared: Any, j: int, n_steps: Any, rule: Any) -> None:
 
 
 @jit
-def bring_up_to_date(y: Any, spikes: Any, q: Any, t: Any) -> None:
+def bring_up_to_date(y: Any, q: Any, t: Any) -> None:
     """Replay what rows have not seen up to and with step t."""
     tile = _tile(y.shared, q.rule.frozen)
     for unit in range(y.seen.size):
         begin, end = np.uint64(y.ptr[unit]), np.uint64(y.ptr[unit + 1])
         if begin < end:
-            _replay(y.data[begin * tile : end * tile], y.post[begin * _L : end * _L], unit, y, spikes, q)
+            _replay(y.data[begin * tile : end * tile], y.post[begin * _L : end * _L], unit, y, q)
             y.seen[unit] = t
 
 
@@ -333,9 +361,17 @@ def _empty(y: Any, tile: Any, field: Any) -> None:
 @jit
 def forget_history(h: Any) -> None:
     """No neuron has spiked yet."""
-    for k in range(h.recent.size):
-        h.recent[k] = -1
-    for k in range(h.earlier.size):
-        h.earlier[k] = -1
-    for j in range(h.n_unread.size):
-        h.n_unread[j] = 0
+    for j in range(np.uint64(h.recent.size)):
+        h.recent[j] = _packed(-1, -1)
+        h.first[j] = j * _HISTORY
+        h.steps[j * _HISTORY] = -1
+    turn_page(h)
+
+
+@jit
+def turn_page(h: Any) -> None:
+    """Keep the latest step of each neuron alone, when all rows have seen the others."""
+    for j in range(np.uint64(h.first.size)):
+        back = (j + np.uint64(1)) * _HISTORY - np.uint64(1)
+        h.steps[back] = h.steps[np.uint64(h.first[j])]
+        h.first[j] = back
