@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -45,30 +46,33 @@ def random_network(
     longest_delay: int = 1,
     one_tau_recurrent: bool = False,
     one_tau_inputs: bool = False,
+    zero: Collection[str] = (),
+    learns: Collection[str] = ("recurrent", "inputs"),
     rule: StdpRule = StdpRule(),  # noqa: B008 - frozen
 ) -> Network:
     """A network in which every column is random, with weights strong enough for lively spiking.
 
-    `longest_delay` is in steps; `one_tau_*` give all synapses of a table the same trace time constants.
+    `longest_delay` is in steps; `one_tau_*` give all synapses of a table the same trace time constants. `zero` names
+    columns of the neurons that are 0 for all; without it one neuron at least has a refractory period. Tables that are
+    not in `learns` have STDP amplitudes of 0.
     """
     sign = np.where(rng.random(n) < 0.75, 1, -1)
     v_th = rng.uniform(0.5, 1.5, n)
-    neurons = neuron_table(
-        n,
-        tau_mem_ms=rng.uniform(5, 30, n),
-        v_th=v_th,
-        v_reset=v_th - rng.uniform(0.3, 1.5, n),
-        v_rest=rng.uniform(-0.2, 0.2, n),
-        v_init=rng.uniform(-0.5, 1, n),
-        t_ref_ms=dt_ms * rng.integers(0, 4, n),
-        bias=rng.uniform(-0.2, 0.6, n),
-        tau_syn_exc_ms=rng.uniform(1, 8, n),
-        tau_syn_inh_ms=rng.uniform(1, 8, n),
-        sign=sign,
-    )
+    columns = {
+        "tau_mem_ms": rng.uniform(5, 30, n),
+        "v_th": v_th,
+        "v_reset": v_th - rng.uniform(0.3, 1.5, n),
+        "v_rest": rng.uniform(-0.2, 0.2, n),
+        "v_init": rng.uniform(-0.5, 1, n),
+        "t_ref_ms": dt_ms * (rng.integers(0, 4, n) | (np.arange(n) == 0)),
+        "bias": rng.uniform(-0.2, 0.6, n),
+        "tau_syn_exc_ms": rng.uniform(1, 8, n),
+        "tau_syn_inh_ms": rng.uniform(1, 8, n),
+    }
+    neurons = neuron_table(n, sign=sign, **{**columns, **dict.fromkeys(zero, 0.0)})
     strength = 1.0 if synapse == "delta" else 4.0 / dt_ms
 
-    def table(n_pre: int, row_sign: Any, one_tau: bool) -> SynapseTable:
+    def table(n_pre: int, row_sign: Any, one_tau: bool, is_plastic: bool) -> SynapseTable:
         pre, post = np.nonzero(rng.random((n_pre, n)) < density)
         size = strength * rng.uniform(0, 1, pre.size)
         taus = rng.uniform(5, 30, (2, 1 if one_tau else pre.size)) * np.ones(pre.size)
@@ -78,15 +82,15 @@ def random_network(
             n_pre=n_pre,
             weight=size * row_sign[pre],
             delay_ms=dt_ms * rng.integers(1, longest_delay + 1, pre.size),
-            a_plus=strength * rng.uniform(0, 0.1, pre.size),
-            a_minus=strength * rng.uniform(0, 0.1, pre.size),
+            a_plus=is_plastic * strength * rng.uniform(0, 0.1, pre.size),
+            a_minus=is_plastic * strength * rng.uniform(0, 0.1, pre.size),
             tau_plus_ms=taus[0],
             tau_minus_ms=taus[1],
             w_max=strength * rng.uniform(1, 1.5, pre.size) * (rng.random(pre.size) < 0.9) + size,
         )
 
-    recurrent = table(n, sign, one_tau_recurrent)
-    inputs = table(n_inputs, np.ones(n_inputs), one_tau_inputs)
+    recurrent = table(n, sign, one_tau_recurrent, "recurrent" in learns)
+    inputs = table(n_inputs, np.ones(n_inputs), one_tau_inputs, "inputs" in learns)
     return Network(neurons, recurrent, inputs, dt_ms=dt_ms, synapse=synapse, rule=rule)  # type: ignore[arg-type]
 
 
@@ -101,7 +105,9 @@ def random_spikes(
 
 
 @st.composite
-def networks_with_spikes(draw: st.DrawFn, **fixed: Any) -> tuple[Network, Spikes]:
+def networks_with_spikes(
+    draw: st.DrawFn, *, most_samples: int = 3, steps: Collection[int] = (1, 2, 17, 40), **fixed: Any
+) -> tuple[Network, Spikes]:
     """A random network and input for it, the odd sizes included; `fixed` goes to `random_network`."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     choices = {
@@ -111,7 +117,7 @@ def networks_with_spikes(draw: st.DrawFn, **fixed: Any) -> tuple[Network, Spikes
         "dt_ms": draw(st.sampled_from([1.0, 0.5, 0.1])),
     }
     network = random_network(rng, **{**choices, **fixed})
-    n_samples, n_steps = draw(st.integers(0, 3)), draw(st.sampled_from([1, 2, 17, 40]))
+    n_samples, n_steps = draw(st.integers(0, most_samples)), draw(st.sampled_from(list(steps)))
     return network, random_spikes(
         rng, network, n_samples=n_samples, n_steps=n_steps, rate=draw(st.sampled_from([0.0, 0.05, 0.3]))
     )

@@ -195,12 +195,22 @@ def test_other_calls_are_measured_in_the_same_way() -> None:
     assert row.wall_s > 0
 
 
+def test_a_stream_spikes_as_the_batch_does_and_tells_its_latency() -> None:
+    workload = replace(TINY, name="stream")
+    ((row,), _) = measure(workload, [ours()], rounds=1)
+    arrays = arrays_of(workload)
+    recording = simulate(network_of(arrays), spikes_of(arrays))
+    assert row.spikes == recording.spike_counts.sum()
+    assert 0 < row.more["step_us_median"] <= row.more["step_us_p99"]
+
+
 # -- the suite -------------------------------------------------------------------------------------------------------
 
 
 def test_the_plan_has_every_workload_and_a_filter() -> None:
     names = {step.workload.name for step in plan()}
-    assert {"W1", "W2", "W2-inputs", "W3", "build", "save", "load", "first-call", "growth-rate"} <= names
+    calls = {"build", "save", "load", "stream", "first-call", "growth-rate"}
+    assert {"W1", "W2", "W2-inputs", "W3", *calls} <= names
     assert [s.workload.size for s in plan(["W1"])] == [
         "N = 1000, K = 100", "N = 2000, K = 100", "N = 5000, K = 100", "N = 5000, K = 1000",
     ]  # fmt: skip

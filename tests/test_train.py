@@ -87,6 +87,20 @@ def test_one_pass_over_one_recording_is_one_pass_of_the_engine() -> None:
     assert same(learn(network, spikes), simulate_stdp(network, spikes)[0])
 
 
+def test_mini_batches_are_those_of_the_engine() -> None:
+    from hrsnn.engine import simulate_stdp
+
+    network, spikes = lively(), recordings(n=7)
+    spec = LearnSpec(n_epochs=2, batch_size=3)
+    seen: list[ProgressEvent] = []
+    learned = learn(network, spikes, spec, progress=seen.append)
+    expected, _ = simulate_stdp(network, spikes.select(train._order(7, spec, 0)), batch_size=3)
+    assert same(learned, expected)
+    assert not same(learned, learn(network, spikes, LearnSpec(n_epochs=2)))
+    assert learned.provenance["history"][-1] == "learned by STDP on 14 recordings in batches of 3"
+    assert [event.done for event in seen] == list(range(1, 15))
+
+
 def test_progress_tells_how_alive_the_network_is() -> None:
     silent = lively(input={"weight_excitatory": 0.0, "weight_inhibitory": 0.0}, excitatory={"v_init": 0.0},
                     inhibitory={"v_init": 0.0})  # fmt: skip

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from hrsnn.distributions import Uniform as Uniform
     from hrsnn.engine import Record as Record
     from hrsnn.engine import Recording as Recording
+    from hrsnn.engine import State as State
+    from hrsnn.engine import Stream as Stream
     from hrsnn.engine import simulate as simulate
+    from hrsnn.engine import stream as stream
     from hrsnn.network import Network as Network
     from hrsnn.network import StdpRule as StdpRule
     from hrsnn.network_file import load as load
@@ -55,7 +58,10 @@ _HOME = {
     "Uniform": "distributions",
     "Record": "engine",
     "Recording": "engine",
+    "State": "engine",
+    "Stream": "engine",
     "simulate": "engine",
+    "stream": "engine",
     "Network": "network",
     "StdpRule": "network",
     "load": "network_file",

@@ -220,8 +220,10 @@ def bench_text(measurements: speed.Measurements) -> str:
         lines += [f"{speed.size(place)}: {speed.SIMULATIONS[place[0]]}", *aligned([head, *rows]), ""]
     calls = [row for row in measurements.rows if row.workload in speed.CALLS]
     if calls:
-        named = [[speed.CALLS[row.workload], speed.learning_of(row), quantity(row.wall_s)] for row in calls]
-        lines += [*aligned([["", "", "clock s"], *named], to_right=(2,)), ""]
+        named = [
+            [speed.CALLS[row.workload], speed.learning_of(row), quantity(row.wall_s), row.more_text] for row in calls
+        ]
+        lines += [*aligned([["", "", "clock s", ""], *named], to_right=(2,)), ""]
     lines += [*(finding.text for finding in speed.findings(measurements)), *speed.growth_sentences(measurements)]
     return "\n".join([*lines, *(f"Left out: {sentence}" for sentence in measurements.failures)])
 

@@ -192,7 +192,11 @@ class Normal(_Continuous):
 @final
 @dataclass(frozen=True)
 class LogNormal(_Continuous):
-    """Law of exp(normal), given by its own `mean` and standard deviation `sd` (not those of the logarithm)."""
+    """Law of exp(normal), given by its own `mean` and standard deviation `sd` (not those of the logarithm).
+
+    The last bit of a draw depends on the vector extensions of the processor (NumPy's exp), so hashes of networks with
+    such columns may differ between machines.
+    """
 
     mean: float
     sd: float

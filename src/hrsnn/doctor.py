@@ -75,7 +75,7 @@ def _threads() -> Iterator[Finding]:
 def _cache() -> Iterator[Finding]:
     import hrsnn.engine
 
-    place = Path(os.environ.get("NUMBA_CACHE_DIR") or Path(hrsnn.engine.__file__).parent / "__pycache__")
+    place = Path(os.environ.get("NUMBA_CACHE_DIR") or Path(hrsnn.engine.__file__).parent / "cpu" / "__pycache__")
     if _is_writable(place):
         yield Finding("compiled code", True, f"is kept in {place}")
     else:
@@ -147,15 +147,16 @@ def _split(requirements: Iterator[str]) -> tuple[list[str], list[str]]:
 
 
 def _gpu() -> Iterator[Finding]:
+    use = 'simulate(..., backend="torch")'
     try:
         import torch  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
-        yield Finding("GPU", False, "not looked for: torch is not installed; nothing in this version needs it")
+        yield Finding("GPU", False, f"not looked for: torch is not installed; only {use} needs it")
         return
     if torch.cuda.is_available():
-        yield Finding("GPU", True, f"torch {torch.__version__}: {torch.cuda.get_device_name(0)}")
+        yield Finding("GPU", True, f"torch {torch.__version__}: {torch.cuda.get_device_name(0)}; {use} runs on it")
     else:
-        yield Finding("GPU", False, f"torch {torch.__version__} finds none; nothing in this version needs one")
+        yield Finding("GPU", False, f"torch {torch.__version__} finds none; {use} runs on the processor")
 
 
 def _data(data_dir: Path | None) -> Iterator[Finding]:

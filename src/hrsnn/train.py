@@ -24,10 +24,13 @@ class LearnSpec(Table):
 
     n_epochs    passes over the recordings, each in a new random order
     n_samples   recordings per pass, drawn anew without replacement; 0 takes all
+    batch_size  0: every recording changes the weights that the next one meets. n: another algorithm, mini-batches of n
+                that meet the same weights and whose changes are summed up (`batch_size` of `simulate_stdp`)
     """
 
     n_epochs: Annotated[int, Field(ge=1)] = 1
     n_samples: Annotated[int, Field(ge=0)] = 0
+    batch_size: Annotated[int, Field(ge=0)] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,8 @@ def learn(
 ) -> Network:
     """The network with the weights that STDP leaves after it saw `data`; labels are not used.
 
-    Every recording starts from the initial state. `seed` orders the recordings. `progress` is called after each one.
+    Every recording starts from the initial state. `seed` orders the recordings; mini-batches (`spec.batch_size`) are
+    cut from that order, through all epochs. `progress` is called after each recording.
 
     >>> import hrsnn
     >>> spec = hrsnn.NetworkSpec.preset("HoNHoS", n_inputs=2, n_neurons=20)
@@ -72,8 +76,11 @@ def learn(
     require(spikes.n_samples >= 1, "learn", "data", "must hold at least one recording", "none")
     order = _order(spikes.n_samples, spec, seed)
     watch = _Watch(progress, order.size, network.n_neurons)
-    learned, _ = simulate_stdp(network, spikes.select(order), progress=watch, dtype=dtype)
-    return learned.with_history(f"learned by STDP on {order.size} recordings")
+    learned, _ = simulate_stdp(
+        network, spikes.select(order), progress=watch, dtype=dtype, batch_size=spec.batch_size or None
+    )  # fmt: skip
+    in_batches = f" in batches of {spec.batch_size}" if spec.batch_size else ""
+    return learned.with_history(f"learned by STDP on {order.size} recordings{in_batches}")
 
 
 def _order(n: int, spec: LearnSpec, seed: int) -> NDArray[np.int64]:

@@ -96,7 +96,7 @@ def stream(job: Job, threads: int) -> Prepared:
     channels = np.split(spikes.unit, np.searchsorted(spikes.step, np.arange(1, spikes.n_steps)))
 
     def run() -> Run:
-        live = engine.stream(network)  # type: ignore[attr-defined,unused-ignore]
+        live = engine.stream(network)
         counts, took_ns = np.zeros(job.n_neurons, np.int64), np.zeros(spikes.n_steps, np.int64)
         with Stopwatch() as watch:
             for t, now in enumerate(channels):

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hrsnn import engine
 from hrsnn._checks import did_you_mean, require
 from hrsnn.bench.measure import Failure, Row, Say, measure
 from hrsnn.bench.own import versions
@@ -126,8 +125,7 @@ def _steps(sizes: Sequence[tuple[int, int]], peers: Path | None) -> Iterator[Ste
             yield Step(workload, tuple(engines_for(workload, threads, peers)))
     for name in FILES:
         yield Step(Workload(name, n_neurons=5000, n_steps=1), (ours(),))
-    if hasattr(engine, "stream"):
-        yield Step(replace(W1, name="stream", n_steps=5_000), (ours(),))
+    yield Step(replace(W1, name="stream", n_steps=5_000), (ours(),))
     for name, at_most in FRESH.items():
         for learning in LEARNING:
             yield Step(replace(W1, name=name, n_steps=FIRST_STEPS, plastic=learning), (ours(),), rounds_at_most=at_most)

@@ -13,15 +13,16 @@ from numpy.typing import DTypeLike, NDArray
 
 from hrsnn._checks import check_all, require
 from hrsnn.engine import engines
-from hrsnn.engine.coefficients import Coefficients, coefficients
+from hrsnn.engine.coefficients import Coefficients, coefficients, filter_factor
 from hrsnn.engine.engines import Backend
-from hrsnn.engine.job import Job, state_shapes
+from hrsnn.engine.job import Job, copy_of, initial_state, state_shapes
 from hrsnn.engine.record import Record, Recording, State
 from hrsnn.engine.reference import Magnitudes
+from hrsnn.engine.streaming import Stream
 from hrsnn.network import Network, SynapseTable
 from hrsnn.spikes import Spikes
 
-__all__ = ["Record", "Recording", "State", "simulate", "simulate_stdp"]
+__all__ = ["Record", "Recording", "State", "Stream", "simulate", "simulate_stdp", "stream"]
 
 Progress = Callable[[int, NDArray[np.int64]], None]
 
@@ -43,7 +44,8 @@ def simulate(
     record     what to keep
     state      where each sample starts, one row per sample, as a run with `Record(state=True)` leaves it; None starts
                every sample from `v_init`, without currents
-    backend    "cpu", "reference", or "auto": "cpu" where numba can be imported, else "reference" with a warning
+    backend    "cpu", "reference", "torch" (the whole batch at once, on a GPU where torch finds one), or "auto": "cpu"
+               where numba can be imported, else "reference" with a warning
     dtype      float32 or float64, of all arithmetic
     n_threads  samples are spread over this many threads; the result does not depend on it
 
@@ -61,7 +63,7 @@ def simulate(
     c = _checked("simulate", network, spikes, record, dtype)
     require(n_threads >= 1, "simulate", "n_threads", "must be >= 1", n_threads)
     if state is not None:
-        _check_state(state, spikes.n_samples, c)
+        _check_state("simulate", state, spikes.n_samples, c)
     job = Job.of(c, spikes, record, state)
     engines.static("simulate", backend, job, _magnitudes(network, c), n_threads).run(range(spikes.n_samples))
     return job.results.recording()
@@ -91,8 +93,8 @@ def simulate_stdp(
     progress    called after each sample with its index and its spike counts, shape (N,), int64; what it raises ends
                 the run
 
-    Other arguments as in `simulate`. Returns the network with the new weights and the `Recording`. Raises `InputError`
-    as `simulate` does, and if a weight is beyond its `w_max`.
+    Other arguments as in `simulate`; "torch" needs a `batch_size`. Returns the network with the new weights and the
+    `Recording`. Raises `InputError` as `simulate` does, and if a weight is beyond its `w_max`.
 
     >>> from hrsnn.spec import NetworkSpec
     >>> from hrsnn.wiring import build
@@ -120,6 +122,41 @@ def simulate_stdp(
         weights = _learn_in_batches(frozen, weights, job, network.rule.normalise, batch_size, tell)
     recurrent = weights[0] * network.neurons.sign[network.recurrent.pre()] + 0.0  # + 0.0 turns -0.0 into 0.0
     return network.with_weights(recurrent, inputs=weights[1]), job.results.recording()
+
+
+def stream(
+    network: Network,
+    *,
+    state: State | None = None,
+    backend: Backend = "auto",
+    dtype: DTypeLike = np.float32,
+    tau_filter_ms: float = 30.0,
+) -> Stream:
+    """A `Stream`: `network` with fixed weights, to be fed step by step. It gives what `simulate` gives for one sample.
+
+    network        N neurons and n_inputs input channels
+    state          where it starts, one sample; None starts from `v_init`, without currents
+    backend        "cpu", "reference", or "auto", as in `simulate`; "cpu" compiles here, not at the first step
+    dtype          float32 or float64, of all arithmetic
+    tau_filter_ms  time constant of the filtered spike trains, as in `Record`
+
+    Raises `InputError` where options or shapes do not fit.
+
+    >>> from hrsnn.spec import NetworkSpec
+    >>> from hrsnn.wiring import build
+    >>> network = build(NetworkSpec(n_neurons=20, n_inputs=4), seed=0)
+    >>> live = stream(network, backend="reference")
+    >>> fired = live.step([2, 0])
+    >>> onward = stream(network, state=live.state, backend="reference")
+    """
+    _check_dtype("stream", dtype)
+    require(tau_filter_ms > 0, "stream", "tau_filter_ms", "must be > 0", tau_filter_ms)
+    c = coefficients(network, dtype)
+    if state is not None:
+        _check_state("stream", state, 1, c)
+    start = initial_state(c) if state is None else copy_of(state)
+    factor = filter_factor(network.dt_ms, tau_filter_ms, c.dtype)
+    return Stream(engines.stepper("stream", backend, c, _magnitudes(network, c), factor, start), network.n_inputs)
 
 
 def _learn_one_by_one(
@@ -168,8 +205,7 @@ def _teller(job: Job, progress: Progress | None) -> Callable[[int], None]:
 
 
 def _checked(owner: str, network: Network, spikes: Spikes, record: Record, dtype: DTypeLike) -> Coefficients:
-    known = np.dtype(dtype) in (np.float32, np.float64)
-    require(known, owner, "dtype", "must be float32 or float64", np.dtype(dtype).name)
+    _check_dtype(owner, dtype)
     rule = f"must have as many units as the network has input channels, {network.n_inputs}"
     require(spikes.n_units == network.n_inputs, owner, "spikes", rule, f"n_units = {spikes.n_units}")
     rule = f"must have the network's step of time, dt_ms = {network.dt_ms!r}"
@@ -180,12 +216,17 @@ def _checked(owner: str, network: Network, spikes: Spikes, record: Record, dtype
     return coefficients(network, dtype)
 
 
-def _check_state(state: State, n_samples: int, c: Coefficients) -> None:
+def _check_dtype(owner: str, dtype: DTypeLike) -> None:
+    known = np.dtype(dtype) in (np.float32, np.float64)
+    require(known, owner, "dtype", "must be float32 or float64", np.dtype(dtype).name)
+
+
+def _check_state(owner: str, state: State, n_samples: int, c: Coefficients) -> None:
     for name, shape in state_shapes(n_samples, c).items():
         found = np.shape(getattr(state, name))
-        require(found == shape, "simulate", f"state.{name}", f"must have shape {shape}", f"shape {found}")
+        require(found == shape, owner, f"state.{name}", f"must have shape {shape}", f"shape {found}")
     steps = np.ravel(state.refractory)
-    check_all("simulate", "state.refractory", "must be >= 0", steps, steps >= 0)
+    check_all(owner, "state.refractory", "must be >= 0", steps, steps >= 0)
 
 
 def _magnitudes(network: Network, c: Coefficients) -> Magnitudes:

@@ -3,21 +3,26 @@
 static    runs samples with fixed weights
 plastic   runs samples one after the other while weights change
 frozen    collects the changes that samples make under weights that stay: mini-batches
+
+and, behind `stream`, a stepper: one sample with fixed weights, step by step.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Literal, Protocol
+from dataclasses import fields
+from typing import Any, Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hrsnn._checks import require
 from hrsnn.engine import reference
 from hrsnn.engine.coefficients import Coefficients
-from hrsnn.engine.job import Job
-from hrsnn.engine.reference import Magnitudes
+from hrsnn.engine.job import Job, live_of
+from hrsnn.engine.record import Record, State
+from hrsnn.engine.reference import Drive, Magnitudes
 
 Backend = Literal["auto", "cpu", "reference", "torch"]
 
@@ -37,6 +42,18 @@ class Plastic(Protocol):
 
 class Frozen(Protocol):
     def changes(self, magnitudes: Magnitudes, samples: range) -> Iterator[Magnitudes]: ...
+
+
+class Stepper(Protocol):
+    """`step` gives the neurons that spike; None, and no step, if `channels` are not rising channels."""
+
+    def restart(self) -> None: ...
+
+    def step(self, channels: NDArray[np.integer[Any]]) -> NDArray[np.int32] | None: ...
+
+    def filtered(self) -> NDArray[Any]: ...
+
+    def state(self) -> State: ...
 
 
 def static(owner: str, backend: Backend, job: Job, magnitudes: Magnitudes, n_threads: int) -> Static:
@@ -76,6 +93,19 @@ def frozen(owner: str, backend: Backend, job: Job, magnitudes: Magnitudes, n_thr
             return batch_torch.Frozen(job)
         case _:
             return _Reference(job, magnitudes, plastic=True)
+
+
+def stepper(
+    owner: str, backend: Backend, c: Coefficients, magnitudes: Magnitudes, factor: Any, start: State
+) -> Stepper:  # fmt: skip
+    chosen = _chosen(owner, backend)
+    rule, remedy = "must not be torch", "one sample step by step is for the other engines"
+    require(chosen != "torch", owner, "backend", rule, backend, remedy=remedy)
+    if chosen == "cpu":
+        from hrsnn.engine.cpu.stepper import Stepper
+
+        return Stepper(c, magnitudes, factor, start)
+    return _ReferenceStepper(c, magnitudes, factor, start)
 
 
 _warned_about_numba = False
@@ -126,6 +156,35 @@ class _Reference:
 
     def normaliser(self) -> Callable[[], None]:
         return normaliser(self._job.c, self.magnitudes)
+
+
+class _ReferenceStepper:
+    """Every step is a sample of one step that goes on from the one before."""
+
+    _record = Record(spikes=True)
+
+    def __init__(self, c: Coefficients, magnitudes: Magnitudes, factor: Any, start: State) -> None:
+        self._c, self._magnitudes, self._factor, self._start = c, magnitudes, factor, start
+        self.restart()
+
+    def restart(self) -> None:
+        self._live = live_of(self._start, 0, self._c)
+
+    def step(self, channels: NDArray[np.integer[Any]]) -> NDArray[np.int32] | None:
+        unit = channels.astype(np.int64)
+        if (np.diff(unit, prepend=-1, append=self._c.inputs.n_pre) <= 0).any():
+            return None
+        drive = Drive(np.zeros(unit.size, np.int32), unit.astype(np.int32), 1)
+        return reference.run(
+            self._c, self._magnitudes, drive, self._live, self._record, self._factor, plastic=False
+        ).unit  # fmt: skip
+
+    def filtered(self) -> NDArray[Any]:
+        filtered: NDArray[Any] = self._live.filtered.copy()
+        return filtered
+
+    def state(self) -> State:
+        return State(**{f.name: getattr(self._live, f.name)[None].copy() for f in fields(State)})
 
 
 def normaliser(c: Coefficients, magnitudes: Magnitudes) -> Callable[[], None]:

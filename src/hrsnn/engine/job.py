@@ -36,9 +36,14 @@ class Job:
     def start(self, sample: int) -> Live:
         """A fresh copy of the state the sample starts from."""
         state, row = (initial_state(self.c), 0) if self.state is None else (self.state, sample)
-        rows = {f.name: getattr(state, f.name)[row] for f in fields(State)}
-        dtypes = {name: np.int32 if name == "refractory" else self.c.dtype for name in rows}
-        return Live(**{name: np.array(row, dtype=dtypes[name]) for name, row in rows.items()})
+        return live_of(state, row, self.c)
+
+
+def live_of(state: State, row: int, c: Coefficients) -> Live:
+    """A fresh copy of a row of a state, in the precision of the engine."""
+    rows = {f.name: getattr(state, f.name)[row] for f in fields(State)}
+    dtypes = {name: np.int32 if name == "refractory" else c.dtype for name in rows}
+    return Live(**{name: np.array(row, dtype=dtypes[name]) for name, row in rows.items()})
 
 
 def state_shapes(n_samples: int, c: Coefficients) -> dict[str, tuple[int, ...]]:
@@ -50,6 +55,10 @@ def state_shapes(n_samples: int, c: Coefficients) -> dict[str, tuple[int, ...]]:
 def empty_state(n_samples: int, c: Coefficients) -> State:
     shapes = state_shapes(n_samples, c)
     return State(**{n: np.zeros(s, dtype=np.int32 if n == "refractory" else c.dtype) for n, s in shapes.items()})
+
+
+def copy_of(state: State) -> State:
+    return State(**{f.name: np.array(getattr(state, f.name)) for f in fields(State)})
 
 
 def initial_state(c: Coefficients) -> State:

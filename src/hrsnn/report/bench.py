@@ -251,7 +251,7 @@ def _calls(measurements: Measurements) -> Table:
             Cell(f"{row.n_neurons:,}"),
             _with_range(row.wall_s, row.wall_s_range),
             Cell(quantity(row.user_s)),
-            Cell(", ".join(f"{name} {quantity(value)}" for name, value in row.more.items())),
+            Cell(row.more_text),
         )
         for row in measurements.rows
         if row.workload in CALLS

@@ -109,6 +109,11 @@ class Measured:
         """Mean firing rate."""
         return None if self.spikes is None else self.spikes / self.n_neurons / self.simulated_s
 
+    @property
+    def more_text(self) -> str:
+        """What this workload tells besides."""
+        return ", ".join(f"{name} {quantity(value)}" for name, value in self.more.items())
+
 
 @dataclass(frozen=True, slots=True)
 class Measurements:

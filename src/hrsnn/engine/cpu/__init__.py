@@ -9,6 +9,8 @@ the loop over time. No fast-math, no fused multiply-add: the operations and thei
     plasticity  STDP by deferred rows
     normalise   normalisation after a sample
     loop        samples and time
+    frames      states, as the kernels read and write them
+    stepper     one sample, step by step, from Python
     compiled    specialisation and cache
 """
 
@@ -25,8 +27,8 @@ from numpy.typing import NDArray
 from hrsnn.engine.coefficients import Coefficients, SynapseCoefficients
 from hrsnn.engine.cpu import loop, normalise, parts
 from hrsnn.engine.cpu.compiled import bind
+from hrsnn.engine.cpu.frames import frame_of, write_state
 from hrsnn.engine.job import Job, empty_state, initial_state
-from hrsnn.engine.record import State
 from hrsnn.engine.reference import Magnitudes
 
 _LOG_CHUNK = 1 << 16  # spikes logged between two returns to Python
@@ -69,7 +71,9 @@ class Plastic:
         fixed, self._plastic = [], []
         for table, m, learns in zip(_tables(c), magnitudes, self._learns, strict=True):
             none = parts.without_synapses(table)
-            fixed.append(parts.rows(c, none, m[:0]) if learns else parts.rows(c, table, m))
+            rows = parts.rows(c, none, m[:0]) if learns else parts.rows(c, table, m)
+            # A copy can be written to, whatever it was made from; numba would compile for either kind of array.
+            fixed.append(rows._replace(ptr=rows.ptr.copy()))
             of_kind = parts.shares_traces(table) if learns else all(shared)  # no kernel for a kind that does not occur
             here, there = (table, m) if learns else (none, m[:0])
             self._plastic.append(parts.PlasticTable(c, here, there, shared_traces=of_kind, frozen=frozen))
@@ -151,8 +155,8 @@ class _Frames:
 
     def __init__(self, job: Job) -> None:
         c, state = job.c, job.results.state
-        self.start = _frame(initial_state(c) if job.state is None else job.state, c)
-        self.end = _frame(empty_state(0, c) if state is None else state, c)
+        self.start = frame_of(initial_state(c) if job.state is None else job.state, c)
+        self.end = frame_of(empty_state(0, c) if state is None else state, c)
         self.refractory = bool(c.neurons.n_ref.any() or self.start.refractory.any())
 
 
@@ -197,7 +201,7 @@ class _Loop:
             place.n_logged[0] = 0
         self._log.hand_over(self._job, samples)
         if self._job.results.state is not None:
-            _to_state(self._frames.end, self._job.results.state, samples, self._job.c)
+            write_state(self._frames.end, self._job.results.state, samples, self._job.c)
 
 
 class _Log:
@@ -224,33 +228,3 @@ class _Log:
 
 def _tables(c: Coefficients) -> tuple[SynapseCoefficients, SynapseCoefficients]:
     return c.recurrent, c.inputs
-
-
-def _frame(state: State, c: Coefficients) -> loop.Frame:
-    """A state as the kernels read it: rows of currents, then of arrivals under way."""
-
-    def joined(current: NDArray[Any], pending: NDArray[Any]) -> NDArray[Any]:
-        rows = np.zeros((len(current), c.n_pending + 1, parts.stride(c)), c.dtype)
-        rows[:, 0, : c.n_neurons], rows[:, 1:, : c.n_neurons] = current, pending
-        return rows.reshape(len(current), (c.n_pending + 1) * parts.stride(c))
-
-    return loop.Frame(
-        np.asarray(state.v, c.dtype),
-        joined(state.current_exc, state.pending_exc),
-        joined(state.current_inh, state.pending_inh),
-        np.asarray(state.refractory, np.int32),
-        np.asarray(state.filtered, c.dtype),
-    )
-
-
-def _to_state(frame: loop.Frame, state: State, samples: range, c: Coefficients) -> None:
-    """The state that the kernels left for `samples`."""
-    rows = slice(samples.start, samples.stop)
-    for name in ("v", "refractory", "filtered"):
-        getattr(state, name)[rows] = getattr(frame, name)[rows]
-    for joined, current, pending in (
-        (frame.exc, state.current_exc, state.pending_exc),
-        (frame.inh, state.current_inh, state.pending_inh),
-    ):
-        both = joined[rows].reshape(len(samples), c.n_pending + 1, parts.stride(c))[:, :, : c.n_neurons]
-        current[rows], pending[rows] = both[:, 0], both[:, 1:]

@@ -31,7 +31,7 @@ _SOURCES = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(Path(__f
 _kernels: dict[str, Kernel] = {}
 
 
-def bind(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[..., Any]:
+def bind(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Kernel:
     """`function` compiled for arguments of the types of these; nothing is compiled or read before the first call."""
     typeof: Callable[[Any], Any] = numba.typeof
     signature = str([typeof(argument) for argument in arguments])
@@ -59,6 +59,15 @@ class Kernel:
                 if self._compiled is None:
                     return self._first_call(arguments)
         return self._compiled(*arguments)
+
+    def entry(self, *arguments: Any) -> Callable[..., Any]:
+        """The compiled code itself, after a first call with `arguments`; for arguments of the same types and no others.
+
+        Numba's own call looks at the type of every argument each time, which takes longer than one step of a network.
+        """
+        self(*arguments)
+        found = list(getattr(self._compiled, "overloads", {}).values())
+        return found[0].entry_point if len(found) == 1 else self
 
     def _first_call(self, arguments: tuple[Any, ...]) -> Any:
         """Reading or writing the cache comes before the kernel runs, so when it fails for whatever reason nothing has

@@ -1,0 +1,83 @@
+"""A network that is fed step by step, for sensors that never end; made by `hrsnn.stream`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hrsnn._checks import check_column, require
+from hrsnn.engine.engines import Stepper
+from hrsnn.engine.record import State
+
+
+class Stream:
+    """One sample of a network with fixed weights, as long as wanted, in constant memory.
+
+    Spikes and state are those of `simulate`, bit for bit. Not for several threads at once.
+
+    >>> import hrsnn
+    >>> network = hrsnn.build(hrsnn.NetworkSpec(n_neurons=20, n_inputs=4), seed=0)
+    >>> stream = hrsnn.stream(network, backend="reference")
+    >>> for channels in ([0, 3], [], [2]):
+    ...     fired = stream.step(channels)
+    >>> fired.dtype, stream.n_steps, stream.filtered.shape
+    (dtype('int32'), 3, (20,))
+    """
+
+    __slots__ = ("_engine", "_n_inputs", "_n_steps")
+
+    def __init__(self, engine: Stepper, n_inputs: int) -> None:
+        self._engine, self._n_inputs, self._n_steps = engine, n_inputs, 0
+
+    def step(self, channels: ArrayLike) -> NDArray[np.int32]:
+        """Go on by one step of time, `network.dt_ms`; the neurons that spike in it, rising, a new array.
+
+        channels  indices of the input channels that spike in this step; in any order, those given twice count once
+
+        Raises `InputError`, and makes no step, unless these are whole numbers, 0 <= channel < n_inputs.
+        """
+        given = np.asarray(channels)
+        if given.dtype.kind not in "iu" or given.ndim != 1 or given.size > self._n_inputs:
+            given = self._rising(given)
+        fired = self._engine.step(given)
+        if fired is None:  # looked for by the engine, since looking here would take longer than the step
+            fired = self._engine.step(self._rising(given))
+            assert fired is not None
+        self._n_steps += 1
+        return fired
+
+    def _rising(self, channels: NDArray[Any]) -> NDArray[np.integer[Any]]:
+        if channels.dtype.kind in "iu" and channels.ndim == 1:
+            rising = np.unique(channels)
+            if rising[0] >= 0 and rising[-1] < self._n_inputs:
+                return rising
+        return np.unique(self._checked(channels))
+
+    def _checked(self, channels: NDArray[Any]) -> NDArray[np.int64]:
+        rule, remedy = "must be indices of channels", "np.flatnonzero makes them of a mask"
+        require(channels.dtype != np.bool_, "Stream.step", "channels", rule, "a mask", remedy=remedy)
+        return check_column(
+            "Stream.step", "channels", channels, dtype=np.int64, at_least=0, at_most=self._n_inputs - 1
+        )  # fmt: skip
+
+    @property
+    def n_steps(self) -> int:
+        """Steps since the start or the last `reset`."""
+        return self._n_steps
+
+    @property
+    def filtered(self) -> NDArray[Any]:
+        """The filtered spike trains after the last step (`Record.filtered_every`), shape (N,), a copy."""
+        return self._engine.filtered()
+
+    @property
+    def state(self) -> State:
+        """All there is to go on from, a copy: a `State` of one sample for `simulate(..., state=)` or another stream."""
+        return self._engine.state()
+
+    def reset(self) -> None:
+        """Back to where the stream started."""
+        self._engine.restart()
+        self._n_steps = 0
