@@ -120,21 +120,26 @@ def _compile_power_of_two(exponent: Any) -> Callable[[Any], Any]:
     return single if exponent == types.float32 else double
 
 
-def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
-    """Ask for the cache line of `array[index]`, one-dimensional; compiled code only, never an error."""
+def _prefetch_to(locality: int) -> Any:
+    """A function (array, index) for compiled code: ask for the cache line of `array[index]`, never an error."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        address = builder.bitcast(builder.gep(data, [arguments[1]]), cgutils.voidptr_t)
-        flag = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [address.type, flag, flag, flag])
-        insert: Callable[..., Any] = cgutils.get_or_insert_function
-        llvm_prefetch = insert(builder.module, kind, "llvm.prefetch.p0")
-        to_read, keep_long, data_cache = flag(0), flag(3), flag(1)
-        builder.call(llvm_prefetch, [address, to_read, keep_long, data_cache])
-        return context.get_dummy_value()
+    def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+            address = builder.bitcast(builder.gep(data, [arguments[1]]), cgutils.voidptr_t)
+            flag = ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [address.type, flag, flag, flag])
+            insert: Callable[..., Any] = cgutils.get_or_insert_function
+            to_read, data_cache = flag(0), flag(1)
+            builder.call(
+                insert(builder.module, kind, "llvm.prefetch.p0"), [address, to_read, flag(locality), data_cache]
+            )  # fmt: skip
+            return context.get_dummy_value()
 
-    return types.void(array, index), generate
+        return types.void(array, index), generate
+
+    return intrinsic(prefetch)
 
 
-prefetch: Any = intrinsic(_prefetch)
+prefetch = _prefetch_to(3)  # into the first cache
+prefetch_behind = _prefetch_to(2)  # into the second: a row of a large table would push the present one out of the first

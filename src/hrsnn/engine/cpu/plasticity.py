@@ -17,12 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from hrsnn.engine.cpu.compiled import inlined, jit, power_of_two, prefetch
+from hrsnn.engine.cpu.compiled import inlined, jit, power_of_two, prefetch, prefetch_behind
 from hrsnn.engine.cpu.parts import HISTORY, LANES
 
 _L = np.uint64(LANES)
 _SHIFT = np.uint64(LANES.bit_length() - 1)
 _HISTORY = np.uint64(HISTORY)
+
+_LINE = np.uint64(16)  # entries between two requests for memory: a cache line of single precision
+_FAR = 1 << 21  # entries of a table that lies behind the second cache: 8 MB
 
 # Offsets of the fields in a tile.
 _W_MAX, _A_PLUS, _A_MINUS = (np.uint64(n * LANES) for n in range(1, 4))
@@ -247,11 +250,14 @@ def _look_up_traces(post: Any, shared: Any, s: Any, rule: Any, t: Any) -> None:
 
 @inlined
 def _ask_for(y: Any, unit: int, tile: Any) -> None:
-    line = np.uint64(16)
     begin, end = np.uint64(y.ptr[unit]), np.uint64(y.ptr[unit + 1])
-    for k in range(begin * tile, end * tile, line):
-        prefetch(y.data, k)
-    for k in range(begin * _L, end * _L, line + line):
+    if y.data.size > _FAR:
+        for k in range(begin * tile, end * tile, _LINE):
+            prefetch_behind(y.data, k)
+    else:
+        for k in range(begin * tile, end * tile, _LINE):
+            prefetch(y.data, k)
+    for k in range(begin * _L, end * _L, _LINE + _LINE):
         prefetch(y.post, k)
 
 
