@@ -16,10 +16,11 @@ the loop over time. No fast-math, no fused multiply-add: the operations and thei
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,9 @@ from hrsnn.engine.cpu.compiled import bind
 from hrsnn.engine.cpu.frames import frame_of, write_state
 from hrsnn.engine.job import Job, empty_state, initial_state
 from hrsnn.engine.reference import Magnitudes
+
+_Work = TypeVar("_Work")
+_Done = TypeVar("_Done")
 
 _LOG_CHUNK = 1 << 16  # spikes logged between two returns to Python
 _SAMPLES = 32  # samples between two returns to Python, where an interrupt is heard
@@ -45,16 +49,9 @@ class Static:
     def run(self, samples: range) -> None:
         size = max(1, min(_SAMPLES, len(samples) // (4 * self._n_threads)))
         chunks = [samples[first : first + size] for first in range(0, len(samples), size)]
-        if self._n_threads == 1:
-            self._run(chunks)
-        else:
-            with ThreadPoolExecutor(self._n_threads) as pool:
-                list(pool.map(self._run, ([chunk] for chunk in chunks)))
-
-    def _run(self, chunks: list[range]) -> None:
-        run = _Loop(self._job, self._frames, self._fixed)
-        for chunk in chunks:
-            run(chunk)
+        loops = [_Loop(self._job, self._frames, self._fixed) for _ in range(self._n_threads)]
+        for _ in _spread(loops, chunks):
+            pass
 
 
 class Plastic:
@@ -125,26 +122,31 @@ class Frozen:
     """Collects the changes of single samples, on several threads (mini-batches)."""
 
     def __init__(self, job: Job, magnitudes: Magnitudes, n_threads: int) -> None:
-        self._n_threads = n_threads
-        self._idle: SimpleQueue[Plastic] = SimpleQueue()
-        for _ in range(n_threads):
-            self._idle.put(Plastic(job, magnitudes, frozen=True))
+        self._engines = [Plastic(job, magnitudes, frozen=True) for _ in range(n_threads)]
 
     def changes(self, magnitudes: Magnitudes, samples: range) -> Iterator[Magnitudes]:
         """One pair of arrays per sample, in order."""
+        return _spread([partial(engine.changes, magnitudes) for engine in self._engines], samples)
 
-        def of(sample: int) -> Magnitudes:
-            engine = self._idle.get()
-            try:
-                return engine.changes(magnitudes, sample)
-            finally:
-                self._idle.put(engine)
 
-        if self._n_threads == 1:
-            yield from map(of, samples)
-        else:
-            with ThreadPoolExecutor(self._n_threads) as pool:
-                yield from pool.map(of, samples)
+def _spread(workers: Sequence[Callable[[_Work], _Done]], work: Iterable[_Work]) -> Iterator[_Done]:
+    """What `workers` make of `work`, in its order; each worker in one thread at a time."""
+    idle: SimpleQueue[Callable[[_Work], _Done]] = SimpleQueue()
+    for worker in workers:
+        idle.put(worker)
+
+    def done(piece: _Work) -> _Done:
+        worker = idle.get()
+        try:
+            return worker(piece)
+        finally:
+            idle.put(worker)
+
+    if len(workers) == 1:
+        yield from map(done, work)
+    else:
+        with ThreadPoolExecutor(len(workers)) as pool:
+            yield from pool.map(done, work)
 
 
 # -- the loop, from Python -------------------------------------------------------------------------------------------
