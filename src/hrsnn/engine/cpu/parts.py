@@ -96,10 +96,13 @@ class Tiles(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """`keep` is 1 when a spike adds to a trace, 0 when it replaces it; `soft_bound` is None without soft bounds;
-    `frozen` is True when changes are collected and weights stay, else None."""
+    """`keep` is 1 when a spike adds to a trace, 0 when it replaces it; `linear` is True with soft bounds of exponent 1,
+    `soft_bound` is any other exponent, both are None without soft bounds; `frozen` is True when changes are
+    collected and weights stay, else None.
+    """
 
     keep: Any
+    linear: Any
     soft_bound: Any
     frozen: Any
     lowest: Any
@@ -234,7 +237,8 @@ def learning(c: Coefficients, tables: Iterable[SynapseCoefficients], *, frozen: 
     return Learning(
         Rule(
             keep=c.dtype.type(not c.nearest),
-            soft_bound=c.soft_bound or None,
+            linear=True if c.soft_bound == 1 else None,
+            soft_bound=c.soft_bound if c.soft_bound not in (0, 1) else None,
             frozen=True if frozen else None,
             lowest=c.exp2.lowest,
             polynomial=c.exp2.polynomial,

@@ -56,17 +56,17 @@ def decay(n_steps: Any, rate: Any, rule: Any) -> Any:
 
 
 @inlined
-def _changed(d: Any, k: Any, up: Any, down: Any, tile: Any, soft_bound: Any, frozen: Any) -> Any:
+def _changed(d: Any, k: Any, up: Any, down: Any, tile: Any, linear: Any, soft_bound: Any, frozen: Any) -> Any:
     """The weight at `k` after the change, clipped; frozen: the sum of changes."""
     m, w_max = d[k], d[k + _W_MAX]
+    if linear is not None:  # apart from other exponents, whose powers cannot be computed in vectors
+        share = m / w_max if w_max > 0 else type(m)(0)
+        up *= type(m)(1) - share
+        down *= share
     if soft_bound is not None:
         share = m / w_max if w_max > 0 else type(m)(0)
-        if soft_bound == 1:
-            up *= type(m)(1) - share
-            down *= share
-        else:
-            up *= type(m)(math.pow(type(m)(1) - share, soft_bound))
-            down *= type(m)(math.pow(share, soft_bound))
+        up *= type(m)(math.pow(type(m)(1) - share, soft_bound))
+        down *= type(m)(math.pow(share, soft_bound))
     if frozen is None:
         return min(max(m + (up - down), type(m)(0)), w_max)
     return d[k + tile - _L] + (up - down)
@@ -163,7 +163,7 @@ def _replay_earlier(d: Any, n: Any, unit: int, last: Any, shared: Any, s: Any, r
         x = (d[k + _X] if shared is None else shared.x[unit]) * s.decays[q]
         up, none = d[k + _A_PLUS] * x, type(x)(0)
         to = _place_of_change(k, tile, rule.frozen)
-        d[to] = _changed(d, k, up, none, tile, rule.soft_bound, rule.frozen)
+        d[to] = _changed(d, k, up, none, tile, rule.linear, rule.soft_bound, rule.frozen)
         if shared is None:
             d[k + _Y] = rule.keep * (d[k + _Y] * s.decays[q + _L]) + type(x)(1)
 
@@ -193,7 +193,7 @@ def _replay_last(d: Any, n_tiles: Any, unit: int, seen: Any, last: Any, shared: 
                 x = shared.x[unit] * decay(np.int32(step - last), shared.rate_plus, rule)
             up, none = d[k + _A_PLUS] * x, type(x)(0)
             to = _place_of_change(k, tile, rule.frozen)
-            d[to] = _changed(d, k, up, none, tile, rule.soft_bound, rule.frozen) if is_new else d[to]
+            d[to] = _changed(d, k, up, none, tile, rule.linear, rule.soft_bound, rule.frozen) if is_new else d[to]
 
 
 @inlined
@@ -233,7 +233,7 @@ def _apply_step(d: Any, n_tiles: Any, unit: int, last: Any, shared: Any, s: Any,
             up = d[k + _A_PLUS] * x if is_now else type(x)(0)
             down = d[k + _A_MINUS] * y
             to = _place_of_change(k, tile, rule.frozen)
-            d[to] = _changed(d, k, up, down, tile, rule.soft_bound, rule.frozen)
+            d[to] = _changed(d, k, up, down, tile, rule.linear, rule.soft_bound, rule.frozen)
             if shared is None:
                 d[k + _Y] = rule.keep * y + type(x)(1) if is_now else d[k + _Y]
 
