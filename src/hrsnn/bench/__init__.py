@@ -16,17 +16,18 @@ all the same. The limit is `limit.scatter` at the same size in the same round. W
 to the suite.
 """
 
-from hrsnn.bench.measure import Failure, Row, measure
+from hrsnn.bench.measure import Failure, measure
 from hrsnn.bench.simulators import PEERS, Engine, peer_folder, peers_in
 from hrsnn.bench.suite import NAMES, Step, plan, run_suite
 from hrsnn.bench.workloads import Workload, arrays_of, network_of, spikes_of
+from hrsnn.report.speed import Measured
 
 __all__ = [
     "NAMES",
     "PEERS",
     "Engine",
     "Failure",
-    "Row",
+    "Measured",
     "Step",
     "Workload",
     "arrays_of",

@@ -1,76 +1,23 @@
-"""One workload measured on several engines, in rounds; one `Row` for each."""
+"""One workload measured on several engines, in rounds; one `Measured` for each."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, median
-from typing import Any
 
 import numpy as np
 
 from hrsnn._checks import RunError
 from hrsnn.bench.process import Answer, Process
-from hrsnn.bench.simulators import LIMIT, OURS, Engine
-from hrsnn.bench.workloads import Plastic, Workload, arrays_of
+from hrsnn.bench.simulators import LIMIT, Engine
+from hrsnn.bench.workloads import Workload, arrays_of
+from hrsnn.report.speed import OURS, Measured, Range
 
 Say = Callable[[str], None]
-Range = tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What one engine did with one workload: medians over the rounds, ranges are (smallest, largest).
-
-    events, plastic_events   deliveries over recurrent and input synapses in one run, and those of them over synapses
-                             that learn
-    user_s, wall_s           of one run; user is CPU time of all threads in user mode
-    compile_s                to build the network and make code for it, before the first run; imports not included
-    peak_mb                  the most memory the process has held, in 1e6 bytes; more where it compiled code first
-    events_per_s             per user second
-    ratio_to_limit           its events per second over those of the scatter-add of the same round
-    hrsnn_ratio              events per second of hrsnn on one thread over its own, of the same round
-    load                     mean number of processes that wanted to run (load average of one minute)
-    more                     what this workload tells besides
-
-    None is unknown, or does not apply.
-    """
-
-    workload: str
-    engine: str
-    n_neurons: int
-    synapses_per_neuron: int
-    threads: int
-    plastic: Plastic
-    input_rate_hz: float
-    n_samples: int
-    n_steps: int
-    rounds: int
-    events: int | None
-    plastic_events: int | None
-    spikes: int | None
-    user_s: float
-    user_s_range: Range
-    wall_s: float
-    wall_s_range: Range
-    compile_s: float
-    peak_mb: float | None
-    events_per_s: float | None
-    events_per_s_range: Range | None
-    ratio_to_limit: float | None
-    hrsnn_ratio: float | None
-    hrsnn_ratio_range: Range | None
-    load: float | None
-    note: str
-    versions: dict[str, str]
-    more: dict[str, float]
-
-    def as_json(self) -> dict[str, Any]:
-        """The row as plain JSON values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +41,7 @@ class _Entrant:
 
 def measure(
     workload: Workload, engines: Iterable[Engine], *, rounds: int = 5, say: Say = lambda _: None
-) -> tuple[list[Row], list[Failure]]:
+) -> tuple[list[Measured], list[Failure]]:
     """Start every engine, let each run once per round, one after the other, and sum up.
 
     Rounds alternate, so that a change of the machine's speed meets all engines alike; ratios are formed within a round.
@@ -138,7 +85,7 @@ def _file_of(workload: Workload, folder: Path) -> Path:
     return path
 
 
-def _row(entrant: _Entrant, entrants: Sequence[_Entrant]) -> Row:
+def _row(entrant: _Entrant, entrants: Sequence[_Entrant]) -> Measured:
     engine, workload, answers = entrant.engine, entrant.workload, entrant.answers
     single = {e.engine.name: e.answers for e in reversed(entrants) if e.engine.threads == 1}
     speeds = [answer.events_per_s for answer in answers]
@@ -146,7 +93,7 @@ def _row(entrant: _Entrant, entrants: Sequence[_Entrant]) -> Row:
     over_peer = [] if engine.name in (OURS, LIMIT) else _ratios([a.events_per_s for a in single.get(OURS, ())], speeds)
     known_speeds = [speed for speed in speeds if speed is not None]
     user_s, wall_s = [a.user_s for a in answers], [a.wall_s for a in answers]
-    return Row(
+    return Measured(
         workload=workload.name,
         engine=engine.name,
         n_neurons=workload.n_neurons,

@@ -15,9 +15,9 @@ from pathlib import Path
 import hrsnn
 from hrsnn._checks import require
 from hrsnn.bench.workloads import Plastic, Workload
+from hrsnn.report.speed import OURS
 
 LIMIT = "scatter-limit"
-OURS = "hrsnn"
 PEERS_VARIABLE = "HRSNN_PEERS"
 
 

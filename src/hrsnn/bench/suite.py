@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from hrsnn._checks import did_you_mean, require
-from hrsnn.bench.measure import Failure, Row, Say, measure
+from hrsnn.bench.measure import Failure, Say, measure
 from hrsnn.bench.own import versions
 from hrsnn.bench.simulators import Engine, engines_for, limit, ours
 from hrsnn.bench.workloads import Plastic, Workload
-
-SCHEMA = "hrsnn.bench/1"
+from hrsnn.report.speed import SCHEMA, Measured
 
 W1 = Workload("W1")
 SIMULATIONS = {
@@ -83,7 +82,7 @@ def run_suite(steps: Sequence[Step], *, rounds: int = 5, say: Say = lambda _: No
     Raises `InputError` for fewer rounds than one, `RunError` when hrsnn itself fails.
     """
     require(rounds >= 1, "hrsnn bench", "--rounds", "must be >= 1", rounds)
-    rows: list[Row] = []
+    rows: list[Measured] = []
     failures: list[Failure] = []
     for step in steps:
         at_most = rounds if step.rounds_at_most is None else min(rounds, step.rounds_at_most)
@@ -96,7 +95,7 @@ def run_suite(steps: Sequence[Step], *, rounds: int = 5, say: Say = lambda _: No
         "rounds": rounds,
         "machine": machine(),
         "versions": versions(),
-        "rows": [row.as_json() for row in rows],
+        "rows": [asdict(row) for row in rows],
         "failures": [asdict(failure) for failure in failures],
     }
 

@@ -1,4 +1,4 @@
-"""The document of `hrsnn bench` read back, and what it says in sentences; used by the page and the command line."""
+"""The document of `hrsnn bench`: its rows, as they are measured and read back, and what they say in sentences."""
 
 from __future__ import annotations
 
@@ -56,7 +56,21 @@ GROWTH = {
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One row, as `hrsnn.bench.measure.Row` writes it; what is not known is None."""
+    """What one engine did with one workload: medians over the rounds, ranges are (smallest, largest).
+
+    events, plastic_events   deliveries over recurrent and input synapses in one run, and those of them over synapses
+                             that learn
+    user_s, wall_s           of one run; user is CPU time of all threads in user mode
+    compile_s                to build the network and make code for it, before the first run; imports not included
+    peak_mb                  the most memory the process has held, in 1e6 bytes; more where it compiled code first
+    events_per_s             per user second
+    ratio_to_limit           its events per second over those of the scatter-add of the same round
+    hrsnn_ratio              events per second of hrsnn on one thread over its own, of the same round
+    load                     mean number of processes that wanted to run (load average of one minute)
+    more                     what this workload tells besides
+
+    None is unknown, or does not apply.
+    """
 
     workload: str
     engine: str
@@ -64,10 +78,13 @@ class Measured:
     synapses_per_neuron: int
     threads: int
     plastic: str
+    input_rate_hz: float
     n_samples: int
     n_steps: int
-    spikes: int | None
+    rounds: int
     events: int | None
+    plastic_events: int | None
+    spikes: int | None
     user_s: float
     user_s_range: Range
     wall_s: float
