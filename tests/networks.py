@@ -6,10 +6,27 @@ from collections.abc import Collection
 from typing import Any
 
 import numpy as np
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from hrsnn.network import Network, NeuronTable, StdpRule, SynapseTable
 from hrsnn.spikes import Spikes
+
+DTYPES = [np.float32, np.float64]
+
+
+def examples(n: int) -> Any:
+    """`n` examples of hypothesis, the same in every run, whatever time they take."""
+    return settings(
+        max_examples=n, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
+
+
+def same_bits(a: Any, b: Any) -> bool:
+    """Whether two arrays have the same type, shape and bits; None is the same as None alone."""
+    if a is None or b is None:
+        return a is b
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
 def neuron_table(n: int, **columns: Any) -> NeuronTable:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hrsnn._checks import InputError, MissingExtraError
@@ -21,17 +21,7 @@ from hrsnn.engine.coefficients import Coefficients, coefficients, filter_factor
 from hrsnn.engine.reference import Drive, Live
 from hrsnn.network import Network, StdpRule
 from hrsnn.spikes import Spikes
-from networks import networks_with_spikes, random_network, random_spikes
-
-DTYPES = [np.float32, np.float64]
-
-
-def examples(n: int) -> Any:
-    """`n` examples, the same in every run."""
-    return settings(
-        max_examples=n, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-    )
-
+from networks import DTYPES, examples, networks_with_spikes, random_network, random_spikes, same_bits
 
 # -- against the judge -------------------------------------------------------------------------------------------------
 
@@ -79,12 +69,6 @@ def check(network: Network, spikes: Spikes, dtype: type, device: str, learns: bo
 def assert_same(a: Any, b: Any) -> None:
     for f in fields(a):
         assert same_bits(getattr(a, f.name), getattr(b, f.name)), f.name
-
-
-def same_bits(a: Any, b: Any) -> bool:
-    if a is None or b is None:
-        return a is b
-    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
 # -- in plain torch --------------------------------------------------------------------------------------------------

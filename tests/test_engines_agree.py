@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hrsnn.engine import Record, Recording, State, simulate, simulate_stdp
 from hrsnn.engine.cpu.parts import HISTORY
 from hrsnn.network import Network, StdpRule, SynapseTable
 from hrsnn.spikes import Spikes
-from networks import networks_with_spikes, neuron_table, random_spikes, synapse_table
+from networks import examples, networks_with_spikes, neuron_table, random_spikes, same_bits, synapse_table
 
 ENGINES = ("reference", "cpu")
 TABLES = ("recurrent", "inputs")
@@ -42,22 +42,9 @@ def everything(spikes: Spikes) -> Record:
 def assert_same(a: Recording, b: Recording) -> None:
     np.testing.assert_array_equal(a.counts, b.counts)
     assert a.spikes == b.spikes
-    assert a.filtered is not None
-    assert b.filtered is not None
     assert same_bits(a.filtered, b.filtered)
     for f in fields(State):
         assert same_bits(getattr(a.state, f.name), getattr(b.state, f.name)), f.name
-
-
-def same_bits(a: Any, b: Any) -> bool:
-    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
-
-
-def examples(n: int) -> Any:
-    """`n` examples, the same in every run."""
-    return settings(
-        max_examples=n, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-    )
 
 
 # dtype, synapse, longest delay, what is zero: every pair of choices occurs

@@ -8,24 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hrsnn._checks import InputError
 from hrsnn.engine import Record, Recording, State, Stream, simulate, stream
 from hrsnn.network import Network
 from hrsnn.spikes import Spikes
-from networks import networks_with_spikes, random_network, random_spikes
+from networks import DTYPES, examples, networks_with_spikes, random_network, random_spikes, same_bits
 
-DTYPES = [np.float32, np.float64]
 BACKENDS: list[Any] = ["cpu", "reference"]
-
-
-def examples(n: int) -> Any:
-    """`n` examples, the same in every run."""
-    return settings(
-        max_examples=n, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-    )
 
 
 def channels_of(spikes: Spikes, sample: int) -> list[Any]:
@@ -56,10 +48,7 @@ def row_of(state: State | None, sample: int) -> State:
 
 def assert_same_state(a: State | None, b: State | None) -> None:
     for f in fields(State):
-        x, y = getattr(a, f.name), getattr(b, f.name)
-        assert x.dtype == y.dtype, f.name
-        assert x.shape == y.shape, f.name
-        assert x.tobytes() == y.tobytes(), f.name
+        assert same_bits(getattr(a, f.name), getattr(b, f.name)), f.name
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

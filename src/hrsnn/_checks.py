@@ -72,22 +72,31 @@ def check_column(
     if length is not None:
         require(array.size == length, owner, name, f"must have length {length}", f"length {array.size}")
     require(array.dtype.kind in "biuf", owner, name, "must be real numbers", f"dtype {array.dtype}")
-    check_all(owner, name, "must be finite", array, np.isfinite(array))
+    # A column in order is told by its extremes, NaN where there is one; the offender is looked for in the others.
+    low, high = _extremes(array)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        check_all(owner, name, "must be finite", array, np.isfinite(array))
     # Only an array that nobody can write to, itself or through what it is a view of, is taken without a copy.
     may_change = array.flags.writeable or not array.flags.owndata
     with np.errstate(invalid="ignore", over="ignore"):  # what does not fit is told below
         column: NDArray[Any] = np.ascontiguousarray(array.astype(dtype, copy=may_change))
-    fits = column == array if np.issubdtype(dtype, np.integer) else np.isfinite(column)
-    what = "whole numbers that fit" if np.issubdtype(dtype, np.integer) else "numbers that fit"
-    check_all(owner, name, f"must be {what} {np.dtype(dtype).name}", array, fits)
-    if above is not None:
+    if column.dtype != array.dtype:
+        fits = column == array if np.issubdtype(dtype, np.integer) else np.isfinite(column)
+        what = "whole numbers that fit" if np.issubdtype(dtype, np.integer) else "numbers that fit"
+        check_all(owner, name, f"must be {what} {np.dtype(dtype).name}", array, fits)
+    low, high = _extremes(column)
+    if above is not None and not low > above:
         check_all(owner, name, f"must be > {above:g}", array, column > above)
-    if at_least is not None:
+    if at_least is not None and low < at_least:
         check_all(owner, name, f"must be >= {at_least:g}", array, column >= at_least)
-    if at_most is not None:
+    if at_most is not None and high > at_most:
         check_all(owner, name, f"must be <= {at_most:g}", array, column <= at_most)
     column.flags.writeable = False
     return column
+
+
+def _extremes(values: NDArray[Any]) -> tuple[Any, Any]:
+    return (values.min(), values.max()) if values.size else (np.nan, np.nan)
 
 
 def check_all(owner: str, name: str, rule: str, values: NDArray[Any], ok: NDArray[np.bool_]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from copy import copy, deepcopy
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
@@ -186,6 +187,13 @@ class SynapseTable:
         """Presynaptic unit of every synapse, shape `(n_synapses,)`."""
         return np.repeat(np.arange(self.n_pre, dtype=np.int32), self.out_degree)
 
+    def with_weight(self, weight: ArrayLike) -> SynapseTable:
+        """The table with other signed weights."""
+        table = copy(self)
+        column = check_column("SynapseTable", "weight", weight, dtype=np.float32, length=len(self))
+        object.__setattr__(table, "weight", column)
+        return table
+
     def select(self, keep: NDArray[np.bool_]) -> SynapseTable:
         """The synapses where `keep` is true; `n_pre` stays."""
         kept_before = np.concatenate([[0], np.cumsum(keep)])
@@ -223,19 +231,19 @@ class Network:
         require(self.synapse in known, "Network", "synapse", f"must be one of {', '.join(known)}", self.synapse)
         require(self.recurrent.n_pre == n, "Network", "recurrent", f"must have {n} rows", self.recurrent.n_pre)
         require(self.inputs.n_pre >= 1, "Network", "inputs", "must have at least one channel", self.inputs.n_pre)
-        tables = (
-            ("recurrent", self.recurrent, self.neurons.sign[self.recurrent.pre()]),
-            ("inputs", self.inputs, np.ones(len(self.inputs), dtype=np.int8)),
-        )
-        for name, table, sign in tables:
+        for name, table in (("recurrent", self.recurrent), ("inputs", self.inputs)):
             check_all("Network", f"{name}.post", f"must be < {n}, the number of neurons", table.post, table.post < n)
-            rule = "must have the sign of its presynaptic neuron"
-            check_all("Network", f"{name}.weight", rule, table.weight, table.weight * sign >= 0)
-            steps = table.delay_ms.astype(np.float64) / self.dt_ms
+            self._check_signs(name, table)
+            steps = np.divide(table.delay_ms, self.dt_ms, dtype=np.float64)
             whole = (np.rint(steps) >= 1) & (np.abs(steps - np.rint(steps)) <= _DELAY_TOLERANCE_STEPS)
             rule = f"must be a multiple of dt_ms = {self.dt_ms:g}, at least one step"
             check_all("Network", f"{name}.delay_ms", rule, table.delay_ms, whole)
         object.__setattr__(self, "provenance", _plain_json(self.provenance))
+
+    def _check_signs(self, name: str, table: SynapseTable) -> None:
+        sign = np.repeat(self.neurons.sign, table.out_degree) if name == "recurrent" else np.int8(1)
+        rule = "must have the sign of its presynaptic neuron"
+        check_all("Network", f"{name}.weight", rule, table.weight, table.weight * sign >= 0)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Network):
@@ -293,11 +301,14 @@ class Network:
 
     def with_weights(self, recurrent: ArrayLike | None = None, *, inputs: ArrayLike | None = None) -> Network:
         """The network with these signed weights, one per synapse in table order; None keeps those of a table."""
-        changed: dict[str, Any] = {}
+        network = copy(self)  # what stays has been checked, which takes longer than learning does in a short run
         for name, weight in (("recurrent", recurrent), ("inputs", inputs)):
             if weight is not None:
-                changed[name] = replace(getattr(self, name), weight=weight)
-        return replace(self, **changed)
+                table = getattr(self, name).with_weight(weight)
+                self._check_signs(name, table)
+                object.__setattr__(network, name, table)
+        object.__setattr__(network, "provenance", deepcopy(self.provenance))
+        return network
 
     def with_history(self, entry: str) -> Network:
         """The network with one more line in its provenance that says what was done to it."""

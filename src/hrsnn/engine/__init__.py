@@ -19,7 +19,7 @@ from hrsnn.engine.job import Job, copy_of, initial_state, state_shapes
 from hrsnn.engine.record import Record, Recording, State
 from hrsnn.engine.reference import Magnitudes
 from hrsnn.engine.streaming import Stream
-from hrsnn.network import Network, SynapseTable
+from hrsnn.network import Network
 from hrsnn.spikes import Spikes
 
 __all__ = ["Record", "Recording", "State", "Stream", "simulate", "simulate_stdp", "stream"]
@@ -105,14 +105,12 @@ def simulate_stdp(
     (20, (3, 20))
     """
     c = _checked("simulate_stdp", network, spikes, record, dtype)
-    for name in ("recurrent", "inputs"):
-        table: SynapseTable = getattr(network, name)
-        size = np.abs(table.weight)
-        check_all("simulate_stdp", f"|{name}.weight|", "must be <= w_max at the start", size, size <= table.w_max)
+    weights = _magnitudes(network, c)
+    for name, m, table in zip(("recurrent", "inputs"), weights, (c.recurrent, c.inputs), strict=True):
+        check_all("simulate_stdp", f"|{name}.weight|", "must be <= w_max at the start", m, m <= table.w_max)
     require(batch_size is None or batch_size >= 1, "simulate_stdp", "batch_size", "must be >= 1 or None", batch_size)
     require(n_threads >= 1, "simulate_stdp", "n_threads", "must be >= 1", n_threads)
     job = Job.of(c, spikes, record)
-    weights = _magnitudes(network, c)
     tell = _teller(job, progress)
     if batch_size is None:
         plastic = engines.plastic("simulate_stdp", backend, job, weights)
@@ -120,7 +118,8 @@ def simulate_stdp(
     else:
         frozen = engines.frozen("simulate_stdp", backend, job, weights, n_threads)
         weights = _learn_in_batches(frozen, weights, job, network.rule.normalise, batch_size, tell)
-    recurrent = weights[0] * network.neurons.sign[network.recurrent.pre()] + 0.0  # + 0.0 turns -0.0 into 0.0
+    recurrent = weights[0] * c.recurrent.signs()
+    np.add(recurrent, 0, out=recurrent)  # turns -0.0 into 0.0
     return network.with_weights(recurrent, inputs=weights[1]), job.results.recording()
 
 
@@ -230,4 +229,4 @@ def _check_state(owner: str, state: State, n_samples: int, c: Coefficients) -> N
 
 
 def _magnitudes(network: Network, c: Coefficients) -> Magnitudes:
-    return np.abs(network.recurrent.weight).astype(c.dtype), np.abs(network.inputs.weight).astype(c.dtype)
+    return np.abs(network.recurrent.weight, dtype=c.dtype), np.abs(network.inputs.weight, dtype=c.dtype)

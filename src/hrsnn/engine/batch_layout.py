@@ -236,7 +236,7 @@ def _column(c: Coefficients, name: str) -> NDArray[Any]:
 
 def _sign(c: Coefficients) -> NDArray[np.int8]:
     """Sign of every synapse."""
-    return np.concatenate([table.sign[table.pre()] for table in (c.recurrent, c.inputs)])
+    return np.concatenate([table.signs() for table in (c.recurrent, c.inputs)])
 
 
 def _units(c: Coefficients) -> tuple[Indices, Indices]:

@@ -98,6 +98,10 @@ class SynapseCoefficients:
         """Presynaptic unit of every synapse."""
         return np.repeat(np.arange(self.n_pre, dtype=np.int32), np.diff(self.ptr))
 
+    def signs(self) -> NDArray[np.int8]:
+        """Sign of every synapse."""
+        return np.repeat(self.sign, np.diff(self.ptr))
+
 
 @dataclass(frozen=True, slots=True)
 class Coefficients:
@@ -183,17 +187,18 @@ def _kappa(tau_syn_ms: NDArray[np.float64], tau_mem_ms: NDArray[np.float64], dt_
 def _of_synapses(
     table: SynapseTable, sign: NDArray[np.int8], dt_ms: float, dtype: np.dtype[Any]
 ) -> SynapseCoefficients:
-    def rate(tau_ms: NDArray[np.float32]) -> Floats:
-        return (dt_ms * math.log2(math.e) / tau_ms.astype(np.float64)).astype(dtype)
+    def rate(tau_ms: NDArray[np.float32]) -> Floats:  # rounded once, and no column of float64 in between
+        out = np.empty(tau_ms.size, dtype)
+        return np.divide(dt_ms * math.log2(math.e), tau_ms, out=out, dtype=np.float64, casting="same_kind")
 
     return SynapseCoefficients(
         ptr=table.ptr,
         post=table.post,
         sign=sign,
-        delay=np.rint(table.delay_ms.astype(np.float64) / dt_ms).astype(np.int32),
-        a_plus=table.a_plus.astype(dtype),
-        a_minus=table.a_minus.astype(dtype),
-        w_max=table.w_max.astype(dtype),
+        delay=np.rint(np.divide(table.delay_ms, dt_ms, dtype=np.float64)).astype(np.int32),
+        a_plus=table.a_plus.astype(dtype, copy=False),
+        a_minus=table.a_minus.astype(dtype, copy=False),
+        w_max=table.w_max.astype(dtype, copy=False),
         rate_plus=rate(table.tau_plus_ms),
         rate_minus=rate(table.tau_minus_ms),
     )

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from hrsnn.engine.coefficients import Coefficients, SynapseCoefficients
 from hrsnn.engine.cpu import loop, normalise, parts
 from hrsnn.engine.cpu.compiled import bind
-from hrsnn.engine.cpu.frames import frame_of, write_state
+from hrsnn.engine.cpu.frames import clamps, frame_of, write_state
 from hrsnn.engine.job import Job, empty_state, initial_state
 from hrsnn.engine.reference import Magnitudes
 
@@ -159,7 +159,7 @@ class _Frames:
         c, state = job.c, job.results.state
         self.start = frame_of(initial_state(c) if job.state is None else job.state, c)
         self.end = frame_of(empty_state(0, c) if state is None else state, c)
-        self.refractory = bool(c.neurons.n_ref.any() or self.start.refractory.any())
+        self.refractory = clamps(self.start, c)
 
 
 class _Loop:

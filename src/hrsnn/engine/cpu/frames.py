@@ -29,6 +29,11 @@ def frame_of(state: State, c: Coefficients) -> loop.Frame:
     )
 
 
+def clamps(start: loop.Frame, c: Coefficients) -> bool:
+    """Whether a neuron can be refractory."""
+    return bool(c.neurons.n_ref.any() or start.refractory.any())
+
+
 def write_state(frame: loop.Frame, state: State, samples: range, c: Coefficients) -> None:
     """The state that the kernels left for `samples`."""
     rows = slice(samples.start, samples.stop)

@@ -182,7 +182,7 @@ def body(c: Coefficients, refractory: bool) -> Body:
 
 def rows(c: Coefficients, table: SynapseCoefficients, m: Floats) -> Rows:
     """`table` with magnitudes `m` that do not change."""
-    return Rows(table.ptr, _target(c, table.post, table.delay), m * table.sign[table.pre()].astype(m.dtype), table.sign)
+    return Rows(table.ptr, _target(c, table.post, table.delay), m * table.signs().astype(m.dtype), table.sign)
 
 
 class PlasticTable:
@@ -194,12 +194,12 @@ class PlasticTable:
         n, n_pre = c.n_neurons, table.n_pre
         length = np.diff(table.ptr)
         ptr = np.concatenate([[0], np.cumsum(-(-length // LANES))])
-        place = np.arange(len(table)) + np.repeat(ptr[:-1] * LANES - table.ptr[:-1], length)
-        self._place = place
+        filling = np.diff(ptr) * LANES - length
+        self._is_synapse = np.repeat(np.tile([True, False], n_pre), np.stack([length, filling], axis=1).reshape(-1))
 
         def filled(column: NDArray[Any]) -> NDArray[Any]:
             whole = np.tile(np.arange(n, n + LANES, dtype=column.dtype), ptr[-1])
-            whole[place] = column
+            whole[self._is_synapse] = column
             return whole
 
         post = filled(_narrow(table.post, n + LANES))
@@ -207,6 +207,7 @@ class PlasticTable:
         columns = [m, table.w_max, table.a_plus, table.a_minus]
         columns += [table.rate_plus, table.rate_minus] if shared is None else []
         self._data = np.zeros((ptr[-1], 4 + 4 * (shared is None) + frozen, LANES), c.dtype)
+        self._column = np.zeros(ptr[-1] * LANES, c.dtype)
         for number, column in enumerate(columns):
             self[number] = column
         self.tiles = Tiles(
@@ -217,13 +218,12 @@ class PlasticTable:
 
     def __getitem__(self, field: int) -> Floats:
         """A field in the order of the table: 0 is the weight, -1 the change where weights are frozen."""
-        column: Floats = self._data[:, field].reshape(-1)[self._place]
+        column: Floats = self._data[:, field].reshape(-1)[self._is_synapse]
         return column
 
     def __setitem__(self, field: int, column: Floats) -> None:
-        whole = np.zeros((len(self._data), LANES), self._data.dtype)
-        whole.reshape(-1)[self._place] = column
-        self._data[:, field] = whole
+        self._column[self._is_synapse] = column
+        self._data[:, field] = self._column.reshape(-1, LANES)
 
 
 def _shared(c: Coefficients, table: SynapseCoefficients) -> Shared:

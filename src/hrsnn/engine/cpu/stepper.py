@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hrsnn.engine.coefficients import Coefficients
 from hrsnn.engine.cpu import loop, parts
 from hrsnn.engine.cpu.compiled import bind
-from hrsnn.engine.cpu.frames import frame_of, write_state
+from hrsnn.engine.cpu.frames import clamps, frame_of, write_state
 from hrsnn.engine.job import empty_state
 from hrsnn.engine.record import State
 from hrsnn.engine.reference import Magnitudes
@@ -21,7 +21,7 @@ class Stepper:
 
     def __init__(self, c: Coefficients, magnitudes: Magnitudes, factor: Any, start: State) -> None:
         self._c, self._start = c, frame_of(start, c)
-        refractory = bool(c.neurons.n_ref.any() or start.refractory.any())
+        refractory = clamps(self._start, c)
         self._body, self._trains = parts.body(c, refractory), np.zeros(c.n_neurons, c.dtype)
         self._channels = np.zeros(c.inputs.n_pre, np.int64)
         self._arguments = (
