@@ -178,7 +178,7 @@ class _Loop:
             parts.body(c, frames.refractory),
             *fixed,
             frames.start,
-            loop.Input(spikes.sample_ptr, spikes.step, spikes.unit, spikes.n_steps),
+            loop.Input(spikes.sample_ptr, spikes.step, spikes.unit, spikes.n_steps, np.empty(spikes.n_units, np.int32)),
             loop.Output(
                 counts=results.counts,
                 windows=np.zeros((0, 0, 0), c.dtype) if results.filtered is None else results.filtered,

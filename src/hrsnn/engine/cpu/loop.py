@@ -21,12 +21,17 @@ class Frame(NamedTuple):
 
 
 class Input(NamedTuple):
-    """Events of all samples; those of sample s are ptr[s]:ptr[s + 1], sorted by step."""
+    """Events of all samples; those of sample s are ptr[s]:ptr[s + 1], sorted by step.
+
+    `now` is room for the channels of one step, (n_inputs,) int32: an array that can be written to, as `Body.fired` is,
+    so that what reads the two is compiled once.
+    """
 
     ptr: Any
     step: Any
     unit: Any
     n_steps: Any
+    now: Any
 
 
 class Output(NamedTuple):
@@ -153,9 +158,10 @@ def _next_events(given: Any, place: Any, sample: int, t: int) -> Any:
     first = event = place.event[0]
     end = given.ptr[sample + 1]
     while event < end and given.step[event] == t:
+        given.now[event - first] = given.unit[event]
         event += 1
     place.event[0] = event
-    return given.unit[first:event]
+    return given.now[: event - first]
 
 
 # -- samples ---------------------------------------------------------------------------------------------------------

@@ -271,7 +271,7 @@ def visit(y: Any, exc: Any, inh: Any, units: Any, q: Any, t: Any) -> None:
     for number in range(units.size):
         if number + 1 < units.size:
             _ask_for(y, units[number + 1], tile)
-        unit = units[number]
+        unit = np.int64(units[number])
         begin, end = np.uint64(y.ptr[unit]), np.uint64(y.ptr[unit + 1])
         if begin == end:
             continue
