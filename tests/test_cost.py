@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import runpy
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hrsnn._checks import InputError
-from hrsnn.analysis.cost import ENERGY_PROFILES, Costs, count_costs
+from hrsnn.analysis.cost import ENERGY_PROFILES, Costs, count_costs, neurobench_metrics, sparse_synops
 from hrsnn.engine import Record, simulate
 from hrsnn.network import Network
 from hrsnn.spikes import Spikes
@@ -53,6 +57,38 @@ def test_counts_are_those_of_single_events(pair: tuple[Network, Spikes]) -> None
     assert all(isinstance(getattr(costs, name), int) for name in Costs.__dataclass_fields__)
 
 
+@settings(max_examples=30, deadline=None, derandomize=True, database=None)
+@given(networks_with_spikes(longest_delay=3), st.integers(0, 2**32))
+def test_sparse_operations_are_those_between_live_units(pair: tuple[Network, Spikes], seed: int) -> None:
+    """The formula of MATH.md 14, term by term; and it is what the cut network would cost with the same spikes."""
+    network, rng = with_dead_synapses(pair[0]), np.random.default_rng(seed)
+    table, n = network.recurrent, network.n_neurons
+    s = rng.integers(0, 20, n)
+    keep = rng.random(n) < 0.7
+    keep[rng.integers(n)] = True
+    found = sparse_synops(table, s, live_pre=keep, live_post=keep)
+    pre = table.pre()
+    edges = zip(pre, table.post, table.weight, strict=True)
+    assert found == sum(int(s[i]) * (keep[i] & (w != 0) & keep[j]) for i, j, w in edges)
+    assert found == sparse_synops(network.keep_neurons(keep).recurrent, s[keep])
+    everybody = np.ones(n, dtype=bool)
+    assert sparse_synops(table, s, live_pre=everybody, live_post=everybody) == sparse_synops(table, s) >= found
+
+
+def test_sparse_operations_ask_for_counts_and_flags() -> None:
+    table = random_network(np.random.default_rng(0), n=6, density=1.0).recurrent
+    with pytest.raises(InputError, match="`spike_counts` of `sparse_synops` must have length 6, got length 5"):
+        sparse_synops(table, np.ones(5))
+    with pytest.raises(InputError, match="`spike_counts` of `sparse_synops` must be whole numbers"):
+        sparse_synops(table, np.full(6, 0.5))
+    with pytest.raises(InputError, match="`live_pre` of `sparse_synops` must have length 6, got 5"):
+        sparse_synops(table, np.ones(6), live_pre=np.ones(5, dtype=bool))
+    with pytest.raises(InputError, match="`live_post` of `sparse_synops` must have length >= 6, got 5"):
+        sparse_synops(table, np.ones(6), live_post=np.ones(5, dtype=bool))
+    with pytest.raises(InputError, match="`live_post` of `sparse_synops` must be booleans in one dimension"):
+        sparse_synops(table, np.ones(6), live_post=np.ones(6))
+
+
 def test_cutting_synapses_of_weight_zero_costs_and_saves_nothing() -> None:
     rng = np.random.default_rng(1)
     network = with_dead_synapses(random_network(rng, longest_delay=3))
@@ -71,9 +107,62 @@ def test_costs_by_hand() -> None:
     assert costs.synops == 100
     assert costs.to_dict() == {
         "spikes_per_sample": 10.0, "spikes_per_neuron": 2.0, "synops_input": 2.0, "synops_recurrent": 20.0,
-        "synops_readout": 3.0, "connection_sparsity": 0.75, "activation_sparsity": 0.8, "mean_activation": 0.2,
-        "footprint_bytes": 100, "energy_pj": {"loihi": pytest.approx(25 * 23.6), "45nm-add": pytest.approx(25 * 0.9)},
+        "synops_readout": 3.0, "neuron_updates": 50.0, "connection_sparsity": 0.75, "activation_sparsity": 0.8,
+        "mean_activation": 0.2, "footprint_bytes": 100, "energy_pj": {
+            "loihi": pytest.approx(25 * 23.6), "45nm-add": pytest.approx(25 * 0.9), "spinnaker2": pytest.approx(250),
+        },
     }  # fmt: skip
+    assert costs.neuron_updates == 4 * 10 * 5
+    assert costs.synops_dense == 4 * 10 * 36
+    assert costs.dense_energy_pj() == {"45nm-add": pytest.approx(10 * 36 * 4.6)}
+
+
+def test_names_of_neurobench_by_hand() -> None:
+    costs = Costs(
+        n_samples=4, n_steps=10, n_neurons=5, spikes=40, synops_input=8, synops_recurrent=80, synops_readout=12,
+        n_nonzero_weights=9, n_possible_weights=36, footprint_bytes=100,
+    )  # fmt: skip
+    assert neurobench_metrics(costs, readout_weights=4) == {
+        "Footprint": 100, "ConnectionSparsity": 0.675, "ActivationSparsity": 0.8,
+        "SynapticOperations": {"Effective_MACs": 3.0, "Effective_ACs": 22.0, "Dense": 364.0},
+    }  # fmt: skip
+    with pytest.raises(InputError, match="must be given, as the costs count 12 operations of a readout, got 0"):
+        neurobench_metrics(costs)
+    alone = neurobench_metrics(replace(costs, synops_readout=0))
+    assert (alone["ConnectionSparsity"], alone["SynapticOperations"]["Effective_MACs"]) == (0.75, 0)
+    with pytest.raises(InputError, match="must be >= 0, got -1"):
+        neurobench_metrics(costs, readout_weights=-1)
+    with pytest.raises(InputError, match="must be of a network"):
+        neurobench_metrics(replace(costs, n_neurons=0))
+
+
+@pytest.mark.parametrize("name", ["exp-50", "exp-silent", "delta-50"])
+def test_values_are_those_that_neurobench_found(name: str, tmp_path: Path) -> None:
+    """docs/results/neurobench.json holds what NeuroBench itself measured of these networks."""
+    root = Path(__file__).parent.parent
+    oracle = runpy.run_path(str(root / "benchmarks/neurobench_oracle.py"))
+    case = next(case for case in oracle["CASES"] if case.name == name)
+    found = oracle["of_hrsnn"](case, tmp_path)
+    found.update(found.pop("SynapticOperations"))
+    recorded = json.loads((root / "docs/results/neurobench.json").read_text())["cases"][name]
+    assert recorded["same_spikes"] is True
+    for metric in ("Footprint", "ConnectionSparsity", "Effective_MACs", "Effective_ACs", "Dense"):
+        assert found[metric] == recorded["metrics"][metric]["neurobench"], metric
+    assert found["ActivationSparsity"] == pytest.approx(recorded["metrics"]["ActivationSparsity"]["neurobench"])
+    assert found["neuron_updates"] >= recorded["metrics"]["MembraneUpdates, at most"]["neurobench"]
+
+
+@settings(max_examples=20, deadline=None, derandomize=True, database=None)
+@given(networks_with_spikes())
+def test_dense_operations_are_those_when_everybody_spikes_along_every_synapse(pair: tuple[Network, Spikes]) -> None:
+    network, spikes = pair
+    if spikes.n_samples == 0:
+        return
+    costs = count_costs(network, spikes, simulate(network, spikes))
+    at_once = (network.n_inputs + network.n_neurons) * network.n_neurons
+    assert costs.synops_dense == at_once * spikes.n_steps * spikes.n_samples
+    assert costs.synops <= costs.synops_dense
+    assert costs.spikes <= costs.neuron_updates
 
 
 def test_a_control_without_neurons_says_nothing_of_neurons() -> None:
@@ -112,5 +201,6 @@ def test_recording_and_input_must_belong_together() -> None:
 
 
 def test_every_profile_has_a_source() -> None:
-    assert [p.name for p in ENERGY_PROFILES] == ["loihi", "45nm-add"]
+    assert [p.name for p in ENERGY_PROFILES] == ["loihi", "45nm-add", "spinnaker2"]
     assert all(p.reference and p.pj_per_synop > 0 for p in ENERGY_PROFILES)
+    assert all(p.pj_per_mac is None or p.pj_per_mac > p.pj_per_synop for p in ENERGY_PROFILES)
