@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from hrsnn.outcome import Outcome as Outcome
     from hrsnn.spec import NetworkSpec as NetworkSpec
     from hrsnn.spikes import Spikes as Spikes
+    from hrsnn.survey import analyse as analyse
     from hrsnn.tasks import evaluate as evaluate
     from hrsnn.tasks import load_task as load_task
     from hrsnn.tasks import predict as predict
@@ -69,6 +70,7 @@ _HOME = {
     "Outcome": "outcome",
     "NetworkSpec": "spec",
     "Spikes": "spikes",
+    "analyse": "survey",
     "evaluate": "tasks",
     "load_task": "tasks",
     "predict": "tasks",

@@ -22,6 +22,8 @@ from hrsnn._version import __version__
 
 if TYPE_CHECKING:
     from hrsnn.data import Entry
+    from hrsnn.network import Network
+    from hrsnn.spec import NetworkSpec
 
 Verb = Callable[[], int]
 
@@ -229,6 +231,109 @@ def report(
         return OK
 
     return do
+
+
+# -- analyse -----------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def analyse(
+    network: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NETWORK.safetensors | CONFIG.toml | NAME",
+            help="A saved network, or a config whose network is built, not trained.",
+            show_default="spoken-digits",
+        ),
+    ] = None,
+    arm: Annotated[
+        str | None, typer.Option(help="Of a config: which arm.", show_default="the last of task.arms")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Of a config: change a value. Repeatable."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the drive and stimuli, and of a network to build.")] = 0,
+    delays: Annotated[int, typer.Option(min=1, help="Longest delay of the memory, in input samples.")] = 100,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Input samples of the memory.", show_default="20 per neuron")
+    ] = None,
+    exponents: Annotated[int | None, typer.Option(min=1, help="Leading Lyapunov exponents.", show_default="64")] = None,
+    gain: Annotated[float, typer.Option(help="Of the surrogate spike of Lyapunov exponents.")] = 1.0,
+    importance: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of a config: Shapley importance over this many seeds (minutes).", show_default="off"),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes, for importance.", show_default="one per core")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where analysis.json and analysis.html go.")] = Path("analysis"),
+    data_dir: _DataDir = None,
+    as_json: _Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> Verb:
+    """Measure memory, ranks, Lyapunov spectrum, efficiency and heterogeneity of a network; write analysis.html."""
+
+    def do() -> int:
+        _stop_on_termination()
+        from concurrent.futures import ProcessPoolExecutor
+        from multiprocessing import get_context
+
+        from hrsnn._checks import require
+        from hrsnn.console import Display, analysis_text
+        from hrsnn.network_file import write_atomically
+        from hrsnn.report.analysis import write_analysis_report
+        from hrsnn.survey import Depth, importance_of
+        from hrsnn.survey import analyse as measure
+
+        name, subject, spec = _network_of(network, arm=arm, overrides=set_ or (), seed=seed, data_dir=data_dir)
+        depth = Depth(n_delays=delays, n_samples=samples, n_exponents=exponents)
+        given, remedy = importance is None or spec is not None, "give the config that the network was built from"
+        require(given, "hrsnn analyse", "--importance", "needs a config", network, remedy=remedy)
+        with Display(quiet=quiet) as display:
+            document = measure(
+                subject, name=name, seed=seed, depth=depth, surrogate_gain=gain, n_threads=os.cpu_count() or 1,
+                say=display.say,
+            )  # fmt: skip
+            if importance is not None and spec is not None:
+                display.say(f"importance: 16 networks for each of {importance} seeds")
+                with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+                    shares = importance_of(spec, n_seeds=importance, seed=seed, depth=depth, executor=pool)
+                document["importance"] = shares
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomically(out / "analysis.json", (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
+        report = write_analysis_report(document, out / "analysis.html")
+        if as_json:
+            _print_json(document)
+        else:
+            print(f"{analysis_text(document)}\nReport: {report}")
+        return OK
+
+    return do
+
+
+def _network_of(
+    source: str | None, *, arm: str | None, overrides: Sequence[str], seed: int, data_dir: Path | None
+) -> tuple[str, Network, NetworkSpec | None]:
+    """What to call it, a saved network or the one that a config describes, and its spec if it has one."""
+    from hrsnn._checks import did_you_mean, require
+    from hrsnn.config import load_config
+    from hrsnn.network_file import load
+    from hrsnn.spec import PRESETS
+    from hrsnn.wiring import build
+
+    if source is not None and source.endswith(".safetensors"):
+        remedy = "leave it out, it is for networks that are built from a config"
+        require(arm is None, "hrsnn analyse", "--arm", "must not stand beside a saved network", arm, remedy=remedy)
+        require(
+            not overrides, "hrsnn analyse", "--set", "must not stand beside a saved network", overrides, remedy=remedy
+        )
+        return Path(source).stem, load(source), None
+    config = load_config(source, overrides, data_dir=data_dir)
+    name = config.task.arms[-1] if arm is None else arm
+    require(name in PRESETS, "hrsnn analyse", "--arm", "must be a known arm", name, remedy=did_you_mean(name, PRESETS))
+    spec = config.network.arm(name)  # type: ignore[arg-type]
+    return f"{config.task.name}, {name}, untrained", build(spec, seed=seed), spec
 
 
 # -- bench -------------------------------------------------------------------------------------------------------------

@@ -1,11 +1,11 @@
-"""What a run and a benchmark look like in a terminal: progress on standard error, final tables on standard output."""
+"""What runs, analyses and benchmarks look like in a terminal: progress on standard error, tables on standard output."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeGuard
+from typing import Any, Self, TypeGuard
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
@@ -226,6 +226,34 @@ def bench_text(measurements: speed.Measurements) -> str:
         lines += [*aligned([["", "", "clock s", ""], *named], to_right=(2,)), ""]
     lines += [*(finding.text for finding in speed.findings(measurements)), *speed.growth_sentences(measurements)]
     return "\n".join([*lines, *(f"Left out: {sentence}" for sentence in measurements.failures)])
+
+
+def analysis_text(document: Mapping[str, Any]) -> str:
+    """The table of `hrsnn analyse` and its warnings, without markup."""
+    memory, separation, firing = document["memory"], document["separation"], document["firing"]
+    sample_ms = memory["settings"]["sample_ms"]
+    interval = " to ".join(quantity(bound) for bound in memory["ci95"])
+    exponents = document["lyapunov"]
+    error = quantity(exponents["standard_error_per_ms"][0])
+    rows = [
+        ("memory capacity", quantity(document["memory_capacity"]),
+         f"{interval} samples of {sample_ms:g} ms; of the readout alone {quantity(memory['input_only'])}"),
+        ("spike efficiency", quantity(document["spike_efficiency"]),
+         f"memory capacity over {quantity(document['spikes_per_neuron'])} spikes per neuron and sample"),
+        ("separation rank", quantity(document["separation_rank"]),
+         f"of {separation['n_stimuli']} stimuli; generalisation rank {separation['generalisation']}"),
+        ("largest Lyapunov exponent", f"{quantity(document['lyapunov_max_per_ms'])} /ms",
+         f"± {error}, with surrogate gain {exponents['surrogate_gain']:g}"),
+        ("heterogeneity", quantity(document["heterogeneity"]), "nats per parameter; -9.21 is homogeneous"),
+        ("mean rate", f"{quantity(document['mean_rate_hz'])} Hz", f"{100 * firing['silent_share']:.3g} % silent"),
+        ("correlation of pairs", quantity(firing["pairwise_correlation"]), "of spike counts"),
+        ("irregularity", quantity(firing["interval_cv"]), "CV of intervals; a Poisson process has 1"),
+        ("energy", f"{quantity(document['energy_pj'][_PROFILE])} pJ", "per sample, synaptic operations on Loihi"),
+    ]  # fmt: skip
+    facts = document["network"]
+    counts = f"{facts['n_neurons']:,} neurons, {facts['n_recurrent_synapses']:,} recurrent synapses"
+    table = aligned([list(row) for row in rows], to_right=(1,))
+    return "\n".join([f"{document['name']}: {counts}", "", *table, *(f"Warning: {w}" for w in document["warnings"])])
 
 
 def aligned(rows: list[list[str]], *, to_right: Sequence[int] | None = None) -> list[str]:

@@ -99,6 +99,12 @@ class WhiteDrive:
         ptr = np.array([0, unit.size], dtype=np.int64)
         return Spikes(ptr, np.concatenate(step).astype(np.int32), unit, n_inputs, int(ends[-1]), dt_ms)
 
+    def recordings(self, n_recordings: int, n_values: int, *, n_inputs: int, dt_ms: float, seed: int) -> Spikes:
+        """Independent samples of `n_values` numbers each, to learn from."""
+        values = self.values(n_recordings * n_values, seed=seed).reshape(n_recordings, n_values, 1)
+        rng = None if self.regular else stream(seed, "white-drive.spikes")
+        return self.code(n_inputs, dt_ms).encode(values, rng)[0]
+
 
 def mean_rate_hz(code: PopulationCode, *, regular: bool = False) -> float:
     """Mean spikes per channel and second of a code of one variable, for values uniform over its range.

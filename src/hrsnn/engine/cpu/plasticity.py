@@ -136,7 +136,7 @@ def _list_earlier(post: Any, seen: Any, h: Any, s: Any) -> Any:
 
 
 @inlined
-def _replay_earlier(d: Any, n: Any, unit: int, last: Any, shared: Any, s: Any, rule: Any) -> None:
+def _replay_earlier(d: Any, n: Any, unit: Any, last: Any, shared: Any, s: Any, rule: Any) -> None:
     """Replay the listed spikes, from the end of the list: for every synapse in the order of time."""
     tile = _tile(shared, rule.frozen)
     for e in range(n):
@@ -175,7 +175,7 @@ def _in_block(e: Any) -> Any:
 
 
 @inlined
-def _replay_last(d: Any, n_tiles: Any, unit: int, seen: Any, last: Any, shared: Any, s: Any, rule: Any) -> None:
+def _replay_last(d: Any, n_tiles: Any, unit: Any, seen: Any, last: Any, shared: Any, s: Any, rule: Any) -> None:
     """Replay the last spike of each target where it is after `seen`."""
     tile = _tile(shared, rule.frozen)
     for number in range(n_tiles):
@@ -197,7 +197,7 @@ def _replay_last(d: Any, n_tiles: Any, unit: int, seen: Any, last: Any, shared: 
 
 
 @inlined
-def _replay(d: Any, post: Any, unit: int, y: Any, q: Any) -> None:
+def _replay(d: Any, post: Any, unit: Any, y: Any, q: Any) -> None:
     """Bring a row up to date with all spikes in the history."""
     s, seen, last = q.scratch, y.seen[unit], y.last[unit]
     n_earlier = _list_earlier(post, seen, q.history, s)
@@ -213,7 +213,7 @@ def _add_row(d: Any, target: Any, current: Any, sign: Any, tile: Any) -> None:
 
 
 @inlined
-def _apply_step(d: Any, n_tiles: Any, unit: int, last: Any, shared: Any, s: Any, rule: Any, t: Any) -> None:
+def _apply_step(d: Any, n_tiles: Any, unit: Any, last: Any, shared: Any, s: Any, rule: Any, t: Any) -> None:
     """The change of step t, in which the presynaptic unit spikes and some targets may."""
     tile = _tile(shared, rule.frozen)
     if shared is not None:
@@ -249,7 +249,7 @@ def _look_up_traces(post: Any, shared: Any, s: Any, rule: Any, t: Any) -> None:
 
 
 @inlined
-def _ask_for(y: Any, unit: int, tile: Any) -> None:
+def _ask_for(y: Any, unit: Any, tile: Any) -> None:
     begin, end = np.uint64(y.ptr[unit]), np.uint64(y.ptr[unit + 1])
     if y.data.size > _FAR:
         for k in range(begin * tile, end * tile, _LINE):

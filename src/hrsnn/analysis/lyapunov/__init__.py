@@ -1,0 +1,26 @@
+"""Lyapunov exponents of spiking networks, of their neurons, and of any map (MATH.md 12.1).
+
+Exponents of a driven network are conditional on its drive.
+
+    qr          the QR method for any tangent map
+    surrogate   estimator (S): the spectrum of a network, the spike replaced by its surrogate
+    nodes       exponents of neurons
+    tangent     the tangent map of a network along its trajectory; `kernels` is what of it is compiled
+    activity    what the network does under the drive
+"""
+
+from hrsnn.analysis.lyapunov.nodes import LocalExponents, local_exponents, node_exponents
+from hrsnn.analysis.lyapunov.qr import QrExponents, qr_exponents
+from hrsnn.analysis.lyapunov.surrogate import LyapunovSpectrum, lyapunov_spectrum
+
+__all__ = [
+    # surrogate Jacobian
+    "LocalExponents",
+    "LyapunovSpectrum",
+    "QrExponents",
+    "local_exponents",
+    "lyapunov_spectrum",
+    "node_exponents",
+    "qr_exponents",
+    # event-driven
+]

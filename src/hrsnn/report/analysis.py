@@ -1,0 +1,332 @@
+"""The page of `hrsnn analyse`: what one network remembers, separates and forgets, and what that costs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hrsnn.report.analysis_figures import (
+    convergence,
+    cvs,
+    gains,
+    nodes,
+    per_delay,
+    plane,
+    running_sum,
+    shapley,
+    singular_values,
+    spectrum,
+    with_power,
+)
+from hrsnn.report.drawing import quantity
+from hrsnn.report.measures import (
+    MEASURES,
+    N_ERRORS,
+    Part,
+    Range,
+    duration_ms,
+    findings,
+    largest_exponent,
+    players_of,
+    read,
+    told,
+    within,
+)
+from hrsnn.report.page import Section, render_page, replace_file
+from hrsnn.report.tables import PREFIXES, Cell, Table
+
+MEMORY = {
+    "input_only": ("memory of the readout alone", "input samples",
+        "The control: the same readout on the input spikes themselves, without the network."),
+    "at_zero": ("C(0)", "", "Squared correlation of the sample that is being shown; no part of C."),
+    "bias_floor": ("bias floor", "input samples", "What C(τ) of independent data would add up to with no threshold."),
+    "bound": ("bound", "input samples", "C cannot exceed it but by chance: the smaller of delays and rank."),
+    "rank": ("rank of the states", "dimensions", "Eigenvalues λ of their covariance beyond rounding."),
+    "participation_ratio": ("participation ratio", "dimensions",
+        "(Σ λ)² / Σ λ² over these eigenvalues: how many share the variance."),
+    "squared_correlation": ("squared correlation", "",
+        "Mean over pairs of neurons of the squared correlation of their states; 0 where all tell different things."),
+    "n_test": ("test samples", "", "What C is computed on; readouts are fitted to the samples before."),
+}  # fmt: skip
+SEPARATION = {
+    "numerical": ("numerical rank", "dimensions", "Singular values beyond rounding, of different stimuli."),
+    "entropy": ("entropy rank", "dimensions", "exp(−Σ p ln p) of their shares p of the sum: small ones count in part."),
+    "generalisation": ("generalisation rank", "dimensions",
+        "The 99 % rank of the states that jittered copies leave: the lower, the better they are taken for the same."),
+    "computational": ("computational measure", "dimensions", "Separation rank minus generalisation rank."),
+}  # fmt: skip
+FIRING = {
+    "mean_activation": ("mean activation", "spikes per step", "Spikes per neuron and time step."),
+    "silent_share": ("silent neurons", "of all", "Share of neurons without a spike."),
+    "interval_cv": ("CV of intervals", "",
+        "Standard deviation over mean of the times between spikes: 0 is a clock, 1 a Poisson process."),
+    "pairwise_correlation": ("pairwise correlation", "", "Mean correlation of the spike counts of two neurons."),
+    "third_order": ("third-order correlation", "",
+        "Mean size of the standardised co-moment of three neurons, whatever its sign."),
+    "third_order_by_chance": ("the same by chance", "", "What it comes to for independent neurons."),
+}  # fmt: skip
+HETEROGENEITY = {
+    "neurons": ("H of neurons", "nats per parameter", "Of time constant and threshold, over neurons."),
+    "synapses": ("H of synapses", "nats per parameter", "Of the four constants of STDP, over synapses that learn."),
+    "n_plastic": ("synapses that learn", "", ""),
+    "epsilon": ("ε", "", "Keeps H finite where parameters do not differ."),
+}
+COSTS = {
+    "spikes_per_sample": "spikes",
+    "spikes_per_neuron": "spikes per neuron",
+    "synops_input": "synaptic operations, input",
+    "synops_recurrent": "synaptic operations, recurrent",
+    "synops_readout": "synaptic operations, readout",
+    "neuron_updates": "neuron updates",
+    "connection_sparsity": "connection sparsity",
+    "activation_sparsity": "activation sparsity",
+    "mean_activation": "mean activation",
+    "footprint_bytes": "footprint, bytes",
+}
+SETTINGS = {
+    "seed": "seed of the drive",
+    "n_delays": "delays",
+    "n_samples": "input samples",
+    "n_washout": "samples of start-up",
+    "sample_ms": "length of a sample, ms",
+    "mean_rate_hz": "mean rate of a channel, Hz",
+    "peak_rate_hz": "peak rate of a channel, Hz",
+    "input_spikes": "input spikes",
+    "state": "state that is read",
+    "tau_filter_ms": "time constant of its filter, ms",
+}
+
+
+def write_analysis_report(document: Mapping[str, Any], path: Path) -> Path:
+    """Write the page of a document of `hrsnn analyse --json` to `path`, complete in itself; return the path.
+
+    Raises `InputError` for a document of another schema, `RunError` when the page cannot be written.
+    """
+    return replace_file(path, render(document))
+
+
+def render(document: Mapping[str, Any]) -> str:
+    """The whole page as text; raises `InputError` for a document of another schema."""
+    whole = read(document)
+    return render_page(
+        "analysis.html.j2",
+        title=str(document.get("name") or "network"),
+        created=str(document.get("created") or ""),
+        findings=findings(document),
+        sections=sections(document),
+        size=_size(whole.part("network")),
+        hash=whole.part("network").values.get("hash"),
+        seed=document.get("seed"),
+        sample_ms=told(duration_ms(whole)),
+        settings=_named(_settings(whole), ("setting", "value")),
+        warnings=[str(sentence) for sentence in document.get("warnings") or ()],
+        versions=_named(whole.part("versions").values, ("package", "version")),
+    )
+
+
+def sections(document: Mapping[str, Any]) -> list[Section]:
+    """Everything between the findings and the warnings, in order; empty sections included.
+
+    Raises `InputError` for a document of another schema.
+    """
+    whole = read(document)
+    memory, separation, lyapunov = (whole.part(name) for name in ("memory", "separation", "lyapunov"))
+    return [
+        Section(
+            "measures",
+            "The measures",
+            "Memory, spikes and exponents are those under the white drive: independent numbers, each shown for a while "
+            "by spikes of all input channels. Ranks are of Poisson stimuli.",
+            tables=_some(_headline(whole)),
+        ),
+        Section(
+            "memory",
+            "Memory",
+            "C(τ) = cov²(x(t − τ), y(t)) / (var x · var y), with y the best linear reconstruction of the input x of τ "
+            "samples ago from the state; C is the sum over τ ≥ 1. Filled marks count; open ones lie below the "
+            "threshold, which independent data pass once in a hundred times, and count as 0. On the right, the step "
+            "where the sum levels off is how far back the network reaches; the dashed line is what the readout holds "
+            "by itself, without any network, the band the 95 % interval of C.",
+            _some(per_delay(memory), running_sum(memory, whole.number("memory_capacity"))),
+            _some(_values(memory, MEMORY)),
+            small=True,
+        ),
+        Section(
+            "separation",
+            "Separation and generalisation",
+            f"Singular values of the final states after {separation.count('n_stimuli')} stimuli, different ones and "
+            f"copies of one, their spikes jittered by {separation.count('jitter_ms')} ms. The large marks are at the "
+            "99 % rank, the least r for which λ₁ + … + λᵣ ≥ 0.99 Σ λₖ: far right is good for different stimuli, far "
+            "left for copies.",
+            _some(singular_values(whole)),
+            _some(_values(separation, SEPARATION)),
+        ),
+        Section(
+            "efficiency",
+            "Efficiency plane",
+            "Memory against its cost. Along a grey line the spike efficiency E = C / (spikes per neuron per sample) is "
+            "the same: up is more memory, left is fewer spikes, a steeper line is more memory per spike.",
+            _some(plane(whole)),
+        ),
+        Section(
+            "lyapunov",
+            "Lyapunov spectrum",
+            "λₖ = (1 / T) Σ ln Rₖₖ, the mean growth rate of the k-th fastest direction of a small change, from QR "
+            "factorisations of the Jacobian along the run with a surrogate in place of the spike; the band is "
+            f"{N_ERRORS} standard errors over equal parts of the run. Above the line changes grow, below it they die "
+            "out. Flat stretches lie at −1 / τ of what only decays: synaptic currents, and neurons that hardly spike."
+            + _of_dimensions(lyapunov),
+            _some(spectrum(lyapunov)),
+        ),
+        Section(
+            "convergence",
+            "Convergence of the largest exponent",
+            "The estimate after each part of the run: it has to level off inside the band, which is its last value "
+            f"within {N_ERRORS} standard errors." + _conditions(lyapunov),
+            _some(convergence(lyapunov)),
+        ),
+        Section(
+            "gains",
+            "The largest exponent against the surrogate",
+            "A spike has no derivative; g(u) = γ / (1 + 10 |u|)² stands for it, and exponents depend on its gain γ. "
+            "The ring is the gain of everything else on this page. A sign that is the same for all gains is the "
+            "network’s; one that changes is the surrogate’s as well.",
+            _some(gains(lyapunov)),
+        ),
+        Section(
+            "nodes",
+            "Exponents of neurons",
+            "The share of every neuron in these exponents, (1 / T) Σₜ Σₖ Q[i, k]² ln Rₖₖ, over the part that it takes "
+            "in their directions, mean of Σₖ Q[i, k]², against its firing rate: where points lie on one line, "
+            "exponents only restate rates." + _correlated(lyapunov),
+            _some(nodes(lyapunov)),
+        ),
+        _heterogeneity(whole),
+        Section(
+            "importance",
+            "What heterogeneity is worth",
+            "Shapley values: what making a group of parameters heterogeneous adds, averaged over all orders in which "
+            "the groups can be made so. They add up to the difference between the heterogeneous and the homogeneous "
+            "network. A bar whose interval crosses zero is nothing measurable.",
+            tuple(shapley(name, players) for name, players in players_of(whole.part("importance")).items()),
+            small=True,
+        ),
+        Section(
+            "firing",
+            "Firing",
+            "How the recurrent neurons fire under the drive; correlations are of spike counts in bins.",
+            tables=_some(_values(whole.part("firing"), FIRING)),
+        ),
+        Section(
+            "costs",
+            "Costs",
+            "Counted operations, and energy computed from them with the named profile, not measured; updates of "
+            "neurons, leakage and memory traffic are in none of these energies.",
+            tables=_some(_energy(whole), _costs(whole.part("costs"))),
+        ),
+    ]
+
+
+def _of_dimensions(lyapunov: Part) -> str:
+    exponents, n = lyapunov.numbers("exponents_per_ms"), lyapunov.number("dimension")
+    n_growing = sum(y is not None and y > 0 for y in exponents)
+    of = "" if n is None else f" of {quantity(n)}"
+    return f" Here: {len(exponents):,}{of} dimensions of the state, {n_growing or 'none'} of them above 0."
+
+
+def _conditions(lyapunov: Part) -> str:
+    worst = lyapunov.number("max_condition")
+    return "" if not worst else f" Condition numbers of R reach {with_power(worst)}."
+
+
+def _correlated(lyapunov: Part) -> str:
+    r = lyapunov.number("node_rate_correlation")
+    return "" if r is None else f" Correlation with the rate: {told(r)}."
+
+
+# -- tables ------------------------------------------------------------------------------------------------------------
+
+
+def _heterogeneity(whole: Part) -> Section:
+    detail = whole.part("heterogeneity_detail")
+    return Section(
+        "heterogeneity",
+        "Heterogeneity",
+        "Standard deviation over mean of each parameter, every value taken over the mean of its population. Blue ones "
+        "are in H = (1 / n) ln det(Cov θ + ε I), grey ones are listed beside it.",
+        _some(cvs(detail.part("cvs").known())),
+        _some(_values(detail, HETEROGENEITY)),
+    )
+
+
+def _headline(whole: Part) -> Table | None:
+    found = largest_exponent(whole)
+    intervals = {
+        "memory_capacity": whole.part("memory").interval("ci95"),
+        "lyapunov_max_per_ms": found.within if found else None,
+    }
+    return _values(whole, MEASURES, intervals)
+
+
+def _values(
+    part: Part, names: Mapping[str, tuple[str, str, str]], intervals: Mapping[str, Range | None] | None = None
+) -> Table | None:
+    """A row for each of `names` that is known: the name with its explanation, the value with its unit."""
+    rows = tuple(
+        (Cell(title, note), Cell(f"{told(value)} {within((intervals or {}).get(name))}".rstrip(), unit))
+        for name, (title, unit, note) in names.items()
+        if (value := part.number(name)) is not None
+    )
+    return Table(("measure", "value"), rows, title="values") if rows else None
+
+
+def _energy(whole: Part) -> Table | None:
+    energies = whole.part("energy_pj").known()
+    if not energies:
+        return None
+    most = max(energies.values())
+    scale, unit = next(((scale, unit) for scale, unit in PREFIXES if most >= scale), PREFIXES[-1])
+    rows = tuple((Cell(name), Cell(told(value / scale))) for name, value in energies.items())
+    return Table(("profile", f"energy per input sample, {unit}"), rows, title="energy")
+
+
+def _costs(costs: Part) -> Table | None:
+    known = costs.known()
+    rows = tuple((Cell(words), Cell(told(known[name]))) for name, words in COSTS.items() if name in known)
+    return Table(("counted per sample", ""), rows, title="operations", folded=True) if rows else None
+
+
+def _settings(whole: Part) -> dict[str, Any]:
+    values = whole.part("memory").part("settings").values
+    return {SETTINGS.get(name, name): value for name, value in values.items() if name != "network"}
+
+
+def _named(values: Mapping[str, Any], columns: tuple[str, str]) -> Table | None:
+    """Names and what stands beside them, as text."""
+    rows = tuple((Cell(str(name)), Cell(_text(value))) for name, value in values.items() if value is not None)
+    return Table(columns, rows, n_names=2, title=columns[0]) if rows else None
+
+
+def _text(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _size(network: Part) -> str:
+    """The size of the network in one line."""
+    parts = []
+    for name, words in (
+        ("n_neurons", "neurons"),
+        ("n_excitatory", "of them excitatory"),
+        ("n_inputs", "input channels"),
+        ("n_recurrent_synapses", "recurrent synapses"),
+        ("n_input_synapses", "input synapses"),
+    ):
+        count = network.number(name)
+        if count is not None:
+            parts.append(f"{count:,.0f} {words}")
+    return " · ".join(parts)
+
+
+def _some(*values: Any) -> tuple[Any, ...]:
+    return tuple(value for value in values if value is not None)

@@ -1,0 +1,216 @@
+"""Step I: the Lyapunov matrix against its definition, unbiased sampling, exact counts, what cannot be pruned."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+import hrsnn
+from hrsnn._checks import InputError
+from hrsnn.network import Network
+from hrsnn.prune.covariance import spectral_abscissa, stationary_covariance
+from hrsnn.prune.noise import (
+    HURWITZ_MARGIN,
+    LEAST_PROBABILITY,
+    chosen,
+    keep_probabilities,
+    linearised,
+    lyapunov_matrix,
+    prune_by_noise,
+)
+from networks import neuron_table, synapse_table
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return hrsnn.build(hrsnn.NetworkSpec(n_neurons=100, n_inputs=5), seed=3)
+
+
+@pytest.fixture(scope="module")
+def exponents(network: Network) -> np.ndarray:
+    return np.random.default_rng(0).uniform(-0.2, 0.02, network.n_neurons)
+
+
+def neighbours(network: Network) -> list[set[int]]:
+    found: list[set[int]] = [set() for _ in range(network.n_neurons)]
+    for i, j in zip(network.recurrent.pre().tolist(), network.recurrent.post.tolist(), strict=True):
+        found[i].add(j)
+        found[j].add(i)
+    return found
+
+
+# -- the matrix --------------------------------------------------------------------------------------------------------
+
+
+def test_harmonic_means_by_definition(network: Network, exponents: np.ndarray) -> None:
+    around, table = neighbours(network), network.recurrent
+    means = []
+    for i, j in zip(table.pre().tolist(), table.post.tolist(), strict=True):
+        sizes = [max(abs(exponents[k]), 1e-3) for k in around[i] | around[j]]
+        means.append(len(sizes) / sum(1 / size for size in sizes))
+    expected = np.sign(table.weight) * means
+    expected /= np.bincount(table.post, np.abs(expected), minlength=100).max()
+    np.testing.assert_allclose(lyapunov_matrix(network, exponents), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("mode", ["hm", "literal", "hm*w", "w"])
+def test_scale_and_signs(network: Network, exponents: np.ndarray, mode: Any) -> None:
+    found = lyapunov_matrix(network, exponents, mode=mode)
+    assert np.bincount(network.recurrent.post, np.abs(found), minlength=100).max() == pytest.approx(1)
+    np.testing.assert_array_equal(np.sign(found), np.sign(network.recurrent.weight))
+
+
+def test_modes_differ_as_they_say(network: Network, exponents: np.ndarray) -> None:
+    size = np.abs(network.recurrent.weight)
+    hm, times_w, w = (np.abs(lyapunov_matrix(network, exponents, mode=m)) for m in ("hm", "hm*w", "w"))  # type: ignore[arg-type]
+    for found, expected in ((times_w, hm * size), (w, size)):
+        np.testing.assert_allclose(found / found.sum(), expected / expected.sum(), rtol=1e-6)
+
+
+def test_the_linear_network_is_stable_with_a_margin(network: Network, exponents: np.ndarray) -> None:
+    a, shift = linearised(network, 5 * lyapunov_matrix(network, exponents))  # strong: it has to be shifted
+    assert shift > 0
+    assert spectral_abscissa(a) == pytest.approx(-HURWITZ_MARGIN, abs=1e-8)
+    pre, post = network.recurrent.pre(), network.recurrent.post
+    np.testing.assert_allclose(a[post, pre], 5 * lyapunov_matrix(network, exponents))
+
+
+# -- the choice --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.9, 1.0])
+def test_probabilities_follow_the_rule_and_add_up(network: Network, exponents: np.ndarray, share: float) -> None:
+    n_keep = round(share * len(network.recurrent))
+    strength = lyapunov_matrix(network, exponents)
+    sigma = stationary_covariance(linearised(network, strength)[0])
+    p = keep_probabilities(network, strength, sigma, n_keep=n_keep)
+    assert p.sum() == pytest.approx(n_keep)
+    assert p.min() >= LEAST_PROBABILITY
+    assert p.max() <= 1
+    i, j = network.recurrent.post, network.recurrent.pre()
+    score = np.abs(strength) * (sigma[i, i] + sigma[j, j] - 2 * np.sign(strength) * sigma[i, j])
+    free = (p > LEAST_PROBABILITY) & (p < 1)
+    if free.any():
+        np.testing.assert_allclose(p[free] / score[free], (p[free] / score[free])[0], rtol=1e-6)
+
+
+def test_sampling_is_unbiased() -> None:
+    """Check 6 of MATH.md 17: E A_sparse = A off the diagonal, E Delta = 0; within 4.5 standard errors, 200 entries."""
+    p = np.random.default_rng(1).uniform(0.1, 1.0, 200)
+    n = 20_000
+    gains = np.stack([(np.random.default_rng(k).random(200) < p) / p for k in range(n)])
+    error = np.sqrt((1 - p) / p / n)
+    assert (np.abs(gains.mean(axis=0) - 1) <= 4.5 * error + 1e-12).all()
+    # what makes the count exact moves single synapses at the margin alone
+    exact = np.stack([chosen(p, round(p.sum()), seed=k) for k in range(4000)])
+    assert (exact.sum(axis=1) == round(p.sum())).all()
+    assert np.abs(exact.mean(axis=0) - p).mean() < 0.03
+
+
+def test_what_is_kept_is_stronger_by_its_probability(network: Network, exponents: np.ndarray) -> None:
+    n_keep = len(network.recurrent) // 4
+    pruned, told = prune_by_noise(network, exponents, n_keep=n_keep, seed=5, diagonal="keep")
+    before, after, kept = network.recurrent, pruned.recurrent, told.kept
+    assert len(after) == n_keep == kept.sum()
+    np.testing.assert_allclose(after.weight, before.weight[kept] / told.probabilities[kept], rtol=1e-6)
+    np.testing.assert_allclose(after.w_max, before.w_max[kept] / told.probabilities[kept], rtol=1e-6)
+    np.testing.assert_array_equal(after.post, before.post[kept])
+    assert pruned.neurons == network.neurons
+    assert pruned.inputs == network.inputs
+
+
+def test_the_leak_makes_up_for_chance(network: Network, exponents: np.ndarray) -> None:
+    pruned, told = prune_by_noise(network, exponents, n_keep=len(network.recurrent) // 4, seed=5)
+    strength, n = told.strength, network.n_neurons
+    gain = told.kept / told.probabilities
+    totals = [
+        np.bincount(network.recurrent.post, np.abs(strength) * g, minlength=n) for g in (gain, np.ones_like(gain))
+    ]
+    np.testing.assert_allclose(told.input_change, totals[0] - totals[1], atol=1e-12)
+    leak = -np.diagonal(linearised(network, strength)[0])
+    ratio = np.clip((leak + told.input_change) / leak, 0.5, 2)
+    np.testing.assert_allclose(network.neurons.tau_mem_ms / pruned.neurons.tau_mem_ms, ratio)
+
+
+def test_the_same_seed_prunes_the_same(network: Network, exponents: np.ndarray) -> None:
+    first, second, other = (
+        prune_by_noise(network, exponents, n_keep=200, seed=seed)[0] for seed in (1, 1, 2)
+    )  # fmt: skip
+    assert first == second
+    assert first != other
+
+
+def test_noise_beats_weights_beats_chance() -> None:
+    """Check 7 of MATH.md 17: three clusters, relative error of random quadratic forms, in the same order."""
+    rng = np.random.default_rng(7)
+    n, cluster = 150, np.repeat([0, 1, 2], 50)
+    same = cluster[:, None] == cluster
+    pre, post = np.nonzero((rng.random((n, n)) < np.where(same, 0.3, 0.02)) & ~np.eye(n, dtype=bool))
+    weight = rng.lognormal(0, 1, pre.size)
+    network = Network(
+        neuron_table(n),
+        synapse_table(pre, post, n_pre=n, weight=weight, w_max=weight.max()),
+        synapse_table([], [], n_pre=1),
+        dt_ms=1.0,
+    )
+    strength = lyapunov_matrix(network, np.ones(n), mode="w")
+    a, _ = linearised(network, strength)
+    sigma = stationary_covariance(a)
+    forms = rng.normal(size=(200, n))
+
+    def error(p: np.ndarray, seed: int) -> float:
+        kept = np.random.default_rng(seed).random(p.size) < p
+        change = np.zeros((n, n))
+        change[network.recurrent.post, network.recurrent.pre()] = strength * (kept / p - 1)
+        whole = a - np.diag(np.diagonal(a))
+        differences = np.einsum("si,ij,sj->s", forms, change, forms)
+        return float(np.sqrt(np.mean(differences**2) / np.mean(np.einsum("si,ij,sj->s", forms, whole, forms) ** 2)))
+
+    n_keep = pre.size // 4
+    by_noise = keep_probabilities(network, strength, sigma, n_keep=n_keep)
+    by_weight = keep_probabilities(network, strength, np.eye(n), n_keep=n_keep)
+    by_chance = np.full(pre.size, n_keep / pre.size)
+    errors = [np.mean([error(p, seed) for seed in range(40)]) for p in (by_noise, by_weight, by_chance)]
+    assert errors[0] < 1.05 * errors[1], errors
+    assert errors[1] < 0.8 * errors[2], errors
+    assert all(a > 0 for a, _ in pairwise(errors))
+
+
+# -- what cannot be pruned ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"n_keep": 1}, "n_keep"),
+        ({"n_keep": 10**6}, "n_keep"),
+        ({"mode": "hm*W"}, "mode"),
+        ({"diagonal": "both"}, "diagonal"),
+        ({"node_exponents_per_ms": np.zeros(3)}, "length 100"),
+        ({"node_exponents_per_ms": np.full(100, np.nan)}, "finite"),
+        ({"node_exponents_per_ms": np.zeros(100), "mode": "literal"}, "must not be 0"),
+    ],
+)
+def test_bad_requests(network: Network, exponents: np.ndarray, change: dict[str, Any], words: str) -> None:
+    arguments = {"node_exponents_per_ms": exponents, "n_keep": 300, "seed": 0, **change}
+    with pytest.raises(InputError, match=words):
+        prune_by_noise(network, **arguments)
+
+
+def test_networks_without_synapses_or_weights(network: Network, exponents: np.ndarray) -> None:
+    bare = network.keep_synapses(np.zeros(len(network.recurrent), dtype=bool))
+    with pytest.raises(InputError, match="must have recurrent synapses"):
+        prune_by_noise(bare, exponents, n_keep=0, seed=0)
+    with pytest.raises(InputError, match="weights"):
+        prune_by_noise(network.with_weights(0 * network.recurrent.weight), exponents, n_keep=300, seed=0)
+
+
+def test_without_inhibitory_neurons() -> None:
+    spec = hrsnn.NetworkSpec(n_neurons=60, n_inputs=5, excitatory_share=1.0)
+    network = hrsnn.build(spec, seed=0)
+    pruned, told = prune_by_noise(network, np.full(60, -0.05), n_keep=100, seed=0)
+    assert len(pruned.recurrent) == 100
+    assert told.abscissa < 0
