@@ -336,6 +336,58 @@ def _network_of(
     return f"{config.task.name}, {name}, untrained", build(spec, seed=seed), spec
 
 
+# -- reproduce ---------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def reproduce(
+    name: Annotated[
+        str | None, typer.Argument(help="What to make again; --list names all.", show_default=False)
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List what can be made again.")] = False,
+    scale: Annotated[str, typer.Option(metavar="smoke | small | paper", help="Sizes and numbers of seeds.")] = "small",
+    seeds: Annotated[int | None, typer.Option(min=2, help="Seeds of every comparison.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Directory of the results.", show_default="reproduce/<name>-<scale>")
+    ] = None,
+    as_json: _Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> Verb:
+    """Make a result of the papers again, such as `claims`. Stopped and started again, it goes on where it was."""
+
+    def do() -> int:
+        _stop_on_termination()
+        from hrsnn._checks import require
+        from hrsnn.console import Display, aligned
+        from hrsnn.reproduce import REPRODUCTIONS
+        from hrsnn.reproduce import reproduce as make
+
+        if list_:
+            if as_json:
+                _print_json({entry.name: entry.description for entry in REPRODUCTIONS.values()})
+            else:
+                for line in aligned([[entry.name, entry.description] for entry in REPRODUCTIONS.values()], to_right=()):
+                    print(line)
+            return OK
+        remedy = "`hrsnn reproduce --list` lists all"
+        require(name is not None, "hrsnn reproduce", "NAME", "must be given", "nothing", remedy=remedy)
+        try:
+            with Display(quiet=quiet) as display:
+                folder, document = make(str(name), scale=scale, out=out, n_seeds=seeds, say=display.say)
+        except KeyboardInterrupt:
+            _complain("interrupted; what is finished is kept, and the same command goes on from there")
+            return INTERRUPTED
+        if as_json:
+            _print_json(document)
+        else:
+            for claim in document["claims"]:
+                print(" ".join([f"{claim['title']}: {claim['verdict']}", "; ".join(claim["when"])]).rstrip())
+            print(f"Report: {folder / 'claims.html'}")
+        return OK
+
+    return do
+
+
 # -- bench -------------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,265 @@
+"""The ledger of claims: measure, judge, and say what was found as one JSON document."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from scipy import stats
+
+from hrsnn._checks import RunError
+from hrsnn.analysis.importance import GROUPS, Importance, importance
+from hrsnn.metrics import interval_of_mean
+from hrsnn.outcome import plain_values
+from hrsnn.reproduce.ledger import CLAIMS, Claim, Test
+from hrsnn.reproduce.measurements import coalition_spec, drive_spec, facts_of_networks, map_axes
+from hrsnn.reproduce.pairs import Measured, spread_values
+from hrsnn.reproduce.scales import Scale
+from hrsnn.reproduce.store import measured
+from hrsnn.reproduce.units import ARMS, Unit, Values, coalitions, digit_unit, game_unit
+from hrsnn.reproduce.verdict import LEVEL, MARGIN, judge, surviving_holm, verdict_of
+from hrsnn.run_directory import cannot_write, versions
+from hrsnn.spec import NetworkSpec
+
+SCHEMA = "hrsnn.claims/1"
+
+
+def claims_document(scale: Scale, out: Path, *, command: str, say: Callable[[str], None]) -> dict[str, Any]:
+    """Measure what `out`/units lacks, and judge all claims; the document of claims.json.
+
+    Raises `RunError` when a unit fails or a file cannot be written; finished units are kept.
+    """
+    try:
+        values = measured(scale, out / "units", say)
+    except OSError as error:
+        raise RunError(cannot_write(out, error)) from error
+    return document_of(scale, values, command=command)
+
+
+def document_of(scale: Scale, values: Mapping[str, Values], *, command: str) -> dict[str, Any]:
+    """The document from the values of all units."""
+    found = Measured(values, scale, _importance(scale, values))
+    document = {
+        "schema": SCHEMA,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "scale": asdict(scale),
+        "versions": versions(),
+        "rule": {"level": LEVEL, "margin_of_sameness": MARGIN},
+        "claims": [_measured_claim(claim, found) for claim in CLAIMS],
+        "activity": _activity(found),
+        "importance": found.importance.to_dict(),
+        "regression": _regression(found),
+        "map": _map(found),
+        "networks": facts_of_networks(scale),
+    }
+    return judged(plain_values(document))
+
+
+def judged(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document with everything that follows from its raw pairs made anew: effects, intervals, verdicts, sentences.
+
+    A claim of the document is left as it is but for these; nothing is measured.
+    """
+    claims = [_judged_claim(claim) for claim in document["claims"]]
+    deciding = [test for claim in claims for condition in claim["conditions"] for test in condition["tests"]]
+    for test, survives in zip(deciding, surviving_holm([test["p"] for test in deciding]), strict=True):
+        test["survives_holm"] = survives
+    for claim in claims:
+        claim["sentence"] = _sentence(claim)
+    n_surviving = sum(test["survives_holm"] for test in deciding)
+    return {**document, "claims": claims, "n_tests": len(deciding), "n_surviving_holm": n_surviving}
+
+
+# -- one claim ---------------------------------------------------------------------------------------------------------
+
+
+def _measured_claim(claim: Claim, found: Measured) -> dict[str, Any]:
+    """Words and raw pairs."""
+    words = {
+        name: getattr(claim, name)
+        for name in ("id", "title", "source", "published", "reading", "test", "networks", "holds_if", "caution")
+    }
+    conditions = [
+        {"name": condition.name, "tests": [_raw(test, found) for test in condition.tests]}
+        for condition in claim.conditions
+    ]
+    return {**words, "conditions": conditions, "also": [_raw(test, found) for test in claim.also]}
+
+
+def _raw(test: Test, found: Measured) -> dict[str, Any]:
+    pairs = test.pairs(found)
+    return {
+        "what": test.what,
+        "claimed": test.side,
+        "seeds": list(pairs),
+        "pairs": [list(pair) for pair in pairs.values()],
+    }
+
+
+def _judged_claim(claim: Mapping[str, Any]) -> dict[str, Any]:
+    conditions = []
+    for condition in claim["conditions"]:
+        tests = [_judged_test(test) for test in condition["tests"]]
+        holds = all(test["reading"] == "supports" for test in tests)
+        conditions.append({**condition, "tests": tests, "holds": holds})
+    verdict, holding = verdict_of({condition["name"]: condition["holds"] for condition in conditions})
+    return {
+        **claim,
+        "conditions": conditions,
+        "also": [_judged_test(test) for test in claim["also"]],
+        "verdict": verdict,
+        "when": list(holding) if verdict == "holds only when" else [],
+        "n_pairs": max(test["n"] for condition in conditions for test in condition["tests"]),
+    }
+
+
+def _judged_test(test: Mapping[str, Any]) -> dict[str, Any]:
+    found = asdict(judge(test["pairs"], test["claimed"]))
+    return {**test, **found, "ci95": None if found["ci95"] is None else list(found["ci95"])}
+
+
+# -- words -------------------------------------------------------------------------------------------------------------
+
+
+def _sentence(claim: Mapping[str, Any]) -> str:
+    """What was found, by rule: the conditions that support the claim with their effects, and why the others do not."""
+    supporting = "; ".join(_told(c["tests"], c["name"]) for c in claim["conditions"] if c["holds"])
+    failing = "; ".join(f"{c['name']}, {_why_not(c)}" for c in claim["conditions"] if not c["holds"])
+    if not supporting:
+        return f"{failing[0].upper()}{failing[1:]}."
+    holding = [c for c in claim["conditions"] if c["holds"]]
+    alone = not any(all(test["survives_holm"] for test in c["tests"]) for c in holding)
+    caution = " That support does not survive the correction for all tests." if alone else ""
+    return f"Supported: {supporting}.{caution}" + (f" But {failing}." if failing else "")
+
+
+def _why_not(condition: Mapping[str, Any]) -> str:
+    """In words: the first test that speaks against the claim, else the first that does not support it."""
+    failing = [test for test in condition["tests"] if test["reading"] != "supports"]
+    test = next((test for test in failing if test["reading"] == "against"), failing[0])
+    what = test["what"]
+    if test["n"] < 2:
+        return f"{what} could not be measured"
+    effect = _effect(test)
+    if test["claimed"] == "same":
+        percent = f"{100 * MARGIN:g} % margin (±{_number(test['margin'])})"
+        if test["reading"] == "against":
+            return f"{what} is {effect}, outside the {percent}"
+        return f"{what} is {effect}, not certain to be inside the {percent}"
+    if test["reading"] == "against":
+        return f"the opposite was measured: {what} is {effect}"
+    low, high = test["ci95"]
+    most = high if test["claimed"] == "above" else low
+    return f"no effect could be measured: {what} is {effect}, which leaves room for {_signed(most)} at most"
+
+
+def _told(tests: Sequence[Mapping[str, Any]], condition: str) -> str:
+    """A condition that holds, with the effects of all its tests."""
+    effects = "; ".join(f"{test['what']}: {_effect(test)}" for test in tests)
+    return f"{condition} ({effects})"
+
+
+def _effect(test: Mapping[str, Any]) -> str:
+    low, high = test["ci95"] or (math.nan, math.nan)
+    return f"{_signed(test['effect'])} [{_signed(low)}, {_signed(high)}]"
+
+
+def _number(value: float) -> str:
+    """Three significant digits.
+
+    >>> _number(0.012345), _number(1234.5)
+    ('0.0123', '1,234')
+    """
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _signed(value: float) -> str:
+    return ("+" if value > 0 else "−" if value < 0 else "") + _number(abs(value))
+
+
+# -- what stands beside the claims -------------------------------------------------------------------------------------
+
+
+def _importance(scale: Scale, values: Mapping[str, Values]) -> Importance:
+    """Shapley values from the finished units; nothing is simulated."""
+    spec = drive_spec(scale.n_neurons)
+    names = {coalition_spec(spec, coalition).model_dump_json(): coalition for coalition in coalitions()}
+
+    def value(of: NetworkSpec, seed: int) -> Mapping[str, float]:
+        found = values[game_unit(seed, names[of.model_dump_json()]).name]
+        return {quantity: cast("float", found[quantity]) for quantity in ("memory", "spikes")}
+
+    return importance(spec, value, seeds=range(scale.n_seeds), groups=GROUPS)
+
+
+def _activity(found: Measured) -> list[dict[str, Any]]:
+    """Means over seeds: how alive the networks are, and what they remember at all, beside the input itself."""
+
+    def mean(units: Sequence[Unit], quantity: str) -> float | None:
+        known = [found.values[unit.name].get(quantity) for unit in units]
+        return float(np.mean([value for value in known if value is not None])) if None not in known else None
+
+    def row(words: str, units: Sequence[Unit]) -> dict[str, Any]:
+        rates = [found.values[unit.name].get("rate_hz") for unit in units]
+        return {
+            "networks": words,
+            "n": len(units),
+            "rate_hz": mean(units, "rate_hz"),
+            "rate_ci95": None if None in rates else interval_of_mean(cast("list[float]", rates)),
+            "silent_share": mean(units, "silent_share"),
+            "memory": mean(units, "memory"),
+            "memory_counts": mean(units, "memory_counts"),
+        }
+
+    scale, seeds = found.scale, range(found.scale.n_seeds)
+    rows = [
+        row(f"{arm}, untrained, white drive", [Unit("untrained", seed, (arm,)) for seed in seeds])
+        for arm in ("HoN", "HeN")
+    ]
+    rows += [row(f"{arm}, learned, white drive", [Unit("learned", seed, (arm,)) for seed in seeds]) for arm in ARMS]
+    rows += [row("the input of the white drive, no network", [Unit("input", seed) for seed in seeds])]
+    digit_seeds = range(scale.n_digit_seeds)
+    rows += [
+        row(
+            f"{arm}, learned, spoken digits",
+            [digit_unit(seed, arm, scale.n_digit_neurons, 1.0) for seed in digit_seeds],
+        )
+        for arm in ARMS
+    ]
+    return rows
+
+
+def _regression(found: Measured) -> dict[str, Any]:
+    """C against evenness and correlation of the states over all networks of the spread, pooled (MATH.md 9.6)."""
+    names = ("cv", "memory", "log_participation", "squared_correlation", "rate_hz")
+    columns = {
+        name: [value for seed in range(found.scale.n_spread_seeds) for value in spread_values(found, seed, name)]
+        for name in names
+    }
+    lines = {}
+    for x in ("log_participation", "squared_correlation"):
+        known = [(a, b) for a, b in zip(columns[x], columns["memory"], strict=True) if a is not None and b is not None]
+        a, b = np.array(known, dtype=float).T
+        if a.std() > 0 and len(a) > 2:
+            line = stats.linregress(a, b)
+            half = float(stats.t.ppf(0.5 + LEVEL / 2, len(a) - 2)) * line.stderr
+            lines[x] = {
+                "slope": line.slope, "ci95": [line.slope - half, line.slope + half], "intercept": line.intercept,
+                "r": line.rvalue, "n_networks": len(a),
+            }  # fmt: skip
+    return {"lines": lines, "points": columns}
+
+
+def _map(found: Measured) -> dict[str, Any]:
+    """Means over seeds; rows are length scales, columns weight scales."""
+    lengths, weights = map_axes(found.scale.n_map_points)
+    means: dict[str, dict[str, Any]] = {"HoNHoS": {}, "HeNHeS": {}}
+    for (arm, quantity), values in found.maps.items():
+        means[arm][quantity] = values.mean(axis=0).tolist()
+    return {"length_scale": lengths, "weight_scale": weights, "n_seeds": found.scale.n_map_seeds, "mean": means}

@@ -1,0 +1,302 @@
+"""The experiments behind the claims: what is measured of one network.
+
+A unit depends on its name, on the sizes of the scale and on the networks below, on nothing else; so units can be done
+in any order, kept and found again.
+
+The networks
+* `drive_spec`, under the white drive of MATH.md 9.1. The defaults of a spec are nearly silent under it (5 % of 100
+  channels at 10 Hz reach 30 % of the neurons), and a silent network says nothing about any claim. Its input is
+  therefore that of MATH.md 3.4, whose rates are known: 35 input synapses onto every neuron, of mean weight 1 onto
+  excitatory and 0.5 onto inhibitory ones, each 10 times a second. Nothing else is changed, and no claim was looked at.
+* `digit_config`, the built-in config of the spoken digits, other sizes of the same.
+
+Learning is unsupervised STDP: under the white drive on recordings of 500 ms of another white drive with the same
+channels, on spoken digits on the recordings of the training part. Labels are only used by readouts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, get_args
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from hrsnn import tasks
+from hrsnn.analysis.drive import WhiteDrive
+from hrsnn.analysis.firing import firing_statistics
+from hrsnn.analysis.importance import GROUPS, Group, with_homogeneous
+from hrsnn.analysis.memory import MemoryCapacity, StateKind, input_memory_capacity, memory_capacity
+from hrsnn.analysis.separation import separation_rank
+from hrsnn.config import Config, load_config
+from hrsnn.data.dataset import Dataset, Splits
+from hrsnn.distributions import Constant, Distribution, Gamma
+from hrsnn.engine import Record, simulate
+from hrsnn.evaluation import Label
+from hrsnn.network import Network
+from hrsnn.outcome import plain_values
+from hrsnn.randomness import stream
+from hrsnn.reproduce.scales import Scale
+from hrsnn.reproduce.units import Unit, Values
+from hrsnn.spec import InputSpec, NetworkSpec, Preset
+from hrsnn.spikes import Spikes
+from hrsnn.train import LearnSpec, learn
+from hrsnn.wiring import build
+
+_SAMPLES_PER_RECORDING = 25  # of 20 ms
+_BETWEEN_DRIVES = 1_000_000  # the drive that is learned from has the seed of the pair plus this
+
+
+# -- networks ----------------------------------------------------------------------------------------------------------
+
+
+def drive_spec(n_neurons: int) -> NetworkSpec:
+    """The fully heterogeneous network under the white drive; every other one has some of its laws at their means."""
+    inputs = InputSpec(subset_share=1.0, p_connect=0.35, weight_excitatory=1.0, weight_inhibitory=0.5)
+    return NetworkSpec(n_neurons=n_neurons, n_inputs=100, input=inputs)
+
+
+def coalition_spec(spec: NetworkSpec, coalition: str) -> NetworkSpec:
+    """`spec` with the groups of the coalition heterogeneous and all others at the means of their laws."""
+    kept = coalition.split("+")
+    homogeneous: list[Group] = [group for group in GROUPS if group.name not in kept]
+    return with_homogeneous(spec, homogeneous)
+
+
+def spread_spec(spec: NetworkSpec, cv: float) -> NetworkSpec:
+    """Everything homogeneous but the membrane time constants, gamma laws of this coefficient of variation."""
+    spec = spec.arm("HoNHoS")
+
+    def law(mean: float) -> Distribution:
+        return Gamma(mean, 1 / cv**2) if cv > 0 else Constant(mean)
+
+    changes = {}
+    for sign in ("excitatory", "inhibitory"):
+        population = getattr(spec, sign)
+        changes[sign] = population.model_copy(update={"tau_mem_ms": law(population.tau_mem_ms.mean)})
+    return spec.model_copy(update=changes)
+
+
+@lru_cache(maxsize=1)
+def digit_config() -> Config:
+    return load_config("spoken-digits", ())
+
+
+def digit_spec(n_neurons: int) -> NetworkSpec:
+    return digit_config().network.model_copy(update={"n_neurons": n_neurons})
+
+
+def map_axes(n_points: int) -> tuple[list[float], list[float]]:
+    """length_scale (linear, 0.5 to 4.5) and weight_scale (logarithmic, 0.1 to 10) of the map (MATH.md 15.7).
+
+    >>> map_axes(3)
+    ([0.5, 2.5, 4.5], [0.1, 1.0, 10.0])
+    """
+    return np.linspace(0.5, 4.5, n_points).tolist(), np.logspace(-1, 1, n_points).round(12).tolist()
+
+
+# -- one unit ----------------------------------------------------------------------------------------------------------
+
+
+def measure(unit: Unit, scale: Scale) -> Values:
+    """Do one unit: quantity -> number, None where it does not exist."""
+    with threadpool_limits(1):
+        return _MEASURES[unit.kind](unit, scale)
+
+
+def _untrained(unit: Unit, scale: Scale) -> Values:
+    arm: Preset = "HeNHoS" if unit.options[0] == "HeN" else "HoNHoS"
+    network = build(drive_spec(scale.n_neurons).arm(arm), seed=unit.seed)
+    return {
+        **_capacity(network, unit, scale),
+        **_capacity(network, unit, scale, state="counts"),
+        **_capacity(network, unit, scale, regular=True),
+        **_capacity(network, unit, scale, state="counts", regular=True),
+        **_rank(network, unit),
+    }
+
+
+def _learned(unit: Unit, scale: Scale) -> Values:
+    network = _learned_network(drive_spec(scale.n_neurons).arm(unit.options[0]), unit, scale)  # type: ignore[arg-type]
+    return {
+        **_capacity(network, unit, scale),
+        **_capacity(network, unit, scale, state="counts"),
+        **_rank(network, unit),
+        **_firing(network, unit, scale),
+    }
+
+
+def _input(unit: Unit, scale: Scale) -> Values:
+    """The control of all capacities: the same readout on the input spikes, without a network."""
+    network = build(drive_spec(scale.n_neurons), seed=unit.seed)
+    return {
+        f"memory{condition_suffix(state)}": input_memory_capacity(
+            network, seed=unit.seed, n_delays=scale.n_delays, n_samples=scale.n_samples, state=state
+        ).memory_capacity
+        for state in get_args(StateKind)
+    }
+
+
+def _game(unit: Unit, scale: Scale) -> Values:
+    spec = coalition_spec(drive_spec(scale.n_neurons), unit.options[0])
+    return _capacity(_learned_network(spec, unit, scale), unit, scale)
+
+
+def _spread(unit: Unit, scale: Scale) -> Values:
+    spec = spread_spec(drive_spec(scale.n_neurons), float(unit.options[0]))
+    network = build(spec, seed=unit.seed)
+    return {**_capacity(network, unit, scale), **_capacity(network, unit, scale, state="counts")}
+
+
+def _digits(unit: Unit, scale: Scale) -> Values:
+    arm, n_neurons, share = unit.options
+    config, task = digit_config(), _digit_task(scale.n_digit_recordings)
+    task = replace(task, train=_share_of(task.train, float(share), unit.seed))
+    network = build(digit_spec(int(n_neurons)).arm(arm), seed=unit.seed)  # type: ignore[arg-type]
+    network = learn(network, task.train, config.learn, seed=unit.seed)
+    evaluation = tasks.evaluate_network(network, task, config.readout, label=Label(arm, seed=unit.seed))
+    assert evaluation.readout is not None
+    right = tasks.predict(network, evaluation.readout, task.train.spikes) == task.train.labels
+    return {
+        **evaluation.outcome.metrics,
+        "accuracy_train": float(right.mean()),
+        "n_train": task.train.n_samples,
+        "rate_hz": float(evaluation.details["rate_hz"].mean()),
+        "silent_share": float(np.mean(evaluation.details["rate_hz"] == 0)),
+    }
+
+
+def _map(unit: Unit, scale: Scale) -> Values:
+    arm, i, j = unit.options
+    lengths, weights = map_axes(scale.n_map_points)
+    config, task = digit_config(), _digit_task(scale.n_digit_recordings)
+    spec = digit_spec(scale.n_map_neurons).arm(arm)  # type: ignore[arg-type]
+    changes = {"length_scale": lengths[int(i)], "weight_scale": weights[int(j)]}
+    spec = spec.model_copy(update={"synapses": spec.synapses.model_copy(update=changes)})
+    network = build(spec, seed=unit.seed)
+    learning = LearnSpec(n_samples=min(scale.n_map_recordings, task.train.n_samples))
+    network = learn(network, task.train, learning, seed=unit.seed)
+    one_readout = config.readout.model_copy(update={"n_bins": config.readout.n_bins[:1], "transform": ["sqrt"]})
+    evaluation = tasks.evaluate_network(network, task, one_readout, label=Label(arm, seed=unit.seed))
+    return {
+        "accuracy": evaluation.outcome.metrics["accuracy"],
+        "active_share": float(np.mean(evaluation.details["rate_hz"] > 0)),
+        "rate_hz": float(evaluation.details["rate_hz"].mean()),
+        "n_synapses": len(network.recurrent),
+        **_rank(network, unit),
+    }
+
+
+_MEASURES: dict[str, Callable[[Unit, Scale], Values]] = {
+    "untrained": _untrained,
+    "learned": _learned,
+    "input": _input,
+    "game": _game,
+    "spread": _spread,
+    "digits": _digits,
+    "map": _map,
+}
+
+
+def _learned_network(spec: NetworkSpec, unit: Unit, scale: Scale) -> Network:
+    network = build(spec, seed=unit.seed)
+    return learn(network, learning_stream(spec, scale.n_recordings, seed=unit.seed), seed=unit.seed)
+
+
+def learning_stream(spec: NetworkSpec, n_recordings: int, *, seed: int) -> Spikes:
+    """The white drive in recordings of 500 ms, independent of the one that is measured under."""
+    drive = WhiteDrive()
+    values = drive.values(n_recordings * _SAMPLES_PER_RECORDING, seed=_BETWEEN_DRIVES + seed)
+    rng = stream(_BETWEEN_DRIVES + seed, "white-drive.spikes")
+    code = drive.code(spec.n_inputs, spec.dt_ms)
+    return code.encode(values.reshape(n_recordings, _SAMPLES_PER_RECORDING, 1), rng)[0]
+
+
+def _capacity(
+    network: Network, unit: Unit, scale: Scale, *, state: StateKind = "filtered", regular: bool = False
+) -> Values:
+    found = memory_capacity(
+        network, seed=unit.seed, n_delays=scale.n_delays, n_samples=scale.n_samples, state=state,
+        drive=WhiteDrive(regular=regular),
+    )  # fmt: skip
+    end = condition_suffix(state, regular)
+    return {f"{name}{end}": value for name, value in _of_capacity(found).items()}
+
+
+def condition_suffix(state: str, regular: bool = False) -> str:
+    return ("" if state == "filtered" else f"_{state}") + ("_regular" if regular else "")
+
+
+def _of_capacity(found: MemoryCapacity) -> Values:
+    sample_s = found.settings["sample_ms"] / 1000
+    assert found.spikes_per_neuron is not None
+    efficiency = found.spike_efficiency
+    return {
+        "memory": found.memory_capacity,
+        "spikes": found.spikes_per_neuron,
+        "efficiency": efficiency,
+        "rate_hz": found.spikes_per_neuron / sample_s,
+        "silent_share": found.silent_share,
+        "log_participation": math.log(found.participation_ratio) if found.participation_ratio > 0 else None,
+        "squared_correlation": found.squared_correlation.mean,
+    }
+
+
+def _rank(network: Network, unit: Unit) -> Values:
+    return {"rank": separation_rank(network, seed=unit.seed).effective}
+
+
+def _firing(network: Network, unit: Unit, scale: Scale) -> Values:
+    drive = WhiteDrive()
+    n_samples = scale.n_samples or 20 * scale.n_neurons
+    values = drive.values(n_samples, seed=unit.seed)
+    spikes = drive.spikes(values, n_inputs=network.n_inputs, dt_ms=network.dt_ms, seed=unit.seed)
+    fired = simulate(network, spikes, record=Record(spikes=True)).spikes
+    assert fired is not None
+    found = firing_statistics(fired, seed=unit.seed)
+    return {
+        "mean_activation": found.mean_activation,
+        "interval_cv": found.interval_cv,
+        "pairwise_correlation": found.pairwise_correlation,
+        "third_order": found.third_order,
+        "third_order_by_chance": found.third_order_by_chance,
+    }
+
+
+@lru_cache(maxsize=1)
+def _digit_task(n_recordings: int | None) -> Splits:
+    """The spoken digits; of every part at most so many recordings, evenly over it."""
+    task = tasks.shared_task(digit_config().task)
+    assert isinstance(task, Splits)
+    if n_recordings is None:
+        return task
+    parts = {part: getattr(task, part) for part in ("train", "validation", "test")}
+    fewer = {
+        part: data.select(np.unique(np.linspace(0, data.n_samples - 1, n_recordings).astype(int)))
+        for part, data in parts.items()
+    }
+    return replace(task, **fewer)
+
+
+def _share_of(data: Dataset, share: float, seed: int) -> Dataset:
+    """A share of the recordings of every class, at least one; a smaller share is part of a larger one."""
+    if share == 1.0:
+        return data
+    order = stream(seed, "claims.share").permutation(data.n_samples)
+    labels = data.labels[order]
+    chosen = []
+    for label in range(data.n_classes):
+        of_class = order[labels == label]
+        chosen += of_class[: math.ceil(share * of_class.size)].tolist()
+    return data.select(sorted(chosen))
+
+
+def facts_of_networks(scale: Scale) -> dict[str, Any]:
+    """The specs behind all units, as plain values."""
+    return {
+        "white-drive": plain_values(drive_spec(scale.n_neurons).model_dump(mode="json")),
+        "spoken-digits": plain_values(digit_spec(scale.n_digit_neurons).model_dump(mode="json")),
+    }

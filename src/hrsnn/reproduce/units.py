@@ -1,0 +1,82 @@
+"""Units of work: one network each, named by its experiment, its seed and what sets it apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hrsnn.analysis.importance import GROUPS
+from hrsnn.reproduce.scales import Scale
+
+Values = Mapping[str, float | None]  # quantity -> number, None where it does not exist
+
+# The arms as coalitions of heterogeneous groups of parameters.
+NEURONS, SYNAPSES = ("tau_mem", "v_th"), ("a", "tau_stdp")
+ARMS: dict[str, tuple[str, ...]] = {
+    "HoNHoS": (),
+    "HeNHoS": NEURONS,
+    "HoNHeS": SYNAPSES,
+    "HeNHeS": NEURONS + SYNAPSES,
+}
+NOTHING = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One network: which experiment, which seed, and what sets it apart from others with the same seed."""
+
+    kind: str
+    seed: int
+    options: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Safe as the name of a file."""
+        return "-".join([self.kind, f"s{self.seed}", *self.options])
+
+
+def plan(scale: Scale) -> list[Unit]:
+    """All units of a scale, experiment by experiment, each seed by seed."""
+    units: list[Unit] = []
+    for seed in range(scale.n_seeds):
+        units += [Unit("untrained", seed, (arm,)) for arm in ("HoN", "HeN")]
+        units += [Unit("learned", seed, (arm,)) for arm in ARMS]
+        units += [Unit("input", seed)]
+    for seed in range(scale.n_digit_seeds):
+        units += [digit_unit(seed, arm, scale.n_digit_neurons, 1.0) for arm in ARMS]
+        for arm in ("HoNHoS", "HeNHeS"):
+            units += [digit_unit(seed, arm, n, 1.0) for n in scale.digit_sizes if n != scale.n_digit_neurons]
+            units += [digit_unit(seed, arm, scale.n_digit_neurons, share) for share in scale.fractions if share != 1.0]
+    for seed in range(scale.n_spread_seeds):
+        units += [Unit("spread", seed, (f"{cv:g}",)) for cv in scale.spread_cvs]
+    for seed in range(scale.n_seeds):
+        units += [Unit("game", seed, (coalition,)) for coalition in coalitions() if coalition not in _ARM_OF]
+    for seed in range(scale.n_map_seeds):
+        places = [(str(i), str(j)) for i in range(scale.n_map_points) for j in range(scale.n_map_points)]
+        units += [Unit("map", seed, (arm, *place)) for arm in ("HoNHoS", "HeNHeS") for place in places]
+    return units
+
+
+def digit_unit(seed: int, arm: str, n_neurons: int, share: float) -> Unit:
+    return Unit("digits", seed, (arm, str(n_neurons), f"{share:g}"))
+
+
+def coalitions() -> list[str]:
+    """Names of all coalitions of heterogeneous groups, the empty one first."""
+    names = [group.name for group in GROUPS]
+    return [
+        coalition_name([name for k, name in enumerate(names) if mask >> k & 1]) for mask in range(2 ** len(names))
+    ]  # fmt: skip
+
+
+def coalition_name(names: Sequence[str]) -> str:
+    return "+".join(names) or NOTHING
+
+
+_ARM_OF = {coalition_name(groups): arm for arm, groups in ARMS.items()}
+
+
+def game_unit(seed: int, coalition: str) -> Unit:
+    """The unit that holds the values of a coalition; those of the four arms are units of their own."""
+    arm = _ARM_OF.get(coalition)
+    return Unit("game", seed, (coalition,)) if arm is None else Unit("learned", seed, (arm,))

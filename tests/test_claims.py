@@ -1,0 +1,421 @@
+"""The ledger of claims: the rule of verdicts, the committed results against it, and a run from end to end."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from hrsnn._checks import InputError, RunError
+from hrsnn.cli import main
+from hrsnn.report.claims import claims_markdown, render
+from hrsnn.reproduce import REPRODUCTIONS, measurements, reproduce
+from hrsnn.reproduce.claims import document_of, judged
+from hrsnn.reproduce.ledger import CLAIMS
+from hrsnn.reproduce.measurements import coalition_spec, drive_spec, learning_stream, map_axes, spread_spec
+from hrsnn.reproduce.scales import SCALES
+from hrsnn.reproduce.store import measured
+from hrsnn.reproduce.units import ARMS, Unit, coalition_name, coalitions, game_unit, plan
+from hrsnn.reproduce.verdict import judge, surviving_holm, verdict_of
+from hrsnn.wiring import build
+
+DOCS = Path(__file__).parents[1] / "docs"
+COMMITTED = DOCS / "results" / "claims.json"
+
+
+@pytest.fixture(scope="module")
+def document():
+    return json.loads(COMMITTED.read_bytes())
+
+
+def every_test(document):
+    return [
+        test
+        for claim in document["claims"]
+        for test in [*(t for c in claim["conditions"] for t in c["tests"]), *claim["also"]]
+    ]
+
+
+# -- the rule ----------------------------------------------------------------------------------------------------------
+
+UP, DOWN, NOWHERE = [[2.0, 1.0], [2.1, 1.0], [1.9, 1.0]], [[1.0, 2.0], [1.0, 2.1], [1.0, 1.9]], [[1.0, 1.1], [1.1, 1.0]]
+ALIKE, FAR = [[10.0, 10.1], [10.1, 10.0], [10.0, 10.0]], [[15.0, 10.0], [15.1, 10.0], [14.9, 10.0]]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "side", "reading"),
+    [
+        (UP, "above", "supports"),
+        (UP, "below", "against"),
+        (DOWN, "above", "against"),
+        (DOWN, "below", "supports"),
+        (NOWHERE, "above", "not shown"),
+        (NOWHERE, "below", "not shown"),
+        (ALIKE, "same", "supports"),
+        (FAR, "same", "against"),
+        ([[10.9, 10.0], [11.1, 10.0], [10.7, 10.0]], "same", "not shown"),  # crosses the bound of 10 %
+        ([[2.0, 1.0]], "above", "not shown"),  # one pair has no interval
+        ([], "above", "not shown"),
+    ],
+)
+def test_reading_of_known_pairs(pairs, side, reading):
+    assert judge(pairs, side).reading == reading
+
+
+def test_an_interval_that_ends_at_zero_shows_nothing():
+    # Differences 0 and 2 r with r such that the lower bound of the t-interval is 0 up to rounding, and just beyond.
+    half = stats.t.ppf(0.975, 1)
+    touching = [[1 + half, 0.0], [1 - half, 0.0]]  # mean 1, SD sqrt(2) half: the interval reaches below 0
+    assert judge(touching, "above").reading == "not shown"
+    assert judge([[1.01, 0.0], [0.99, 0.0]], "above").reading == "supports"
+
+
+@given(st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=3, max_size=30))
+@settings(max_examples=60, deadline=None)
+def test_effect_interval_and_p_are_those_of_scipy(pairs):
+    a, b = np.array(pairs).T
+    difference = a - b
+    if difference.std() < 1e-6:
+        return
+    found, oracle = judge(pairs, "above"), stats.ttest_rel(a, b)
+    interval = oracle.confidence_interval()
+    np.testing.assert_allclose([found.effect, *found.ci95], [difference.mean(), *interval], rtol=1e-9, atol=1e-9)
+    assert found.p == pytest.approx(oracle.pvalue, rel=1e-6, abs=1e-12)
+    assert found.d_z == pytest.approx(difference.mean() / difference.std(ddof=1))
+    assert judge([(-x, -y) for x, y in pairs], "below").reading == found.reading
+
+
+def test_sameness_is_two_one_sided_tests():
+    rng = np.random.default_rng(0)
+    b = np.full(20, 5.0)
+    a = b + rng.normal(0.1, 0.3, 20)
+    found = judge(np.stack([a, b], axis=1), "same")
+    assert found.margin == pytest.approx(0.5)
+    sides = [stats.ttest_1samp(a - b, -0.5, alternative="greater"), stats.ttest_1samp(a - b, 0.5, alternative="less")]
+    assert found.p == pytest.approx(2 * max(side.pvalue for side in sides))  # 95 % interval: 2.5 % each
+
+
+@given(
+    st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=3, max_size=12),
+    st.sampled_from(["above", "below", "same"]),
+)
+@settings(max_examples=100, deadline=None)
+def test_p_and_reading_agree(pairs, side):
+    found = judge(pairs, side)
+    assert (found.p < 0.05) == (found.reading != "not shown") or abs(found.p - 0.05) < 1e-9
+
+
+def test_verdicts():
+    assert verdict_of({"x": True, "y": True}) == ("holds", ("x", "y"))
+    assert verdict_of({"x": False, "y": True}) == ("holds only when", ("y",))
+    assert verdict_of({"x": False, "y": False}) == ("does not hold", ())
+    assert verdict_of({"x": False}) == ("does not hold", ())
+
+
+def test_holm_stops_at_the_first_that_fails():
+    # 0.01 <= 0.05 / 4, 0.013 <= 0.05 / 3, 0.03 > 0.05 / 2: the last is significant alone, but comes after.
+    assert surviving_holm([0.03, 0.01, None, 0.04, 0.013]) == [False, True, False, False, True]
+
+
+# -- the ledger and its networks ---------------------------------------------------------------------------------------
+
+
+def test_claims_have_conditions_of_their_own():
+    assert len({claim.id for claim in CLAIMS}) == len(CLAIMS)
+    for claim in CLAIMS:
+        names = [condition.name for condition in claim.conditions]
+        assert names
+        assert len(set(names)) == len(names)
+        assert all(condition.tests for condition in claim.conditions)
+        assert all(getattr(claim, field).strip() for field in ("published", "reading", "test", "source", "holds_if"))
+
+
+def test_units_of_every_scale_have_names_that_are_safe_and_distinct():
+    for scale in SCALES.values():
+        names = [unit.name for unit in plan(scale)]
+        assert len(set(names)) == len(names)
+        assert all(re.fullmatch(r"[A-Za-z0-9._+-]+", name) for name in names)
+
+
+def test_arms_are_coalitions():
+    spec = drive_spec(20)
+    for arm, groups in ARMS.items():
+        assert coalition_spec(spec, coalition_name(groups)) == spec.arm(arm)
+    specs = {coalition_spec(spec, coalition).model_dump_json() for coalition in coalitions()}
+    assert len(specs) == 16
+    names = {unit.name for unit in plan(SCALES["smoke"])}
+    assert {game_unit(0, coalition).name for coalition in coalitions()} <= names
+
+
+def test_networks_of_a_pair_begin_with_the_same_weights():
+    networks = [build(drive_spec(30).arm(arm), seed=5) for arm in ARMS]
+    for network in networks[1:]:
+        for name in ("weight", "post"):
+            np.testing.assert_array_equal(getattr(network.recurrent, name), getattr(networks[0].recurrent, name))
+            np.testing.assert_array_equal(getattr(network.inputs, name), getattr(networks[0].inputs, name))
+
+
+@pytest.mark.parametrize("cv", [0.0, 0.5, 1.0])
+def test_spread_changes_the_cv_of_the_time_constants_alone(cv):
+    spec = drive_spec(20)
+    law = spread_spec(spec, cv).excitatory.tau_mem_ms
+    assert law.mean == spec.excitatory.tau_mem_ms.mean
+    assert law.variance == pytest.approx((cv * law.mean) ** 2)
+    assert spread_spec(spec, 0.0) == spec.arm("HoNHoS")
+
+
+def test_learning_stream_is_white_and_of_its_own():
+    spec = drive_spec(20)
+    spikes = learning_stream(spec, 40, seed=3)
+    assert (spikes.n_samples, spikes.n_steps, spikes.n_units) == (40, 500, 100)
+    assert spikes.n_events / (40 * 0.5 * 100) == pytest.approx(10.0, rel=0.05)  # Hz per channel
+    assert learning_stream(spec, 2, seed=4) != learning_stream(spec, 2, seed=3)
+
+
+def test_map_has_the_published_number_of_points_and_the_ranges_of_the_specification():
+    lengths, weights = map_axes(SCALES["paper"].n_map_points)
+    assert len(lengths) * len(weights) == 81
+    assert (lengths[0], lengths[-1], weights[0], weights[-1]) == (0.5, 4.5, 0.1, 10.0)
+    np.testing.assert_allclose(np.diff(np.log(weights)), np.log(100) / 8)
+
+
+def test_smaller_shares_are_parts_of_larger_ones():
+    data = measurements._digit_task(None).train
+    tenth, quarter = (measurements._share_of(data, share, seed=1) for share in (0.1, 0.25))
+    assert 0 < tenth.n_samples < quarter.n_samples < data.n_samples
+    assert set(np.unique(tenth.labels)) == set(range(20))
+    rows = {tuple(one.spikes.step[:20]) for one in (quarter.select([k]) for k in range(quarter.n_samples))}
+    assert {tuple(tenth.select([k]).spikes.step[:20]) for k in range(tenth.n_samples)} <= rows
+
+
+# -- the committed results ---------------------------------------------------------------------------------------------
+
+
+def test_committed_verdicts_follow_from_the_raw_pairs(document):
+    raw = json.loads(json.dumps(document))
+    for test in every_test(raw):
+        for made in set(test) - {"what", "claimed", "seeds", "pairs"}:
+            del test[made]
+    for claim in raw["claims"]:
+        for made in ("verdict", "when", "n_pairs", "sentence"):
+            del claim[made]
+        for condition in claim["conditions"]:
+            del condition["holds"]
+    again = json.loads(json.dumps(judged(raw)))
+    assert_same(again, document)
+
+
+def assert_same(a, b, place=""):
+    """Equal, numbers to rounding: quantiles of t may differ in their last bits between versions of scipy."""
+    if isinstance(a, dict):
+        assert a.keys() == b.keys(), place
+        for key in a:
+            assert_same(a[key], b[key], f"{place}.{key}")
+    elif isinstance(a, list):
+        assert len(a) == len(b), place
+        for k, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_same(x, y, f"{place}[{k}]")
+    elif isinstance(a, float) and isinstance(b, float):
+        assert a == pytest.approx(b, rel=1e-9, abs=1e-12), place
+    else:
+        assert a == b, place
+
+
+def test_committed_numbers_by_an_independent_count(document):
+    for test in every_test(document):
+        a, b = np.array(test["pairs"]).T
+        assert test["n"] == len(a) == len(test["seeds"]) == len(set(test["seeds"]))
+        assert test["effect"] == pytest.approx((a - b).mean(), abs=1e-12)
+        if (a - b).std() > 0:
+            interval = stats.ttest_rel(a, b).confidence_interval()
+            np.testing.assert_allclose(test["ci95"], interval, rtol=1e-9, atol=1e-12)
+
+
+def test_committed_results_have_the_claims_of_the_ledger_and_enough_pairs(document):
+    assert [claim["id"] for claim in document["claims"]] == [claim.id for claim in CLAIMS]
+    for claim, words in zip(document["claims"], CLAIMS, strict=True):
+        for name in ("title", "published", "reading", "test", "holds_if", "source", "caution", "networks"):
+            assert claim[name] == getattr(words, name)
+        names = [[condition.name, [test.what for test in condition.tests]] for condition in words.conditions]
+        assert names == [[c["name"], [t["what"] for t in c["tests"]]] for c in claim["conditions"]]
+        assert all(test["n"] >= 5 for condition in claim["conditions"] for test in condition["tests"])
+    of_drive = [t for t in every_test(document) if t["what"].startswith(("C, ", "E, ", "effective rank, He"))]
+    assert of_drive
+    assert all(test["n"] >= 20 for test in of_drive)
+    assert document["scale"]["name"] == "small"
+    assert len(document["regression"]["points"]["memory"]) >= 100
+
+
+def test_networks_of_the_committed_results_are_alive(document):
+    rows = [row for row in document["activity"] if "no network" not in row["networks"]]
+    assert len(rows) == 10
+    for row in rows:
+        assert 5 < row["rate_hz"] < 80, row
+        assert row["silent_share"] < 0.1, row
+
+
+def test_shapley_values_add_up(document):
+    for quantity in document["importance"].values():
+        total = sum(group["mean"] for group in quantity["groups"].values())
+        assert total == pytest.approx(quantity["all"] - quantity["none"], abs=1e-9)
+
+
+def test_markdown_is_made_from_the_document(document):
+    assert (DOCS / "CLAIMS.md").read_text(encoding="utf-8") == claims_markdown(document)
+
+
+def test_page_is_complete_in_itself(document):
+    page = render(document)
+    for claim in document["claims"]:
+        assert claim["title"] in page
+        assert claim["id"] in page
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=", page)
+    assert page.count('class="plot') == 1 + 2 + 6 + 2
+
+
+def test_another_schema_is_refused(document):
+    with pytest.raises(InputError, match=r"`schema` of `claims.json` must be hrsnn.claims/1, got hrsnn.bench/1"):
+        claims_markdown({**document, "schema": "hrsnn.bench/1"})
+
+
+# -- running -----------------------------------------------------------------------------------------------------------
+
+
+def fake_measure(unit, scale):
+    """Numbers that depend on the name of the unit alone."""
+    rng = np.random.default_rng(list(unit.name.encode()))
+    names = [
+        "memory", "spikes", "efficiency", "rate_hz", "silent_share", "log_participation", "squared_correlation", "rank",
+        "accuracy", "accuracy_train", "accuracy_seen", "accuracy_unseen", "active_share", "n_synapses",
+        "mean_activation", "interval_cv", "pairwise_correlation", "third_order",
+    ]  # fmt: skip
+    ends = ("", "_counts", "_regular", "_counts_regular")
+    return {f"{name}{end}": float(rng.uniform(1, 2)) for name in names for end in ends}
+
+
+def test_stopped_and_started_again_gives_the_same_numbers(tmp_path, monkeypatch):
+    monkeypatch.setattr(measurements, "measure", fake_measure)
+    scale = SCALES["smoke"]
+    whole = measured(scale, tmp_path / "a", lambda line: None)
+    n_done = 0
+
+    def stopping(unit, scale):
+        nonlocal n_done
+        n_done += 1
+        if n_done > 30:
+            raise KeyboardInterrupt
+        return fake_measure(unit, scale)
+
+    monkeypatch.setattr(measurements, "measure", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        measured(scale, tmp_path / "b", lambda line: None)
+    files = sorted((tmp_path / "b").glob("*.json"))
+    assert len(files) == 30
+    files[0].write_text("{")  # damaged: done again
+    document = json.loads(files[1].read_bytes())
+    files[1].write_text(json.dumps({**document, "key": "another"}))  # made with other sizes: done again
+    asked = []
+
+    def watching(unit, scale):
+        asked.append(unit.name)
+        return fake_measure(unit, scale)
+
+    monkeypatch.setattr(measurements, "measure", watching)
+    lines: list[str] = []
+    again = measured(scale, tmp_path / "b", lines.append)
+    assert again == whole
+    assert len(asked) == len(plan(scale)) - 28
+    assert lines[0] == f"28 of {len(plan(scale))} units were finished before"
+    first, second = (document_of(scale, values, command="x") for values in (whole, again))
+    assert {**first, "created": ""} == {**second, "created": ""}
+
+
+def test_a_unit_that_fails_is_named(tmp_path, monkeypatch):
+    def failing(unit, scale):
+        raise ZeroDivisionError("no")
+
+    monkeypatch.setattr(measurements, "measure", failing)
+    with pytest.raises(RunError, match="unit untrained-s0-HoN failed: ZeroDivisionError: no"):
+        measured(SCALES["smoke"], tmp_path, lambda line: None)
+
+
+def test_a_pair_without_a_value_is_left_out(tmp_path):
+    scale = SCALES["small"]
+    values = {unit.name: fake_measure(unit, scale) for unit in plan(scale)}
+    values[Unit("learned", 0, ("HeNHeS",)).name]["efficiency"] = None  # it never spiked
+    claims = {claim["id"]: claim for claim in document_of(scale, values, command="x")["claims"]}
+    test = claims["s2-t2-efficiency"]["conditions"][0]["tests"][0]
+    assert test["n"] == scale.n_seeds - 1
+    assert 0 not in test["seeds"]
+
+
+def test_seeds_do_not_change_what_a_unit_is(tmp_path):
+    scale = SCALES["smoke"]
+    assert scale.with_seeds(7).sizes() == scale.sizes()
+    assert {unit.name for unit in plan(scale)} <= {unit.name for unit in plan(scale.with_seeds(7))}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ["reproduce", "clams"],
+            '`NAME` of `hrsnn reproduce` must be one of claims, got clams; did you mean "claims"?',
+        ),
+        (
+            ["reproduce", "claims", "--scale", "smal"],
+            'must be one of smoke, small, paper, got smal; did you mean "small"?',
+        ),
+        (["reproduce"], "must be given"),
+        (["reproduce", "claims", "--seeds", "1"], "--seeds"),
+    ],
+)
+def test_bad_names_are_told(words, told, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    printed = capsys.readouterr()
+    assert told in printed.err
+    assert not printed.out
+    assert not list(tmp_path.iterdir())
+
+
+def test_list(capsys):
+    assert main(["reproduce", "--list"]) == 0
+    assert capsys.readouterr().out.startswith("claims   every published claim")
+    assert main(["reproduce", "--list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out).keys() == REPRODUCTIONS.keys()
+
+
+def test_files_of_a_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(measurements, "measure", fake_measure)
+    out = tmp_path / "out"
+    assert main(["reproduce", "claims", "--scale", "smoke", "--seeds", "3", "--out", str(out), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document == json.loads((out / "claims.json").read_bytes())
+    assert document["command"] == "hrsnn reproduce claims --scale smoke --seeds 3"
+    assert (out / "CLAIMS.md").read_text(encoding="utf-8") == claims_markdown(document)
+    assert document["scale"]["n_seeds"] == 3
+
+
+@pytest.mark.slow
+def test_smoke_from_end_to_end(tmp_path):
+    out = tmp_path / "out"
+    folder, document = reproduce("claims", scale="smoke", out=out)
+    assert folder == out
+    assert sorted(path.name for path in out.iterdir()) == ["CLAIMS.md", "claims.html", "claims.json", "units"]
+    assert [claim["id"] for claim in document["claims"]] == [claim.id for claim in CLAIMS]
+    assert all(np.isfinite(test["pairs"]).all() for test in every_test(document))
+    removed = [out / "units" / f"{name}.json" for name in ("learned-s1-HeNHeS", "map-s0-HoNHoS-1-1", "spread-s0-0.5")]
+    before = [path.read_bytes() for path in removed]
+    for path in removed:
+        path.unlink()
+    _, again = reproduce("claims", scale="smoke", out=out)
+    assert {**again, "created": ""} == {**document, "created": ""}
+    values = [[json.loads(text)["values"] for text in texts] for texts in (before, [p.read_bytes() for p in removed])]
+    assert values[0] == values[1]
