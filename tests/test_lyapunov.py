@@ -367,6 +367,29 @@ def test_many_columns_on_two_threads_are_products_of_matrices(synapse: str, long
     assert np.shares_memory(found, q)
 
 
+@pytest.mark.parametrize("synapse", ["exp", "delta"])
+def test_at_spikes_alone_the_surrogate_has_no_tail(synapse: str) -> None:
+    network, spikes = lively(synapse, 1, n=20)
+    whole, cut = (
+        NetworkTangent(network, spikes, 3.0, 1, only_at_spikes=only).linearised(spikes.n_steps)
+        for only in (False, True)
+    )  # fmt: skip
+    fired = simulate(network, spikes, record=Record(spikes=True), dtype=np.float64).spikes
+    assert fired is not None
+    at_spikes = fired.dense()[0].astype(bool)
+    assert at_spikes.any()
+    np.testing.assert_array_equal(cut.gain, np.where(at_spikes, whole.gain, 0.0))
+    np.testing.assert_array_equal(cut.factor[at_spikes], whole.factor[at_spikes])
+    assert (cut.factor[~at_spikes] == 1).all()
+    np.testing.assert_array_equal(cut.held, whole.held)
+    spectra = [
+        lyapunov_spectrum(network, spikes, k=1, surrogate_gain=3.0, only_at_spikes=only, n_warm_up_steps=5, n_batches=2)
+        for only in (False, True)
+    ]
+    assert [found.only_at_spikes for found in spectra] == [False, True]
+    assert spectra[0].lyapunov_max_per_ms != spectra[1].lyapunov_max_per_ms
+
+
 # -- the spectrum of a network -----------------------------------------------------------------------------------------
 
 

@@ -52,8 +52,8 @@ def test_quantities_are_consistent(network: Network, document: dict[str, Any]) -
     assert exponents["dimension"] == 3 * network.n_neurons
     shares = np.multiply(exponents["node_exponents_per_ms"], exponents["node_weights"])
     assert shares.sum() == pytest.approx(sum(exponents["exponents_per_ms"]))
-    assert set(exponents["gains"]) == {"0.1", "0.3", "0.5", "1"}
-    assert exponents["gains"]["1"] == pytest.approx(document["lyapunov_max_per_ms"], abs=0.02)
+    assert set(exponents["gains"]) == {"1", "3", "5", "10"}
+    assert exponents["gains"]["3"] == pytest.approx(document["lyapunov_max_per_ms"], abs=0.02)
     assert document["separation"]["effective"] == document["separation_rank"] <= network.n_neurons
     # energy is per input sample of 20 ms, and so are the counts it is made from
     costs = document["costs"]

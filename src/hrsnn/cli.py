@@ -259,7 +259,7 @@ def analyse(
         int | None, typer.Option(min=1, help="Input samples of the memory.", show_default="20 per neuron")
     ] = None,
     exponents: Annotated[int | None, typer.Option(min=1, help="Leading Lyapunov exponents.", show_default="64")] = None,
-    gain: Annotated[float, typer.Option(help="Of the surrogate spike of Lyapunov exponents.")] = 1.0,
+    gain: Annotated[float, typer.Option(help="Of the surrogate spike of Lyapunov exponents.")] = 3.0,
     importance: Annotated[
         int | None,
         typer.Option(min=1, help="Of a config: Shapley importance over this many seeds (minutes).", show_default="off"),

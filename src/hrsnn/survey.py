@@ -36,7 +36,7 @@ from hrsnn.train import learn
 from hrsnn.wiring import build
 
 SCHEMA = "hrsnn.analysis/1"
-GAINS = (0.1, 0.3, 0.5, 1.0)  # of the surrogate, which the largest exponent is told for
+GAINS = (1.0, 3.0, 5.0, 10.0)  # of the surrogate, which the largest exponent is told for
 N_RECORDINGS, RECORDING_SAMPLES = 100, 25  # that a network learns from before importance is measured; samples of 20 ms
 OTHER_DRIVE = 1_000_000  # added to the seed: no drive is both learned from and measured under
 
@@ -70,7 +70,7 @@ def analyse(
     seed: int = 0,
     depth: Depth = Depth(),
     drive: WhiteDrive = WhiteDrive(),  # noqa: B008 - frozen
-    surrogate_gain: float = 1.0,
+    surrogate_gain: float = 3.0,
     n_threads: int = 1,
     say: Say = lambda _: None,
 ) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def analyse(
     seed            of the drive, its spikes and the stimuli
     depth           how much is measured
     drive           the input, see `hrsnn.analysis.drive`
-    surrogate_gain  of the Lyapunov exponents, which depend on it
+    surrogate_gain  of the Lyapunov exponents, which depend on it; the surrogate counts at spikes alone
     n_threads       for stimuli; no number depends on it
     say             told in a line what comes next
 
@@ -108,8 +108,10 @@ def analyse(
     separation, generalisation = separation_rank(network, **separates), generalisation_rank(network, **separates)
     say(f"{k} of {dimension} Lyapunov exponents")
     spikes = _drive_for(network, drive, 100 * network.dt_ms + depth.exponent_ms, seed)
-    spectrum = lyapunov_spectrum(network, spikes, k=k, surrogate_gain=surrogate_gain)
-    of_gain = {gain: lyapunov_spectrum(network, spikes, k=1, surrogate_gain=gain) for gain in GAINS}
+    spectrum = lyapunov_spectrum(network, spikes, k=k, surrogate_gain=surrogate_gain, only_at_spikes=True)
+    of_gain = {
+        gain: lyapunov_spectrum(network, spikes, k=1, surrogate_gain=gain, only_at_spikes=True) for gain in GAINS
+    }
     say("heterogeneity, firing statistics, costs")
     varied = heterogeneity(network)
     spikes = _drive_for(network, drive, depth.firing_ms, seed)
@@ -219,7 +221,8 @@ def _separation(separation: StateRank, generalisation: StateRank) -> dict[str, A
 
 def _lyapunov(found: LyapunovSpectrum, of_gain: dict[float, LyapunovSpectrum]) -> dict[str, Any]:
     names = (
-        "exponents_per_ms", "standard_error_per_ms", "node_weights", "dimension", "surrogate_gain", "dt_ms", "n_steps",
+        "exponents_per_ms", "standard_error_per_ms", "node_weights", "dimension", "surrogate_gain", "only_at_spikes",
+        "dt_ms", "n_steps",
     )  # fmt: skip
     # Shares in a leading part of the spectrum tell how much a neuron takes part; over that part they tell its growth.
     takes_part = found.node_weights > 0

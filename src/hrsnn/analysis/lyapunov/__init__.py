@@ -7,20 +7,25 @@ Exponents of a driven network are conditional on its drive.
     nodes       exponents of neurons
     tangent     the tangent map of a network along its trajectory; `kernels` is what of it is compiled
     activity    what the network does under the drive
+    events      estimators (E) and (F), in continuous time from event to event, for up to 200 neurons;
+                `event_simulation` runs the network, `event_kernel` is what of it is compiled
 """
 
+from hrsnn.analysis.lyapunov.events import EventSpectrum, TwoTrajectories, saltation_spectrum, two_trajectories
 from hrsnn.analysis.lyapunov.nodes import LocalExponents, local_exponents, node_exponents
 from hrsnn.analysis.lyapunov.qr import QrExponents, qr_exponents
 from hrsnn.analysis.lyapunov.surrogate import LyapunovSpectrum, lyapunov_spectrum
 
 __all__ = [
-    # surrogate Jacobian
+    "EventSpectrum",
     "LocalExponents",
     "LyapunovSpectrum",
     "QrExponents",
+    "TwoTrajectories",
     "local_exponents",
     "lyapunov_spectrum",
     "node_exponents",
     "qr_exponents",
-    # event-driven
+    "saltation_spectrum",
+    "two_trajectories",
 ]

@@ -63,6 +63,7 @@ def local_exponents(
     n_times: int = 10,
     n_warm_up_steps: int = 100,
     surrogate_gain: float = 1.0,
+    only_at_spikes: bool = False,
     n_threads: int = 1,
 ) -> LocalExponents:
     """The cheap exponents of neurons: how fast a change of each one alone grows for a short while (MATH.md 12.1).
@@ -94,7 +95,7 @@ def local_exponents(
     if seen.is_silent:
         exponents, error = -1 / network.neurons.tau_mem_ms, np.zeros(network.n_neurons)
     else:
-        tangent = NetworkTangent(network, spikes, surrogate_gain, n_threads)
+        tangent = NetworkTangent(network, spikes, surrogate_gain, n_threads, only_at_spikes=only_at_spikes)
         logs, now = np.empty((n_times, network.n_neurons)), 0
         for row, start in zip(logs, start_steps.tolist(), strict=True):
             tangent.skip(start - now)

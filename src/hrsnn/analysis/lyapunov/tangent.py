@@ -58,15 +58,19 @@ class NetworkTangent:
     """`network` under one sample of input, and its tangent map; it moves on as it is used.
 
     `n_state` is the length of a tangent vector without the history of delays, N or 3 N, and `n_rows` with it. Row i
-    belongs to neuron i modulo N. For one caller at a time; `n_threads` share the columns.
+    belongs to neuron i modulo N. For one caller at a time; `n_threads` share the columns. With `only_at_spikes` g is 0
+    in every step in which the neuron does not spike.
     """
 
-    def __init__(self, network: Network, spikes: Spikes, surrogate_gain: float, n_threads: int) -> None:
+    def __init__(
+        self, network: Network, spikes: Spikes, surrogate_gain: float, n_threads: int, *, only_at_spikes: bool = False
+    ) -> None:
         self._c: Coefficients = coefficients(network, np.float64)
         self._live = stream(network, dtype=np.float64)
         self._state = self._live.state
         self._channels = channels_by_step(spikes)
         self._surrogate_gain, self._n_threads = surrogate_gain, n_threads
+        self._only_at_spikes = only_at_spikes
         n = network.n_neurons
         self.n_state = n_state_rows(network)
         self._synapses = _by_target(network, self._c)
@@ -94,6 +98,8 @@ class NetworkTangent:
             vp = np.where(held, neurons.v_reset, candidate_potential(self._c, self._state))
             fired = self._step()
             gain = np.where(held, 0.0, surrogate(vp - neurons.v_th, self._surrogate_gain))
+            if self._only_at_spikes:
+                gain[np.isin(np.arange(gain.size), fired, invert=True)] = 0.0
             factor = 1 + (neurons.v_reset - vp) * gain
             factor[fired] -= 1
             steps.held[t], steps.held_next[t] = held, self._state.refractory[0] > 0
