@@ -35,7 +35,7 @@ def turn(n: Any, body: Any) -> None:
 @inlined
 def _next_row(body: Any, n_under_way: Any) -> Any:
     """Where the next row begins; at the front of the buffer when there is no room behind the present one."""
-    if n_under_way[0] == 1:
+    if n_under_way is None:
         return 0
     row = body.v.size + LANES
     if body.base[0] + (1 + n_under_way[0]) * row > body.exc.size:
@@ -47,7 +47,7 @@ def _next_row(body: Any, n_under_way: Any) -> Any:
 def _turn(current: Any, first: int, next_: int, beta: Any, n_neurons: Any, n_under_way: Any) -> None:
     if current is None:
         return
-    if n_under_way[0] == 1:
+    if n_under_way is None:
         _decay(current, beta, n_neurons)
         return
     row = np.int64(n_neurons) + LANES

@@ -41,7 +41,7 @@ class Body(NamedTuple):
 
     exc, inh     rows of n_neurons + LANES: the current of the present step, then the arrivals of coming steps; `base`
                  (1,) is where the present row begins. Without delays there is one row. Delta: inh is None
-    n_under_way  rows that are in use, the longest delay, (1,): 1 without delays
+    n_under_way  rows that are in use, the longest delay, (1,); None without delays, which are a tenth faster so
     fired        the neurons that spike in the present step, ascending; `spikes` marks them, `words` is the same memory
     """
 
@@ -172,7 +172,7 @@ def body(c: Coefficients, refractory: bool) -> Body:
         exc=np.zeros(rows * stride(c), c.dtype),
         inh=np.zeros(rows * stride(c), c.dtype) if c.synapse == "exp" else None,
         base=np.zeros(1, np.int64),
-        n_under_way=np.array([used]),
+        n_under_way=np.array([used]) if c.n_pending else None,
         refractory=np.empty(n, np.int32) if refractory else None,
         spikes=spikes,
         words=spikes.view(np.uint64),
