@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from hrsnn._checks import InputError, RunError
+from hrsnn._checks import InputError, MissingExtraError, RunError
 from hrsnn.cli import main
 from hrsnn.report.claims import claims_markdown, render
 from hrsnn.reproduce import REPRODUCTIONS, measurements, reproduce
@@ -419,3 +420,10 @@ def test_smoke_from_end_to_end(tmp_path):
     assert {**again, "created": ""} == {**document, "created": ""}
     values = [[json.loads(text)["values"] for text in texts] for texts in (before, [p.read_bytes() for p in removed])]
     assert values[0] == values[1]
+
+
+def test_without_shapiq_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "shapiq", None)
+    with pytest.raises(MissingExtraError, match="explain"):
+        reproduce("claims", scale="smoke", out=tmp_path / "claims")
+    assert list(tmp_path.iterdir()) == []

@@ -280,6 +280,7 @@ def analyse(
         from multiprocessing import get_context
 
         from hrsnn._checks import require
+        from hrsnn.analysis.importance import require_shapiq
         from hrsnn.console import Display, analysis_text
         from hrsnn.network_file import write_atomically
         from hrsnn.report.analysis import write_analysis_report
@@ -290,6 +291,8 @@ def analyse(
         depth = Depth(n_delays=delays, n_samples=samples, n_exponents=exponents)
         given, remedy = importance is None or spec is not None, "give the config that the network was built from"
         require(given, "hrsnn analyse", "--importance", "needs a config", network, remedy=remedy)
+        if importance is not None:
+            require_shapiq()
         with Display(quiet=quiet) as display:
             document = measure(
                 subject, name=name, seed=seed, depth=depth, surrogate_gain=gain, n_threads=os.cpu_count() or 1,

@@ -157,7 +157,7 @@ def importance(
     _check_groups(groups)
     _check_seeds(seeds)
     require(budget is None or budget >= 2 * n + 2, "importance", "budget", f"must be >= {2 * n + 2} or None", budget)
-    shapiq = _shapiq()
+    shapiq = require_shapiq()
     exact = budget is None or budget >= 2**n
     evaluated = _Evaluated(spec, value, tuple(seeds), tuple(groups), executor)
     if exact:
@@ -252,7 +252,8 @@ def _check_seeds(seeds: Sequence[int]) -> None:
     require(len(set(seeds)) == len(seeds), "importance", "seeds", "must differ from each other", list(seeds))
 
 
-def _shapiq() -> Any:
+def require_shapiq() -> Any:
+    """The package shapiq; raises `MissingExtraError` without it. Called first by what takes long before it is used."""
     try:
         import shapiq
     except ImportError as why:

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 from hrsnn._checks import RunError
-from hrsnn.analysis.importance import GROUPS, Importance, importance
+from hrsnn.analysis.importance import GROUPS, Importance, importance, require_shapiq
 from hrsnn.metrics import interval_of_mean
 from hrsnn.outcome import plain_values
 from hrsnn.reproduce.ledger import CLAIMS, Claim, Test
@@ -32,8 +32,10 @@ SCHEMA = "hrsnn.claims/1"
 def claims_document(scale: Scale, out: Path, *, command: str, say: Callable[[str], None]) -> dict[str, Any]:
     """Measure what `out`/units lacks, and judge all claims; the document of claims.json.
 
-    Raises `RunError` when a unit fails or a file cannot be written; finished units are kept.
+    Raises `MissingExtraError` without shapiq, `RunError` when a unit fails or a file cannot be written; finished units
+    are kept.
     """
+    require_shapiq()
     try:
         values = measured(scale, out / "units", say)
     except OSError as error:
