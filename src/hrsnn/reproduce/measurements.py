@@ -208,11 +208,9 @@ def _learned_network(spec: NetworkSpec, unit: Unit, scale: Scale) -> Network:
 
 def learning_stream(spec: NetworkSpec, n_recordings: int, *, seed: int) -> Spikes:
     """The white drive in recordings of 500 ms, independent of the one that is measured under."""
-    drive = WhiteDrive()
-    values = drive.values(n_recordings * _SAMPLES_PER_RECORDING, seed=_BETWEEN_DRIVES + seed)
-    rng = stream(_BETWEEN_DRIVES + seed, "white-drive.spikes")
-    code = drive.code(spec.n_inputs, spec.dt_ms)
-    return code.encode(values.reshape(n_recordings, _SAMPLES_PER_RECORDING, 1), rng)[0]
+    return WhiteDrive().recordings(
+        n_recordings, _SAMPLES_PER_RECORDING, n_inputs=spec.n_inputs, dt_ms=spec.dt_ms, seed=_BETWEEN_DRIVES + seed
+    )
 
 
 def _capacity(
