@@ -65,7 +65,7 @@ def sections(results: Results) -> list[Section]:
     better = f" Further {side[HIGHER_IS_BETTER[metric]]} is better." if metric in HIGHER_IS_BETTER else ""
     reference = results.reference
     who = reference.label if reference else ""
-    table = tables.arms(results)
+    overview = (*_some(tables.arms(results)), *_some(tables.energies(results)))
     compared = tables.comparisons(results)
     single = any(row.n_seeds == 1 for row in results.rows)
     intervals = any(estimate.ci95 for row in results.rows for estimate in row.metrics.values())
@@ -76,7 +76,7 @@ def sections(results: Results) -> list[Section]:
             "Means over seeds with 95 % intervals; look first at how far the networks stand from the arms that have no "
             "network. Operations are counted per sample; energy is computed from the counts with the named profile, "
             "not measured." + (" One seed gives no interval." if single else ""),
-            tables=_some(table),
+            tables=overview,
         ),
         Section(
             "metric",

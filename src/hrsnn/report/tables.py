@@ -44,7 +44,7 @@ READOUT_NAMES = {
 
 
 def arms(results: Results) -> Table | None:
-    """Every arm with its metrics, spikes, synaptic operations and energy; columns without any value are left out."""
+    """Every arm with its metrics, spikes and synaptic operations; columns without any value are left out."""
     if not results.rows:
         return None
     found = {name for row in results.rows for name, e in row.metrics.items() if e.mean is not None}
@@ -59,19 +59,25 @@ def arms(results: Results) -> Table | None:
         )
         if any(row.costs.get(cost) is not None for row in results.rows)
     ]
-    profiles = sorted(
-        {name for row in results.rows for name, pj in row.energy_pj.items() if pj is not None}
-    )  # the name of the profile always stands beside an energy
-    units = {name: _energy_unit(row.energy_pj.get(name) for row in results.rows) for name in profiles}
     rows = []
     for row in results.rows:
-        energies = (_energy(row.energy_pj.get(name), units[name][0]) for name in profiles)
         cells = [_name(row.key), Cell(str(row.n_seeds)), *(_estimate(row, name) for name in metrics)]
-        cells += [Cell(quantity(row.costs.get(cost))) for cost, _ in costs] + [Cell(text) for text in energies]
-        rows.append(tuple(cells))
+        rows.append((*cells, *(Cell(quantity(row.costs.get(cost))) for cost, _ in costs)))
     titles = [METRIC_LABELS.get(name, name) for name in metrics] + [title for _, title in costs]
-    energy_titles = [f"energy, {units[name][1]} ({name})" for name in profiles]
-    return Table(("arm", "seeds", *titles, *energy_titles), tuple(rows))
+    return Table(("arm", "seeds", *titles), tuple(rows))
+
+
+def energies(results: Results) -> Table | None:
+    """The energy of every arm by profile, whose name always stands beside it; None where nothing has any."""
+    profiles = sorted({name for row in results.rows for name, pj in row.energy_pj.items() if pj is not None})
+    if not profiles:
+        return None
+    units = {name: _energy_unit(row.energy_pj.get(name) for row in results.rows) for name in profiles}
+    rows = [
+        (_name(row.key), *(Cell(_energy(row.energy_pj.get(name), units[name][0])) for name in profiles))
+        for row in results.rows
+    ]
+    return Table(("arm", *(f"energy, {units[name][1]} ({name})" for name in profiles)), tuple(rows))
 
 
 def comparisons(results: Results) -> Table | None:
