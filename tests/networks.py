@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,12 @@ def same_bits(a: Any, b: Any) -> bool:
     if a is None or b is None:
         return a is b
     return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+def assert_same_fields(a: Any, b: Any) -> None:
+    """Every field of two dataclasses of arrays has the same bits."""
+    for f in fields(a):
+        assert same_bits(getattr(a, f.name), getattr(b, f.name)), f.name
 
 
 def neuron_table(n: int, **columns: Any) -> NeuronTable:

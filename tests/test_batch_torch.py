@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from copy import deepcopy
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,15 @@ from hrsnn.engine.coefficients import Coefficients, coefficients, filter_factor
 from hrsnn.engine.reference import Drive, Live
 from hrsnn.network import Network, StdpRule
 from hrsnn.spikes import Spikes
-from networks import DTYPES, examples, networks_with_spikes, random_network, random_spikes, same_bits
+from networks import (
+    DTYPES,
+    assert_same_fields,
+    examples,
+    networks_with_spikes,
+    random_network,
+    random_spikes,
+    same_bits,
+)
 
 # -- against the judge -------------------------------------------------------------------------------------------------
 
@@ -61,14 +68,9 @@ def check(network: Network, spikes: Spikes, dtype: type, device: str, learns: bo
     found = batch_torch.run_batch(c, m, drives, lives, record, factor, changes, device)
     assert len(found) == len(drives)
     for pair in [*zip(expected, found, strict=True), *zip(expected_lives, lives, strict=True)]:
-        assert_same(*pair)
+        assert_same_fields(*pair)
     for a, b in zip([*before, *(expected_changes or [])], [*m, *(changes or [])], strict=True):
         assert all(map(same_bits, a, b)) if isinstance(a, tuple) else same_bits(a, b)
-
-
-def assert_same(a: Any, b: Any) -> None:
-    for f in fields(a):
-        assert same_bits(getattr(a, f.name), getattr(b, f.name)), f.name
 
 
 # -- in plain torch --------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ constants, soft bounds and the type have kernels of their own, so there are few 
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,11 +17,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrsnn.engine import Record, Recording, State, simulate, simulate_stdp
+from hrsnn.engine import Record, Recording, simulate, simulate_stdp
 from hrsnn.engine.cpu.parts import HISTORY
 from hrsnn.network import Network, StdpRule, SynapseTable
 from hrsnn.spikes import Spikes
-from networks import examples, networks_with_spikes, neuron_table, random_spikes, same_bits, synapse_table
+from networks import (
+    assert_same_fields,
+    examples,
+    networks_with_spikes,
+    neuron_table,
+    random_spikes,
+    same_bits,
+    synapse_table,
+)
 
 ENGINES = ("reference", "cpu")
 TABLES = ("recurrent", "inputs")
@@ -43,8 +51,7 @@ def assert_same(a: Recording, b: Recording) -> None:
     np.testing.assert_array_equal(a.counts, b.counts)
     assert a.spikes == b.spikes
     assert same_bits(a.filtered, b.filtered)
-    for f in fields(State):
-        assert same_bits(getattr(a.state, f.name), getattr(b.state, f.name)), f.name
+    assert_same_fields(a.state, b.state)
 
 
 # dtype, synapse, longest delay, what is zero: every pair of choices occurs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -176,7 +175,6 @@ def test_noise_beats_weights_beats_chance() -> None:
     errors = [np.mean([error(p, seed) for seed in range(40)]) for p in (by_noise, by_weight, by_chance)]
     assert errors[0] < 1.05 * errors[1], errors
     assert errors[1] < 0.8 * errors[2], errors
-    assert all(a > 0 for a, _ in pairwise(errors))
 
 
 # -- what cannot be pruned ---------------------------------------------------------------------------------------------

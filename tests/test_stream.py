@@ -15,7 +15,7 @@ from hrsnn._checks import InputError
 from hrsnn.engine import Record, Recording, State, Stream, simulate, stream
 from hrsnn.network import Network
 from hrsnn.spikes import Spikes
-from networks import DTYPES, examples, networks_with_spikes, random_network, random_spikes, same_bits
+from networks import DTYPES, assert_same_fields, examples, networks_with_spikes, random_network, random_spikes
 
 BACKENDS: list[Any] = ["cpu", "reference"]
 
@@ -46,11 +46,6 @@ def row_of(state: State | None, sample: int) -> State:
     return State(**{f.name: getattr(state, f.name)[sample : sample + 1] for f in fields(State)})
 
 
-def assert_same_state(a: State | None, b: State | None) -> None:
-    for f in fields(State):
-        assert same_bits(getattr(a, f.name), getattr(b, f.name)), f.name
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("synapse", ["exp", "delta"])
 @pytest.mark.parametrize("longest_delay", [1, 6])
@@ -68,7 +63,7 @@ def test_a_stream_is_a_sample(dtype: type, synapse: str, longest_delay: int, dat
                 assert recording.spikes is not None
                 raster = raster_of(live, channels, network.n_neurons)
                 np.testing.assert_array_equal(raster, recording.spikes.dense()[sample])
-                assert_same_state(live.state, row_of(recording.state, sample))
+                assert_same_fields(live.state, row_of(recording.state, sample))
             assert live.filtered.tobytes() == live.state.filtered.tobytes()
             live.reset()
             assert live.n_steps == 0
@@ -90,9 +85,9 @@ def test_batch_and_stream_go_on_from_each_other(backend: Any, synapse: str) -> N
     first = batch(network, parts[0], np.float32, backend=backend)
     live = stream(network, state=first.state, **options)
     np.testing.assert_array_equal(raster_of(live, channels[20:], 20), truth[20:])
-    assert_same_state(live.state, whole.state)
+    assert_same_fields(live.state, whole.state)
     live.reset()  # to where it started
-    assert_same_state(live.state, first.state)
+    assert_same_fields(live.state, first.state)
     np.testing.assert_array_equal(raster_of(live, channels[20:], 20), truth[20:])
 
     live = stream(network, **options)
@@ -120,7 +115,7 @@ def test_what_a_stream_gives_is_no_part_of_it(backend: Any) -> None:
         streams[0].filtered[...] = 7
         for f in fields(State):
             getattr(streams[0].state, f.name)[...] = 5
-    assert_same_state(*(live.state for live in streams))
+    assert_same_fields(*(live.state for live in streams))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -138,7 +133,7 @@ def test_channels_in_any_form(backend: Any) -> None:
             live.step(given_now)
         states.append(live.state)
     for state in states[1:]:
-        assert_same_state(states[0], state)
+        assert_same_fields(states[0], state)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -163,7 +158,7 @@ def test_channels_that_are_none(backend: Any, channels: Any, sentence: str) -> N
     with pytest.raises(InputError, match=sentence):
         live.step(channels)
     assert live.n_steps == 1
-    assert_same_state(live.state, before)
+    assert_same_fields(live.state, before)
 
 
 def test_options_that_do_not_fit() -> None:

@@ -24,6 +24,7 @@ from hrsnn.analysis.firing import FiringStatistics, firing_statistics
 from hrsnn.analysis.heterogeneity import Heterogeneity, heterogeneity
 from hrsnn.analysis.importance import importance
 from hrsnn.analysis.lyapunov import LyapunovSpectrum, lyapunov_spectrum
+from hrsnn.analysis.lyapunov.tangent import n_state_rows
 from hrsnn.analysis.memory import MemoryCapacity, input_memory_capacity, memory_capacity
 from hrsnn.analysis.separation import StateRank, computational_measure, generalisation_rank, separation_rank
 from hrsnn.engine import Record, simulate
@@ -95,7 +96,7 @@ def analyse(
     >>> sorted(found)[:4], len(found["lyapunov"]["exponents_per_ms"])
     (['costs', 'created', 'energy_pj', 'firing'], 2)
     """
-    dimension = network.n_neurons * (3 if network.synapse == "exp" else 1)
+    dimension = n_state_rows(network)
     k = min(64, dimension) if depth.n_exponents is None else depth.n_exponents
     rule = f"must be in 1..{dimension}, the dimension of the state with {network.synapse} synapses"
     require(1 <= k <= dimension, "analyse", "n_exponents", rule, k)
