@@ -189,7 +189,8 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
         Section(
             "gains",
             "The largest exponent against the surrogate",
-            "A spike has no derivative; g(u) = γ / (1 + 10 |u|)² stands for it, and exponents depend on its gain γ. "
+            "A spike has no derivative; g(u) = γ / (1 + 10 |u|)² stands for it where a neuron spikes, and exponents "
+            "depend on its gain γ. "
             "The ring is the gain of everything else on this page. A sign that is the same for all gains is the "
             "network’s; one that changes is the surrogate’s as well.",
             _some(gains(lyapunov)),
