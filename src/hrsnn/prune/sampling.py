@@ -14,6 +14,7 @@ from scipy.optimize import brentq
 
 from hrsnn._checks import require
 from hrsnn.network import Network
+from hrsnn.prune.rounding import rounded
 from hrsnn.randomness import stream
 
 Array = NDArray[np.float64]
@@ -59,25 +60,26 @@ def probabilities_of(score: Array, n_keep: int) -> Array:
 
 
 def chosen(
-    probabilities: Array, n_keep: int, *, seed: int, groups: NDArray[np.int64] | None = None
+    probabilities: Array, n_keep: int, *, seed: int, ends: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
 ) -> NDArray[np.bool_]:
     """Which are kept, bool (E,): exactly `n_keep`, each with its probability, which add up to `n_keep`.
 
-    groups   int64 (E,), >= 0: each group gets its share, the sum of its probabilities, to less than one synapse
+    ends   int64 (E,) each, >= 0, of a bipartite graph, numbered apart: each vertex gets its share, the sum of the
+           probabilities of its edges, to less than one synapse (dependent rounding, `rounding.rounded`)
 
-    Systematic sampling in random order (Madow 1949, Ann. Math. Statist. 20:333): the probabilities are laid end to end,
-    those of a group side by side, and what covers one of the points u, u + 1, ... is kept. Independent draws have no
-    exact count, and made exact they are no longer unbiased. What rounding leaves goes to the highest probabilities, or
+    Without `ends` it is systematic sampling in random order (Madow 1949, Ann. Math. Statist. 20:333): the probabilities
+    are laid end to end, and what covers one of the points u, u + 1, ... is kept. Independent draws have no exact count,
+    and made exact they are no longer unbiased. What errors of rounding leave goes to the highest probabilities, or
     comes from the lowest.
     """
     rng = stream(seed, "prune.noise")
-    order = rng.permutation(probabilities.size)
-    if groups is not None:
-        place = rng.permutation(int(groups.max(initial=0)) + 1)
-        order = order[np.argsort(place[groups[order]], kind="stable")]
-    whole = np.floor(np.cumsum(probabilities[order]) + rng.random())
-    kept = np.zeros(probabilities.size, dtype=bool)
-    kept[order] = np.diff(whole, prepend=0.0) > 0
+    if ends is None:
+        order = rng.permutation(probabilities.size)
+        whole = np.floor(np.cumsum(probabilities[order]) + rng.random())
+        kept = np.zeros(probabilities.size, dtype=bool)
+        kept[order] = np.diff(whole, prepend=0.0) > 0
+    else:
+        kept = rounded(probabilities, *ends, rng=rng)
     excess = int(np.count_nonzero(kept)) - n_keep
     candidates = np.flatnonzero(kept if excess > 0 else ~kept)
     by_probability = candidates[np.argsort(probabilities[candidates], kind="stable")]

@@ -85,10 +85,10 @@ def comparisons(results: Results) -> Table | None:
     rows = []
     for c in results.comparisons:
         diff = "–" if c.diff is None else signed(c.diff, *(c.ci95 or ()))[0]
-        interval = "–" if c.ci95 is None or c.diff is None else f"[{', '.join(signed(c.diff, *c.ci95)[1:])}]"
-        names = (Cell(c.a.label), Cell(c.b.label), Cell(METRIC_LABELS.get(c.metric, c.metric)))
-        rows.append((*names, Cell(told(c)), Cell(diff), Cell(interval), Cell(str(c.n_pairs))))
-    columns = ("a", "b", "metric", "a is", "a − b", "95 % interval", "paired seeds")
+        interval = "" if c.ci95 is None or c.diff is None else f"[{', '.join(signed(c.diff, *c.ci95)[1:])}]"
+        names = (_name(c.a), _name(c.b), Cell(METRIC_LABELS.get(c.metric, c.metric)))
+        rows.append((*names, Cell(told(c)), Cell(diff, interval), Cell(str(c.n_pairs))))
+    columns = ("a", "b", "metric", "a is", "a − b", "paired seeds")
     return Table(columns, tuple(rows), n_names=4) if rows else None
 
 
