@@ -1,6 +1,8 @@
-"""What pruning leaves: networks with 5 % of their recurrent synapses, on tasks on which recurrence matters.
+"""What pruning leaves: networks with few of their recurrent synapses, on tasks on which recurrence matters.
 
-    python benchmarks/pruning_quality.py --seeds 20 --out docs/results/lnp.json
+    python benchmarks/pruning_quality.py --first-seed 20 --seeds 20 --out docs/results/lnp.json
+    python benchmarks/pruning_quality.py --first-seed 20 --seeds 10 --share 0.02 --out docs/results/lnp_2_percent.json \
+        --settings delayed-recall delayed-match digit-pairs --methods lnp random weight-proportional uniform
 
 For every setting and seed the network, the same without recurrent synapses, and the network pruned by each method are
 evaluated on the test part. All pruned networks have exactly the same neurons and synapses, their rates are restored in
@@ -39,7 +41,7 @@ from hrsnn.prune.target import Target
 from hrsnn.prune.timescales import spectrum_under_drive
 from hrsnn.tasks import Task, evaluate_network, shared_task
 
-SHARE = 0.05  # of the recurrent synapses
+SHARE = 0.05  # of the recurrent synapses, if nothing else is asked for
 SMALL_WORLD = [
     "network.excitatory.tau_mem_ms={gamma={mean=40.0, shape=3.0}}",
     "network.inhibitory.tau_mem_ms={gamma={mean=20.0, shape=3.0}}", "network.v_init={uniform={low=0.0, high=1.0}}",
@@ -81,8 +83,8 @@ def config_of(setting: str) -> Config:
     return load_config(name, overrides)
 
 
-def unit_of(setting: str, seed: int, method: str) -> dict[str, Any]:
-    """One network, pruned by one method, evaluated: plain values."""
+def unit_of(setting: str, seed: int, method: str, share: float) -> dict[str, Any]:
+    """One network, pruned to `share` of its synapses by one method, evaluated: plain values."""
     with threadpool_limits(1):
         config = config_of(setting)
         task = shared_task(config.task)
@@ -92,7 +94,7 @@ def unit_of(setting: str, seed: int, method: str) -> dict[str, Any]:
         if method == BARE:
             network = dense.keep_synapses(np.zeros(len(dense.recurrent), dtype=bool))
         elif method != UNPRUNED:
-            target = Target(n_synapses=round(SHARE * len(dense.recurrent)))
+            target = Target(n_synapses=round(share * len(dense.recurrent)))
             walk = prune(dense, target, METHODS[method](task), n_iterations=1, seed=seed)
             network, seen = walk.network, walk.snapshots
             facts = {
@@ -114,23 +116,26 @@ def unit_of(setting: str, seed: int, method: str) -> dict[str, Any]:
         return {"metrics": outcome.metrics, "costs": costs, "network": sizes, "pruning": facts}
 
 
-def done(setting: str, seed: int, method: str, folder: Path) -> None:
+def done(setting: str, seed: int, method: str, share: float, folder: Path) -> dict[str, Any]:
     """`unit_of`, once."""
-    path = folder / f"{setting.replace(', ', '-').replace(' ', '-')}-s{seed}-{method.replace(' ', '-')}.json"
+    words = [setting, f"s{seed}", method, *([] if method in (UNPRUNED, BARE) or share == SHARE else [f"{share:g}"])]
+    path = folder / ("-".join(words).replace(", ", "-").replace(" ", "-") + ".json")
     if not path.exists():
-        unit = {"setting": setting, "seed": seed, "method": method, **unit_of(setting, seed, method)}
+        unit = {"setting": setting, "seed": seed, "method": method, **unit_of(setting, seed, method, share)}
         write_atomically(path, (json.dumps(unit) + "\n").encode())
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
 
 
 # -- all together ------------------------------------------------------------------------------------------------------
 
 
-def document_of(units: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def document_of(units: Sequence[dict[str, Any]], methods: Sequence[str], share: float) -> dict[str, Any]:
     """Raw scores by setting, method and seed, and what follows from them."""
     settings: dict[str, Any] = {}
     for setting in SETTINGS:
         of = {(unit["method"], unit["seed"]): unit for unit in units if unit["setting"] == setting}
-        everybody = [UNPRUNED, BARE, *METHODS]
+        everybody = [UNPRUNED, BARE, *methods]
         seeds = sorted({seed for _, seed in of if all((method, seed) in of for method in everybody)})
         if len(seeds) < 2:
             continue
@@ -142,7 +147,7 @@ def document_of(units: Sequence[dict[str, Any]]) -> dict[str, Any]:
             "raw": {m: [without_names(of[m, seed]) for seed in seeds] for m in everybody},
             "summary": summary_of(score, side, {m: [of[m, seed] for seed in seeds] for m in everybody}),
         }  # fmt: skip
-    return {"schema": "hrsnn.pruning-quality/1", "share": SHARE, "versions": versions(), "settings": settings}
+    return {"schema": "hrsnn.pruning-quality/1", "share": share, "versions": versions(), "settings": settings}
 
 
 def without_names(unit: dict[str, Any]) -> dict[str, Any]:
@@ -161,14 +166,15 @@ def summary_of(score: dict[str, list[float]], side: int, units: dict[str, list[d
         return float(totals[0] / totals[1])
 
     gap = better(UNPRUNED, BARE)
-    others = [method for method in METHODS if method != "lnp"]
+    pruned = [method for method in score if method not in (UNPRUNED, BARE)]
+    others = [method for method in pruned if method != "lnp"]
     lnp = [unit["pruning"] for unit in units["lnp"]]
     rates, exponents = (np.array([facts[name] for facts in lnp]) for name in ("rate_hz", "lyapunov_max_per_ms"))
     near = np.abs(exponents[:, 1] - exponents[:, 0]) <= np.maximum(0.2 * np.abs(exponents[:, 0]), 0.01)
     return {
         "mean": {method: float(np.mean(values)) for method, values in score.items()},
         "gap": gap,
-        "share_of_gap_kept": {m: better(m, BARE)["mean"] / gap["mean"] for m in METHODS},
+        "share_of_gap_kept": {m: better(m, BARE)["mean"] / gap["mean"] for m in pruned},
         "lnp_minus_unpruned": better("lnp", UNPRUNED),
         "lnp_better_than": {method: better("lnp", method) for method in others},
         "synops_ratio": {
@@ -187,6 +193,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--settings", nargs="*", choices=list(SETTINGS), default=list(SETTINGS))
+    parser.add_argument("--methods", nargs="*", choices=list(METHODS), default=list(METHODS), help="lnp among them")
+    parser.add_argument("--share", type=float, default=SHARE, help="of the recurrent synapses, to keep")
     parser.add_argument("--units", type=Path, default=Path("pruning-quality"))
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path)
@@ -195,14 +203,12 @@ def main() -> None:
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     with ProcessPoolExecutor(arguments.jobs) as pool:
         waiting = [
-            pool.submit(done, setting, seed, method, arguments.units)
+            pool.submit(done, setting, seed, method, arguments.share, arguments.units)
             for seed in seeds
             for setting in arguments.settings
-            for method in (UNPRUNED, BARE, *METHODS)
+            for method in (UNPRUNED, BARE, *arguments.methods)
         ]
-        for future in waiting:
-            future.result()
-    document = document_of([json.loads(path.read_text()) for path in sorted(arguments.units.glob("*.json"))])
+        document = document_of([future.result() for future in waiting], arguments.methods, arguments.share)
     for setting, found in document["settings"].items():
         print(setting, json.dumps(found["summary"], indent=1))
     if arguments.out is not None:
