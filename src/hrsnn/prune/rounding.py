@@ -46,14 +46,8 @@ def rounded(fractions: Array, left: Indices, right: Indices, *, rng: np.random.G
     value, ends = value[order], ends[order].astype(np.int64)
     is_open = (value > _CLOSED) & (value < 1 - _CLOSED)
     value[~is_open] = np.rint(value[~is_open])
-    edges, n_vertices = np.flatnonzero(is_open), n_left + n_right + 2
-    of_vertex = ends[edges].T.ravel()
-    by_vertex = np.argsort(of_vertex, kind="stable")
-    n_open = np.bincount(of_vertex, minlength=n_vertices).astype(np.int64)
-    first = np.concatenate([[0], np.cumsum(n_open)[:-1]]).astype(np.int64)
-    place = np.zeros(ends.shape, dtype=np.int64)
-    place[np.tile(edges, 2)[by_vertex], by_vertex // max(edges.size, 1)] = np.arange(by_vertex.size)
-    _close_all(value, ends, np.tile(edges, 2)[by_vertex], first, n_open, place, rng.random(edges.size))
+    edges = np.flatnonzero(is_open)
+    _close_all(value, ends, *_by_vertex(ends, edges, n_left + n_right + 2), rng.random(edges.size))
     kept = np.empty(value.size, dtype=bool)
     kept[order] = value > 0.5
     return kept[: fractions.size]
@@ -64,6 +58,18 @@ def _missing(fractions: Array, vertex: Indices, n: int) -> Array:
     total = np.bincount(vertex, fractions, minlength=n)
     lacking = np.ceil(total) - total
     return np.where(np.abs(total - np.rint(total)) < _CLOSED * np.maximum(total, 1), 0.0, lacking)
+
+
+def _by_vertex(ends: Indices, edges: Indices, n_vertices: int) -> tuple[Indices, Indices, Indices, Indices]:
+    """`edges` as a list for each vertex, in one array: what `_close_all` calls open_edges, first, n_open and place."""
+    at_left, at_right = ends[edges].T
+    vertex = np.concatenate([at_left, at_right])
+    order = np.argsort(vertex, kind="stable")
+    n_open = np.bincount(vertex, minlength=n_vertices).astype(np.int64)
+    place = np.zeros(ends.shape, dtype=np.int64)
+    where = np.argsort(order)  # of the ends, in the lists
+    place[edges, 0], place[edges, 1] = where[: edges.size], where[edges.size :]
+    return np.tile(edges, 2)[order], np.cumsum(n_open) - n_open, n_open, place
 
 
 @njit(cache=True, nogil=True)
