@@ -12,7 +12,7 @@ import hrsnn
 from hrsnn._checks import InputError
 from hrsnn.network import Network
 from hrsnn.prune.drive import rates_under_drive, standard_drive
-from hrsnn.prune.homeostasis import MOST_FACTOR, TOLERANCE, restore_rates
+from hrsnn.prune.homeostasis import MOST_FACTOR, MOST_IN_COMMON, TOLERANCE, restore_rates
 from hrsnn.spec import InputSpec, NetworkSpec, SynapseSpec
 
 SEED = 3
@@ -135,22 +135,34 @@ def test_population_scales_recurrent_excitation_by_one_factor(pruned: Network, t
     assert restored.neurons == pruned.neurons
 
 
-def test_neurons_turn_up_what_excites_and_down_what_inhibits(pruned: Network, target: np.ndarray) -> None:
-    restored, told = restore_rates(pruned, target, seed=SEED, match="neurons")
+@pytest.mark.parametrize("match", ["balance", "neurons"])
+def test_neurons_turn_up_what_excites_and_down_what_inhibits(pruned: Network, target: np.ndarray, match: Any) -> None:
+    restored, told = restore_rates(pruned, target, seed=SEED, match=match)
     before, after = pruned.recurrent, restored.recurrent
     sign = pruned.neurons.sign[before.pre()].astype(float)
     gain = told.factors[before.post] ** sign
     np.testing.assert_allclose(after.weight, before.weight * gain, rtol=1e-6)
     np.testing.assert_allclose(after.w_max, before.w_max * gain, rtol=1e-6)
-    of_input = told.factors[pruned.inputs.post]
+    of_input = told.input_factors[pruned.inputs.post]
     np.testing.assert_allclose(restored.inputs.weight, pruned.inputs.weight * of_input, rtol=1e-6)
+    np.testing.assert_allclose(restored.inputs.w_max, pruned.inputs.w_max * of_input, rtol=1e-6)
     assert restored.neurons == pruned.neurons
-    assert told.factors.min() >= 1 / MOST_FACTOR * (1 - 1e-12)
-    assert told.factors.max() <= MOST_FACTOR * (1 + 1e-12)
+    most = MOST_FACTOR * MOST_IN_COMMON * (1 + 1e-12)
+    assert 1 / most <= told.factors.min() < told.factors.max() <= most
     # those that fire too little end with a factor above 1, and the other way round
     wanted = np.log((target + 1) / (told.rates_before_hz + 1))
     clear = np.abs(wanted) > 1
-    assert np.mean(np.sign(np.log(told.factors[clear])) == np.sign(wanted[clear])) > 0.9
+    assert np.mean(np.sign(np.log(told.factors[clear])) == np.sign(wanted[clear])) > 0.8
+
+
+def test_what_goes_to_the_input(pruned: Network, target: np.ndarray) -> None:
+    """ "balance" has one factor for all there, which is not 1 here; "neurons" each its own."""
+    in_common = restore_rates(pruned, target, seed=SEED)[1].input_factors
+    assert (in_common == in_common[0]).all()
+    assert 1 / MOST_IN_COMMON <= in_common[0] <= MOST_IN_COMMON
+    assert in_common[0] != 1
+    of_its_own = restore_rates(pruned, target, seed=SEED, match="neurons")[1]
+    np.testing.assert_array_equal(of_its_own.input_factors, of_its_own.factors)
 
 
 def test_bias_leaves_weights_alone_and_reaches_neurons_without_synapses(dense: Network, target: np.ndarray) -> None:

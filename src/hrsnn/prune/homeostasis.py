@@ -4,9 +4,9 @@ What synapses pruning leaves are few and strong, and the rates that they make ar
 excitation feeds on itself, several times higher. Synaptic scaling multiplies excitatory weights until the rate is right
 again and keeps their ratios (Turrigiano et al. 1998, Nature 391:892); inhibition is scaled the other way (Kilman et
 al. 2002, J. Neurosci. 22:1328). By default each neuron has a factor, on its recurrent synapses alone, and then all have
-one more in common, on the input as well: neurons that no factor of their own slows down enough leave the mean rate up
-to 1.7 times too high, and networks that are compared have to spend the same. Without the input, what is left to slow
-them down is inhibition, twenty times what it was; that cost 0.02 to 0.13 of accuracy and did not always get there.
+one more in common, on the input as well: neurons that no factor of their own slows down enough leave the mean rate too
+high, and networks that are compared have to spend the same. Without the input it is inhibition, twenty times what it
+was, that has to slow them down; that cost accuracy and did not always get there (docs/explanation/pruning.md).
 
 Departs from closed forms, which were tried and left. Weights that keep the mean current of each neuron do not bring its
 rate back, because the same mean in fewer and larger pieces fluctuates more. Weights that keep the variance of each
