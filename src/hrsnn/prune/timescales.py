@@ -37,6 +37,7 @@ MOST_SHAPE_CHANGE = 4.0
 
 N_WARM_UP_STEPS = 100
 _LEAST_STEPS = 20  # one for each batch of the error bars
+_INTERVAL = 25  # steps between two factorisations, at most: with long delays these are nearly all of the time
 LEAST_EXPONENT_PER_MS = -10.0  # what a direction counts as that dies out within a step, of exponent minus infinity
 _SILENT = -100.0  # the objective of a network without a spike: its leak may look like any spectrum
 _LOG2_SOBOL_POINTS = 4
@@ -115,7 +116,7 @@ def _measured(
     spikes = standard_drive(network, (N_WARM_UP_STEPS + n_steps) * network.dt_ms, seed=seed, rate_hz=drive_hz)
     return lyapunov_spectrum(
         network, spikes, k=min(n_exponents, n_state_rows(network)), surrogate_gain=surrogate_gain,
-        only_at_spikes=True, n_warm_up_steps=N_WARM_UP_STEPS,
+        only_at_spikes=True, n_warm_up_steps=N_WARM_UP_STEPS, interval=_INTERVAL,
     )  # fmt: skip
 
 
