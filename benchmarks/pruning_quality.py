@@ -1,8 +1,8 @@
 """What pruning leaves: networks with few of their recurrent synapses, on tasks on which recurrence matters.
 
     python benchmarks/pruning_quality.py --first-seed 40 --seeds 20 --out docs/results/lnp.json
-    python benchmarks/pruning_quality.py --first-seed 40 --seeds 10 --share 0.02 --out docs/results/lnp_2_percent.json \
-        --settings delayed-recall delayed-match digit-pairs --methods lnp random weight-proportional uniform
+    python benchmarks/pruning_quality.py --first-seed 40 --seeds 20 --share 0.1 --settings spoken-digits \
+        --methods lnp random weight-proportional uniform --out docs/results/lnp_10_percent.json
 
 For every setting and seed the network, the same without recurrent synapses, and the network pruned by each method are
 evaluated on the test part. All pruned networks have exactly the same neurons and synapses, their rates are restored in
