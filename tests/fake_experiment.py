@@ -100,7 +100,8 @@ def summarise(config: Any, results: list[Any], *, data_dir: Path | None) -> dict
 
 
 MAIN = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what it puts into the background without it
 import fake_experiment
 sys.modules["hrsnn.experiments"] = fake_experiment
 from hrsnn import cli
