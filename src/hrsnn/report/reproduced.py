@@ -81,6 +81,7 @@ def render(document: Document) -> str:
     """The whole page as text."""
     _check(document)
     scale = document["scale"]
+    seeds = "1 seed" if scale["n_seeds"] == 1 else f"{scale['n_seeds']} seeds"
     return render_page(
         "reproduced.html.j2",
         title=document["title"],
@@ -88,7 +89,7 @@ def render(document: Document) -> str:
         findings=findings(document),
         sections=sections(document),
         name=document["name"],
-        scale=f"scale {scale['name']} · {scale['n_neurons']} neurons · {scale['n_seeds']} seeds",
+        scale=f"scale {scale['name']} · {scale['n_neurons']} neurons · {seeds}",
         tasks=[(_task(case), words) for case, words in document["tasks"].items()],
         n_iterations=scale["n_iterations"],
         warnings=_warnings(document),
