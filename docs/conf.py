@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
+
+from docutils import nodes
+from docutils.utils.math import MathError
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.util.logging import getLogger
 
 from hrsnn import __version__
 
@@ -17,6 +23,7 @@ myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"hrsnn {release}"
+html_math_renderer = "mathml"
 
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
@@ -35,5 +42,18 @@ def plain_docstring(app: Any, what: str, name: str, obj: Any, options: Any, line
     lines.append("")
 
 
+def mathml(translator: Any, node: nodes.Element) -> None:
+    """A formula as MathML, which browsers draw by themselves: pages open without a network, and without scripts."""
+    block = isinstance(node, nodes.math_block)
+    try:
+        formula = tex2mathml(node.astext(), as_block=block)
+    except MathError as error:
+        getLogger("mathml").warning("no MathML of %s: %s", node.astext(), error, location=node)
+        formula = escape(node.astext())
+    translator.body.append(f'<div class="math">{formula}</div>' if block else formula)
+    raise nodes.SkipNode
+
+
 def setup(app: Any) -> None:
     app.connect("autodoc-process-docstring", plain_docstring)
+    app.add_html_math_renderer("mathml", inline_renderers=(mathml, None), block_renderers=(mathml, None))
