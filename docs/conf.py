@@ -50,7 +50,7 @@ def mathml(translator: Any, node: nodes.Element) -> None:
     except MathError as error:
         getLogger("mathml").warning("no MathML of %s: %s", node.astext(), error, location=node)
         formula = escape(node.astext())
-    translator.body.append(f'<div class="math">{formula}</div>' if block else formula)
+    translator.body.append(f'<div style="overflow-x: auto; padding: 0.5em 0">{formula}</div>' if block else formula)
     raise nodes.SkipNode
 
 

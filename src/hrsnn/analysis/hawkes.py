@@ -1,4 +1,4 @@
-"""Hawkes processes of an excitatory and an inhibitory population, in which inhibition multiplies (MATH.md 10.1, 10.2).
+"""Hawkes processes of an excitatory and an inhibitory population; inhibition multiplies (MATH.md 10.1, 10.2).
 
 Population A excites itself and B; B excites itself and divides the intensity of A. With kernels h(t) = alpha e^(-t/tau)
 and the test functions of MATH.md 10.2, neuron i has the intensity

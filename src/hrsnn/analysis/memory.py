@@ -159,8 +159,7 @@ def memory_capacity(
     The filter alone remembers what `input_memory_capacity` finds: a capacity below that owes nothing to the network.
     Raises `InputError` for a drive that is too short for the delays, and a network with fewer than two channels.
 
-    Departs: penalties of the ridge are chosen on validation data for each delay (MATH.md 9.1 has one readout and does
-    not say how).
+    Penalties of the ridge are chosen on validation data, for each delay; the papers do not say how (MATH.md 9.1).
 
     >>> from hrsnn.spec import NetworkSpec
     >>> from hrsnn.wiring import build

@@ -31,7 +31,7 @@ _SILENT_SHARE_TO_WARN_OF = 0.1
 class StateRank:
     """Ranks of the matrix of final states, one row per stimulus.
 
-    effective         singular values that make up 99 % of the sum of all (MATH.md 8): the `separation_rank` of a report
+    effective         singular values that make up 99 % of their sum (MATH.md 8): the `separation_rank` of a report
     numerical         singular values beyond the rounding of the states' precision
     entropy           exp of the entropy of the shares of the singular values
     singular_values   (min(n_stimuli, N),), falling

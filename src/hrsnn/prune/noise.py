@@ -138,8 +138,8 @@ def lyapunov_matrix(network: Network, node_exponents_per_ms: ArrayLike, *, mode:
     them), n in number: "hm" has sign(w) n / sum of 1 / max(|lambda|, 0.001), "literal" has |n / sum of 1 / lambda| with
     the sign of w, "hm*w" the first times |w|, and "w" the weight itself.
 
-    Departs: MATH.md 12.2 recovers the harmonic mean of signed exponents, which is undefined at 0 and explodes where
-    signs cancel; "hm" takes sizes. Raises `InputError` for another length or NaN.
+    Departs: published is the harmonic mean of signed exponents (MATH.md 12.2), which is undefined at 0 and explodes
+    where signs cancel; "hm" takes sizes. Raises `InputError` for another length or NaN.
 
     >>> from hrsnn.spec import NetworkSpec
     >>> from hrsnn.wiring import build

@@ -4,7 +4,7 @@ A unit is one method on one task, for one seed. It depends on its name and on th
 
 The networks
 * Forecasts: those of the built-in configs of the series, that of Lorenz-63 for Rössler and that of the stock for the
-  wind, with the start graph of the papers, a directed small world (MATH.md 3.6), or four of them for CHRSNN (3.7), and
+  wind, with the start graph of the papers, a directed small world (MATH.md 3.6) or four of them for CHRSNN (3.7), and
   the protocol of the papers, 500 values to train and the next 100 to forecast.
 * Spoken digits: those of the built-in config, other sizes of the same.
 

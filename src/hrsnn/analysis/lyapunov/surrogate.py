@@ -1,4 +1,4 @@
-"""The Lyapunov spectrum of a spiking network by the QR method on its surrogate Jacobian: estimator (S) of MATH.md 12.1.
+"""The Lyapunov spectrum of a spiking network by the QR method with a surrogate Jacobian: (S) of MATH.md 12.1.
 
 The exponents are conditional on the drive, and they depend on the gain of the surrogate: report it with every number.
 """
