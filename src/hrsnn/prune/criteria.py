@@ -51,8 +51,8 @@ class Uniform(Criterion):
 class WeightProportional(Criterion):
     """Synapses with p in proportion to |w|, and 1 / p times their weights; neurons of the least strength go.
 
-    The control that noise pruning has to beat; on random graphs it does nearly as well (MATH.md 17, check 7). A neuron's
-    strength is the sum of |w| over the synapses that come and go.
+    The control that noise pruning has to beat; on random graphs it does nearly as well (MATH.md 17, check 7). The
+    strength of a neuron is the sum of |w| over the synapses that come and go.
     """
 
     name: ClassVar[str] = "weight-proportional"
