@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hrsnn import experiments
 from hrsnn.config import Config, from_tables
 from hrsnn.experiments import Unit, plan, run_unit, summarise
-from hrsnn.metrics import interval_of_mean, paired_interval
+from hrsnn.metrics import interval_of_positive, paired_interval
 from hrsnn.outcome import Outcome
 from hrsnn.train import ProgressEvent
 from small_tasks import events_file, splits
@@ -101,10 +103,10 @@ def test_means_deviations_and_intervals_over_seeds() -> None:
     assert (summary["arm"], summary["stage"], summary["method"], summary["n_seeds"]) == ("HeNHeS", "trained", None, 3)
     accuracy = summary["metrics"]["accuracy"]
     assert (accuracy["mean"], accuracy["sd"]) == (0.75, 0.25)
-    assert accuracy["ci95"] == interval_of_mean([0.5, 0.75, 1.0])
-    assert accuracy["ci95"] == pytest.approx([0.75 - 0.6210, 0.75 + 0.6210], abs=1e-4)  # t(0.975, 2) = 4.3027
+    assert accuracy["ci95"] == paired_interval(np.array(rows))  # over seeds and recordings, within [0, 1]
     assert summary["costs"]["synops_input"]["mean"] == 10.0
     assert summary["costs"]["synops_input"]["sd"] == 10.0
+    assert summary["costs"]["synops_input"]["ci95"] == interval_of_positive([0.0, 10.0, 20.0])
     assert summary["costs"]["energy_pj"]["x"]["mean"] == 2.0
     assert found["comparisons"] == []
 
@@ -178,11 +180,85 @@ def test_forecasts_are_compared_by_start_and_a_failed_one_is_null() -> None:
     results = [forecast("HeNHeS", s, [1.0, None]) for s in (0, 1)] + [forecast("HoNHoS", s, [1.0, 2.0]) for s in (0, 1)]
     found = summarise(config(arms=["HoNHoS", "HeNHeS"]), results)
     by_metric = {c["metric"]: c for c in found["comparisons"]}
-    assert set(by_metric) == {"rmse", "vpt_steps"}
+    assert set(by_metric) == {"vpt_steps", "rmse"}
     assert (by_metric["rmse"]["diff"], by_metric["rmse"]["ci95"]) == (None, None)
     assert (by_metric["vpt_steps"]["diff"], by_metric["vpt_steps"]["ci95"]) == (0.0, [0.0, 0.0])
     assert found["summary"][0]["metrics"]["rmse"] == {"mean": None, "sd": None, "ci95": None}
     json.dumps(found, allow_nan=False)
+
+
+def forecast_result(arm: str, seed: int, rmse: Sequence[float], cut: Sequence[float] = (), **metrics: Any) -> Any:
+    values = {"rmse": float(np.mean(rmse)), **{name: float(np.mean(v)) for name, v in metrics.items()}}
+    outcome = Outcome(arm, "trained", None, seed, values, {}, {}, wall_s=0.0)
+    return outcome, {"by_start": {"rmse": list(rmse), "cut": list(cut) or [0.0] * len(rmse), **metrics}}
+
+
+@pytest.mark.usefixtures("small")
+@given(st.lists(st.lists(st.floats(0, 1e6), min_size=3, max_size=3), min_size=2, max_size=6))
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_intervals_stay_where_their_metric_can_be(rows: list[list[float]]) -> None:
+    """Errors above zero, shares in [0, 1], prediction times up to the horizon, whatever the values; the mean inside."""
+    errors = [forecast_result("HeNHeS", s, row, vpt_steps=[min(v, 20.0) for v in row]) for s, row in enumerate(rows)]
+    right = [result("HeNHeS", s, [int(v > 5) for v in row]) for s, row in enumerate(rows)]
+    costs = {"activation_sparsity": 1.0}
+    for results in (errors, right):
+        results = [(replace(o, costs={**costs, "synops_input": o.metrics.get("rmse", 1.0)}), d) for o, d in results]
+        (summary,) = summarise(config(arms=["HeNHeS"], n_seeds=len(rows)), results)["summary"]
+        top = {"accuracy": 1.0, "vpt_steps": 20.0, "activation_sparsity": 1.0}
+        for name, entry in [*summary["metrics"].items(), *summary["costs"].items()]:
+            low, high = entry["ci95"]
+            slack = 1e-9 * entry["mean"]
+            assert 0 <= low <= entry["mean"] + slack
+            assert entry["mean"] - slack <= high <= top.get(name, np.inf)
+
+
+@pytest.mark.usefixtures("small")
+def test_tables_and_comparisons_use_the_same_statistic() -> None:
+    """The difference is that of the means in the table, for every score that is compared."""
+    rng = np.random.default_rng(0)
+    names = ("nrmse", "nrmse_one_step", "vpt_steps", "vpt_lyapunov", "vpt_lyapunov_04")
+    results = [
+        forecast_result(arm, s, rng.gamma(1.0, size=7).tolist(), **{n: rng.gamma(1.0, size=7).tolist() for n in names})
+        for arm in ("HoNHoS", "HeNHeS") for s in (0, 1, 2)
+    ]  # fmt: skip
+    found = summarise(config(arms=["HoNHoS", "HeNHeS"]), results)
+    means = {s["arm"]: {name: e["mean"] for name, e in s["metrics"].items()} for s in found["summary"]}
+    assert {c["metric"] for c in found["comparisons"]} == {"rmse", *names}
+    for c in found["comparisons"]:
+        assert c["diff"] == pytest.approx(means[c["a"]][c["metric"]] - means[c["b"]][c["metric"]])
+
+
+@pytest.mark.usefixtures("small")
+def test_limits_of_forecasts_decide_no_comparison() -> None:
+    """What ran away and was cut cannot win by that; it can lose."""
+    better, worse = [0.5, 0.4, 0.6], [1.0, 1.0, 1.1]
+
+    def interval(cut_a: Sequence[float], cut_b: Sequence[float]) -> list[float]:
+        results = [forecast_result("HeNHeS", s, better, cut_a) for s in (0, 1, 2)]
+        results += [forecast_result("HoNHoS", s, worse, cut_b) for s in (0, 1, 2)]
+        (c,) = summarise(config(arms=["HoNHoS", "HeNHeS"]), results)["comparisons"]
+        assert c["diff"] == pytest.approx(np.mean(better) - np.mean(worse))
+        return list(c["ci95"])
+
+    plain = interval([0, 0, 0], [0, 0, 0])
+    assert plain[1] < 0
+    assert interval([0, 0, 0], [0.5, 0.5, 0.5]) == plain
+    assert interval([0.5, 0.2, 0.1], [0, 0, 0]) == [plain[0], 0.0]
+    low, high = interval([0, 0.2, 0], [0, 0, 0])
+    assert low == plain[0]
+    assert plain[1] < high < 0 or high == 0
+
+
+@pytest.mark.usefixtures("small")
+def test_a_network_is_not_compared_with_itself() -> None:
+    def of(arm: str, seed: int, digest: str, right: list[int]) -> Any:
+        outcome, details = result(arm, seed, right)
+        return replace(outcome, network={"hash": digest}), details
+
+    same = [of(arm, s, f"{s}", [1, 0]) for arm in ("HoNHoS", "HeNHeS") for s in (0, 1)]
+    assert summarise(config(arms=["HoNHoS", "HeNHeS"]), same)["comparisons"] == []
+    one = [of(arm, s, "0" if s else arm, [1, 0]) for arm in ("HoNHoS", "HeNHeS") for s in (0, 1)]
+    assert len(summarise(config(arms=["HoNHoS", "HeNHeS"]), one)["comparisons"]) == 1
 
 
 # -- units -------------------------------------------------------------------------------------------------------------

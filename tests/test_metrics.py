@@ -10,7 +10,16 @@ from scipy import stats
 from sklearn.metrics import root_mean_squared_error
 
 from hrsnn._checks import InputError
-from hrsnn.metrics import interval_of_mean, nrmse, paired_interval, rmse_course, smape, valid_prediction_steps
+from hrsnn.metrics import (
+    interval_of_mean,
+    interval_of_positive,
+    interval_of_share,
+    nrmse,
+    paired_interval,
+    rmse_course,
+    smape,
+    valid_prediction_steps,
+)
 
 
 def test_rmse_course_is_per_step_over_variables_in_units_of_their_spread() -> None:
@@ -65,6 +74,32 @@ def test_interval_of_mean_is_that_of_scipy() -> None:
     assert interval_of_mean([1.0]) is None
     assert interval_of_mean([]) is None
     assert interval_of_mean([2.0, 2.0]) == [2.0, 2.0]
+
+
+def test_intervals_of_positive_means() -> None:
+    """Above zero, around the mean, that of the t-interval to first order, and free of units."""
+    few = [0.01, 0.02, 5.0]
+    assert (interval_of_mean(few) or [0])[0] < 0
+    low, high = interval_of_positive(few) or (0, 0)
+    assert 0 < low < np.mean(few) < high
+    assert interval_of_positive(1000 * np.array(few)) == pytest.approx([1000 * low, 1000 * high], rel=1e-12)
+    near = 100 + np.random.default_rng(0).normal(size=8)
+    assert interval_of_positive(near) == pytest.approx(interval_of_mean(near), rel=1e-4)
+    assert interval_of_positive([1.0]) is None
+    assert interval_of_positive([0.0, 0.0]) == [0.0, 0.0]
+    assert interval_of_positive([3.0, 3.0]) == [3.0, 3.0]
+    with pytest.raises(InputError, match="must be >= 0, got -1"):
+        interval_of_positive([1.0, -1.0])
+
+
+def test_interval_of_a_share_at_its_bound_is_that_of_clopper_and_pearson() -> None:
+    for n in (1, 20, 300):
+        expected = stats.binomtest(n, n).proportion_ci(0.95, "exact")
+        assert interval_of_share(np.ones((5, n))) == pytest.approx([expected.low, 1.0], rel=1e-12)
+        assert interval_of_share(np.zeros((5, n))) == pytest.approx([0.0, 1 - expected.low], rel=1e-12)
+    assert interval_of_share(np.ones((1, 20))) is None
+    mixed = np.random.default_rng(0).random((4, 30)) < 0.9
+    assert interval_of_share(mixed) == paired_interval(mixed)
 
 
 def test_paired_interval_needs_two_seeds_and_two_dimensions() -> None:

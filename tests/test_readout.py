@@ -150,6 +150,64 @@ def test_score_can_be_given() -> None:
     assert [t["validation_score"] for t in choice.tried] == [0.0, 5.0, 1.0]
 
 
+def chosen_penalty(score_of: Any, given: list[float]) -> tuple[float, list[float], tuple[str, ...]]:
+    """What `fit_regression` takes where a readout with penalty p scores `score_of(p)`."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 1, 3))
+    y = x[:, 0] @ np.array([[1.0], [2.0], [-1.0]])
+    flat = standardised(x)
+
+    def penalty_of(readout: Readout) -> float:
+        """From the shrinkage of the weights: w = (G + n p)^-1 X'y."""
+        w = readout.layers[0][0]
+        residual = flat.T @ (y - y.mean(axis=0) - flat @ w)
+        return float(f"{np.median(residual / w) / len(x):.2g}")
+
+    s = spec(model="ridge", features="filtered", regularisation=given)
+    found = fit_regression(x, y, x, y, s, score=lambda readout: score_of(penalty_of(readout)))
+    return found.chosen["regularisation"], [t["regularisation"] for t in found.tried], found.warnings
+
+
+def test_the_largest_penalty_within_one_standard_error_is_taken() -> None:
+    starts = np.array([-0.4, 0.1, 0.3, -0.2, 0.5])  # hard and easy ones, the same for every penalty
+
+    def scores(penalty: float) -> NDArray[np.float64]:
+        noise = np.array([0.02, -0.02, 0.02, -0.02, 0.0]) * (penalty == 0.1)  # se 0.009 against the best
+        return starts - {0.01: 0.0, 0.1: 0.005, 1.0: 0.02}.get(penalty, 1.0) + noise
+
+    assert chosen_penalty(scores, [0.01, 0.1, 1.0, 10.0, 0.001])[0] == 0.1
+    # one number per penalty leaves nothing to estimate an error from: the best
+    assert chosen_penalty(lambda p: float(scores(p).mean()), [0.01, 0.1, 1.0, 10.0, 0.001])[0] == 0.01
+
+
+@pytest.mark.parametrize(("best", "beyond"), [(1e-3, [1e-2, 1e-3, 1e-4]), (1e4, [1e2, 1e3, 1e4, 1e5])])
+def test_a_penalty_at_the_edge_widens_the_list_and_is_told(best: float, beyond: list[float]) -> None:
+    taken, tried, warnings = chosen_penalty(lambda p: -abs(np.log10(p / best)), [0.1, 1.0, 10.0])
+    assert taken == best
+    assert tried == [0.1, 1.0, 10.0, *beyond]
+    assert (
+        warnings
+        == (f"validation chose the penalty {best:g}, beyond readout.regularisation, which was widened",)[: best < 1e4]
+        or "next to nothing" in warnings[0]
+    )
+
+
+def test_a_list_is_not_widened_without_need_or_end() -> None:
+    assert chosen_penalty(lambda p: -abs(np.log10(p)), [0.1, 1.0, 10.0]) == (1.0, [0.1, 1.0, 10.0], ())
+    assert chosen_penalty(lambda p: p, [0.1])[1:] == ([0.1], ())  # one alone is given, not chosen
+    assert chosen_penalty(lambda p: float(np.log10(p)), [1e3, 1e4])[0] == 1e6
+    # 10 was tried and is worse: the edge of the list is the best there is
+    assert chosen_penalty(lambda p: -abs(np.log10(p)), [0.1, 1.0]) == (1.0, [0.1, 1.0, 10.0], ())
+
+
+def test_a_classifier_at_the_edge_of_its_penalties_says_so_and_keeps_to_them() -> None:
+    found = fit(spec(model="ridge", regularisation=[1e3, 1e4]))
+    assert len(found.tried) == 2
+    (told,) = found.warnings
+    assert "of readout.regularisation; add further ones" in told
+    assert fit(spec(model="ridge", regularisation=[0.1])).warnings == ()
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_the_same_bits_twice_and_on_any_number_of_threads(model: str) -> None:
     first = fit(spec(model=model), seed=5).readout

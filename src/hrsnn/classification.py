@@ -126,7 +126,7 @@ def _finish_best(found: Sequence[_Alternative], task: Splits, label: Label, star
     """The alternative that validation likes best, scored on the test part."""
     tried = [{**entry, **alternative.facts} for alternative in found for entry in alternative.choice.tried]
     best = max(found, key=lambda alternative: float(alternative.choice.chosen["validation_accuracy"]))
-    choice = Choice(best.choice.readout, {**best.choice.chosen, **best.facts}, tried)
+    choice = Choice(best.choice.readout, {**best.choice.chosen, **best.facts}, tried, best.choice.warnings)
 
     def costs(readout: Readout) -> Costs:
         return Costs(
@@ -219,7 +219,7 @@ def _finish(
         arm=label.arm, stage=label.stage, method=label.method, seed=label.seed,
         metrics=_accuracies(predictions, task), costs=costs(choice.readout).to_dict(),
         network=facts_of_network(network), wall_s=time.perf_counter() - started,
-        warnings=warnings, versions=versions(),
+        warnings=(*warnings, *choice.warnings), versions=versions(),
     )  # fmt: skip
     details: dict[str, Any] = {
         "labels": task.test.labels.tolist(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from hrsnn.data.dataset import Splits
 from hrsnn.engine import Record, simulate
 from hrsnn.evaluation import Evaluation, Label
 from hrsnn.forecast import ForecastTask
-from hrsnn.metrics import interval_of_mean, paired_interval
+from hrsnn.metrics import interval_of_mean, interval_of_positive, interval_of_share, paired_interval
 from hrsnn.network import Network
 from hrsnn.outcome import Outcome, Stage, plain_values
 from hrsnn.prune.document import course_of
@@ -33,7 +33,9 @@ from hrsnn.train import Progress, ProgressEvent, learn, no_progress
 from hrsnn.wiring import build
 
 # Scores that comparisons are made of; per test recording or per start of a forecast.
-_COMPARED_FORECAST = ("vpt_lyapunov", "vpt_lyapunov_04", "vpt_steps", "rmse")
+_COMPARED_FORECAST = ("vpt_lyapunov", "vpt_lyapunov_04", "vpt_steps", "rmse", "nrmse", "nrmse_one_step")
+_SHARES = ("connection_sparsity", "activation_sparsity", "mean_activation")  # costs that are never above 1
+_ERRORS = ("rmse", "nrmse", "smape", "nrmse_one_step")
 _N_HISTOGRAM_BINS = 40
 _N_RASTER_SPIKES = 20_000
 
@@ -264,35 +266,73 @@ def summarise(
         "task": config.task.name,
         "data": facts,
         "outcomes": [outcome.to_dict() for outcome, _ in results],
-        "summary": [_summary([outcome for outcome, _ in group]) for group in groups.values()],
+        "summary": [_summary(group) for group in groups.values()],
         "comparisons": _comparisons(config, groups),
     }
 
 
-def _summary(outcomes: list[Outcome]) -> dict[str, Any]:
+def _summary(group: list[tuple[Outcome, dict[str, Any]]]) -> dict[str, Any]:
+    outcomes = [outcome for outcome, _ in group]
     first = outcomes[0]
+    scores = [_scores(details) for _, details in group]
 
-    def spread(values: list[Any]) -> dict[str, Any]:
+    def spread(values: list[Any], interval: Callable[[Any], list[float] | None] = _cost_interval) -> dict[str, Any]:
         known = np.array([v for v in values if v is not None], dtype=float)
         if known.size == 0:
             return {"mean": None, "sd": None, "ci95": None}
         sd = float(known.std(ddof=1)) if known.size > 1 else None
-        return {"mean": float(known.mean()), "sd": sd, "ci95": interval_of_mean(known)}
+        return {"mean": float(known.mean()), "sd": sd, "ci95": interval(known)}
 
     costs: dict[str, Any] = {}
     for name, value in first.costs.items():
         if isinstance(value, dict):
             costs[name] = {key: spread([o.costs[name][key] for o in outcomes]) for key in value}
         else:
-            costs[name] = spread([o.costs[name] for o in outcomes])
+            costs[name] = spread(
+                [o.costs[name] for o in outcomes], _share_interval if name in _SHARES else _cost_interval
+            )
     return {
         "arm": first.arm,
         "stage": first.stage,
         "method": first.method,
         "n_seeds": len(outcomes),
-        "metrics": {name: spread([o.metrics.get(name) for o in outcomes]) for name in first.metrics},
+        "metrics": {
+            name: spread([o.metrics.get(name) for o in outcomes], _interval_of_metric(name, scores))
+            for name in first.metrics
+        },
         "costs": costs,
     }
+
+
+def _interval_of_metric(name: str, scores: list[dict[str, NDArray[np.float64]]]) -> Callable[[Any], list[float] | None]:
+    """An interval that stays where the metric can be: errors above 0, shares and prediction times within their bounds.
+
+    Shares and times are resampled over seeds and test recordings (or starts); without those the t-interval is cut.
+    """
+    if name in _ERRORS:
+        return interval_of_positive
+    of_seeds = [seed[name] for seed in scores if name in seed]
+    if len(of_seeds) == len(scores) and len({v.size for v in of_seeds}) == 1 and np.isfinite(of_seeds).all():
+        whole = interval_of_share if name.startswith("accuracy") else paired_interval
+        return lambda _: whole(np.array(of_seeds))
+    if name.startswith(("accuracy", "vpt")):
+        return lambda known: _cut(interval_of_mean(known), 0.0, 1.0 if name.startswith("accuracy") else np.inf)
+    return interval_of_mean
+
+
+def _cost_interval(known: NDArray[np.float64]) -> list[float] | None:
+    """Costs are counts and shares of them; none is negative."""
+    if known.min() < 0:  # a file made by hand
+        return interval_of_mean(known)
+    return interval_of_positive(known)
+
+
+def _share_interval(known: NDArray[np.float64]) -> list[float] | None:
+    return _cut(_cost_interval(known), 0.0, 1.0)
+
+
+def _cut(interval: list[float] | None, low: float, high: float) -> list[float] | None:
+    return None if interval is None else [min(max(bound, low), high) for bound in interval]
 
 
 def _comparisons(config: Config, groups: dict[str, list[tuple[Outcome, dict[str, Any]]]]) -> list[dict[str, Any]]:
@@ -304,22 +344,53 @@ def _comparisons(config: Config, groups: dict[str, list[tuple[Outcome, dict[str,
     pairs += [(label, reference) for label in pruned]
     pairs += [(label, f"{reference}/control/no-recurrence") for label in pruned]
     pairs += [(label, other) for label in pruned[:1] for other in pruned[1:]]
+    return [row for a, b in pairs if a in groups and b in groups for row in _compared(a, b, groups[a], groups[b])]
+
+
+def _compared(
+    a: str, b: str, of_a: list[tuple[Outcome, dict[str, Any]]], of_b: list[tuple[Outcome, dict[str, Any]]]
+) -> list[dict[str, Any]]:
+    """One row per score that both have; none for one and the same network under two names."""
+    by_seed = [{o.seed: (o, _scores(details), _cut_share(details)) for o, details in group} for group in (of_a, of_b)]
+    seeds = sorted(by_seed[0].keys() & by_seed[1].keys())
+    units = [(by_seed[0][seed], by_seed[1][seed]) for seed in seeds]
+    hashes = [(x.network.get("hash"), y.network.get("hash")) for (x, *_), (y, *_) in units]
+    if hashes and all(x is not None and x == y for x, y in hashes):
+        return []
     found = []
-    for a, b in pairs:
-        if a not in groups or b not in groups:
+    for metric in units[0][0][1] if units else ():
+        if not all(metric in y for _, (_, y, _) in units):
             continue
-        scores_a, scores_b = ({o.seed: _scores(details) for o, details in groups[label]} for label in (a, b))
-        seeds = sorted(scores_a.keys() & scores_b.keys())
-        for metric in scores_a[seeds[0]] if seeds else ():
-            difference = np.array([scores_a[seed][metric] - scores_b[seed][metric] for seed in seeds])
-            known = bool(np.isfinite(difference).all())
-            found.append(
-                {
-                    "a": a, "b": b, "metric": metric, "diff": float(difference.mean()) if known else None,
-                    "ci95": paired_interval(difference) if known else None, "n_pairs": len(seeds),
-                }
-            )  # fmt: skip
+        difference = np.array([x[metric] - y[metric] for (_, x, _), (_, y, _) in units])
+        known = bool(np.isfinite(difference).all())
+        interval = paired_interval(difference) if known else None
+        if interval is not None and metric in _ERRORS:
+            interval = _not_by_limits(interval, difference, [(x, y) for (*_, x), (*_, y) in units])
+        diff = float(difference.mean()) if known else None
+        found.append({"a": a, "b": b, "metric": metric, "diff": diff, "ci95": interval, "n_pairs": len(seeds)})
     return found
+
+
+def _not_by_limits(
+    interval: list[float], difference: NDArray[np.float64], cut: list[tuple[NDArray[Any] | float, NDArray[Any] | float]]
+) -> list[float]:
+    """The interval, widened where the limits of forecasts favour an arm.
+
+    An arm that ran away from a start, and was cut there, and yet has the smaller error, may owe that to the limits:
+    what the interval is with such starts counted as equal is taken in.
+    """
+    ran_a, ran_b = (np.array([np.broadcast_to(pair[k], difference.shape[1:]) > 0 for pair in cut]) for k in (0, 1))
+    favoured = np.where(difference < 0, ran_a, ran_b) & (difference != 0)
+    if not favoured.any():
+        return interval
+    other = paired_interval(np.where(favoured, 0.0, difference))
+    assert other is not None
+    return [min(interval[0], other[0]), max(interval[1], other[1])]
+
+
+def _cut_share(details: dict[str, Any]) -> NDArray[np.float64] | float:
+    """Per start of a forecast, the share of values that were cut to the limits."""
+    return np.asarray(details.get("by_start", {}).get("cut", 0.0), dtype=float)
 
 
 def _pruned_labels(config: Config) -> list[str]:

@@ -66,21 +66,68 @@ def interval_of_mean(values: ArrayLike, level: float = 0.95) -> list[float] | No
     sample = np.asarray(values, dtype=float)
     if sample.size < 2:
         return None
-    half = stats.t.ppf(0.5 + level / 2, sample.size - 1) * sample.std(ddof=1) / math.sqrt(sample.size)
+    half = _half_width(sample, level)
     return [float(sample.mean() - half), float(sample.mean() + half)]
+
+
+def interval_of_positive(values: ArrayLike, level: float = 0.95) -> list[float] | None:
+    """The interval of the mean of values that cannot be negative, one per seed, on the scale of its logarithm.
+
+    The t-interval of log(mean), whose standard error is that of the mean over the mean, exponentiated: it never
+    reaches 0, always holds the mean, and is the plain t-interval where the values hardly differ. None for fewer than
+    two values; [0, 0] where all are 0.
+
+    >>> [round(bound, 3) for bound in interval_of_positive([1.0, 2.0, 3.0])]
+    [0.577, 6.927]
+    """
+    sample = np.asarray(values, dtype=float)
+    require(bool((sample >= 0).all()), "interval_of_positive", "values", "must be >= 0", float(sample.min(initial=0)))
+    if sample.size < 2:
+        return None
+    mean = float(sample.mean())
+    if mean == 0:
+        return [0.0, 0.0]
+    with np.errstate(over="ignore"):
+        factor = float(np.exp(_half_width(sample, level) / mean))
+    return [mean / factor, mean * factor if math.isfinite(factor) else float(np.finfo(float).max)]
+
+
+def _half_width(sample: NDArray[np.float64], level: float) -> float:
+    return float(stats.t.ppf(0.5 + level / 2, sample.size - 1) * sample.std(ddof=1) / math.sqrt(sample.size))
+
+
+def interval_of_share(right: ArrayLike, level: float = 0.95) -> list[float] | None:
+    """The interval of the share of `right`, bool (n_seeds, n_recordings), over seeds and recordings; None for one seed.
+
+    Seeds and recordings are resampled as in `paired_interval`: the bounds lie in [0, 1]. Where every answer is right,
+    or none is, there is nothing to resample, and the bound on the other side is that of Clopper and Pearson for so many
+    recordings (seeds answer the same ones, so they add none): 0.025^(1/n), about 1 - 3.7/n.
+
+    >>> [round(bound, 3) for bound in interval_of_share(np.ones((5, 100)))]
+    [0.964, 1.0]
+    """
+    found = paired_interval(right, level)
+    answers = np.asarray(right, dtype=float)
+    if found is None or not (answers == answers.flat[0]).all():
+        return found
+    far = ((1 - level) / 2) ** (1 / answers.shape[1])
+    return [far, 1.0] if answers.flat[0] else [0.0, 1 - far]
 
 
 def paired_interval(difference: ArrayLike, level: float = 0.95) -> list[float] | None:
     """Bootstrap interval of the mean of paired differences over seeds and test recordings; None for one seed.
 
     difference  (n_seeds, n_recordings). Seeds and recordings are resampled independently of each other, so that
-    both sources of chance are in the interval; the random stream is fixed.
+    both sources of chance are in the interval; the random stream is fixed. Serves for means of scores themselves too:
+    the bounds never leave their range.
     """
     d = np.asarray(difference, dtype=float)
     require(d.ndim == 2, "paired_interval", "difference", "must have shape (seeds, recordings)", d.shape)
     n_seeds, n_recordings = d.shape
     if n_seeds < 2:
         return None
+    if (d == d.flat[0]).all():  # exactly that, without the rounding of a sum
+        return [float(d.flat[0])] * 2
     # einsum, not BLAS: the same bits for every number of threads
     over_recordings = np.einsum("br,sr->bs", _resampled(n_recordings, "recordings"), d)
     totals = np.einsum("bs,bs->b", _resampled(n_seeds, "seeds"), over_recordings)

@@ -199,6 +199,7 @@ class Choice:
     readout: Readout
     chosen: dict[str, Any]
     tried: list[dict[str, Any]]
+    warnings: tuple[str, ...] = ()
 
 
 def units_read(network: Network, spec: ReadoutSpec) -> NDArray[np.int64]:
@@ -269,13 +270,18 @@ def fit_regression(
     spec: ReadoutSpec,
     *,
     units: NDArray[np.int64] | None = None,
-    score: Callable[[Readout], float] | None = None,
+    score: Callable[[Readout], Scores] | None = None,
     seed: int = 0,
 ) -> Choice:
     """As `fit_classifier` for real targets (n_samples, n_outputs): least squares with penalty, `ridge` or `mlp`.
 
     The alternatives are judged by `score`, higher is better, for instance of their free-running forecasts; the
-    default is minus the root mean square error on the validation part.
+    default is minus the root mean square error on the validation part. Where `score` gives several numbers, one per
+    validation forecast, their means are compared, and what is taken is the largest penalty that is worse than the best
+    by no more than one standard error of the paired difference: two arms that differ by chance get the same penalty.
+
+    Where the penalty taken is the least or the largest of two or more, the next ones beyond are tried too, down to
+    1e-10 and up to 1e6; that is told in the warnings of the choice.
     """
     require(spec.model in _REGRESSORS, "ReadoutSpec", "model", "must be ridge or mlp for values", spec.model)
     values = [np.asarray(train_values, dtype=float), np.asarray(validation_values, dtype=float)]
@@ -285,10 +291,11 @@ def fit_regression(
 
     return _choose(
         (train, values[0]), (validation, values[1]), spec, _REGRESSORS[spec.model], "score", score or minus_rmse,
-        units=units, seed=seed,
+        units=units, seed=seed, widens=True,
     )  # fmt: skip
 
 
+Scores = float | NDArray[np.float64]  # higher is better; several are of one kind each, and their mean counts
 Part = tuple[ArrayLike, NDArray[np.float64]]  # activity windows and targets
 
 
@@ -298,10 +305,11 @@ def _choose(
     spec: ReadoutSpec,
     fitter: Callable[..., Fits],
     score_name: str,
-    score: Callable[[Readout], float],
+    score: Callable[[Readout], Scores],
     *,
     units: NDArray[np.int64] | None,
     seed: int,
+    widens: bool = False,
 ) -> Choice:
     windows = np.asarray(train[0])
     read = np.arange(windows.shape[2]) if units is None else units
@@ -312,20 +320,85 @@ def _choose(
             yield regularisation, Readout(read, spec.features, **how, tau_filter_ms=spec.tau_filter_ms,
                                           mean=mean, scale=scale, layers=layers, last_ms=spec.last_ms)  # fmt: skip
 
-    tried: list[dict[str, Any]] = []
+    found: list[_Tried] = []
+
+    def judge(penalties: Sequence[float], how: dict[str, Any]) -> None:
+        for regularisation, readout in fits(windows, train[1], penalties, **how):
+            found.append(_Tried(how, regularisation, np.atleast_1d(np.asarray(score(readout), dtype=float))))
+
     with threadpool_limits(1):  # the same bits whatever the number of cores
         for n_bins in [1] if spec.features == "filtered" else spec.n_bins:
             for transform in spec.transform:
-                how: dict[str, Any] = {"n_bins": n_bins, "transform": transform}
-                for regularisation, readout in fits(windows, train[1], spec.regularisation, **how):
-                    value = score(readout)
-                    tried.append({**how, "regularisation": regularisation, f"validation_{score_name}": value})
-        best = max(tried, key=lambda t: t[f"validation_{score_name}"])
+                judge(spec.regularisation, {"n_bins": n_bins, "transform": transform})
+        taken = _taken(found)
+        while widens and (beyond := _beyond(taken, found)) is not None:
+            judge([beyond], taken.how)
+            taken = _taken(found)
         both = np.concatenate([windows, np.asarray(validation[0])])
         target = np.concatenate([train[1], validation[1]])
-        how = {"n_bins": best["n_bins"], "transform": best["transform"]}
-        ((_, readout),) = fits(both, target, [best["regularisation"]], **how)
-    return Choice(readout, {"model": spec.model, **best}, tried)
+        ((_, readout),) = fits(both, target, [taken.regularisation], **taken.how)
+    tried = [
+        {**t.how, "regularisation": t.regularisation, f"validation_{score_name}": float(t.scores.mean())} for t in found
+    ]
+    chosen = {"model": spec.model, **tried[found.index(taken)]}
+    return Choice(readout, chosen, tried, _told_of_penalty(taken.regularisation, spec.regularisation, widens))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tried:
+    how: dict[str, Any]
+    regularisation: float
+    scores: NDArray[np.float64]
+
+
+def _taken(found: Sequence[_Tried]) -> _Tried:
+    """The best; of those that differ in the penalty alone the largest within one standard error of it."""
+    best = max(found, key=lambda t: float(t.scores.mean()))
+    n = best.scores.size
+    if n < 2:
+        return best
+
+    def close(other: _Tried) -> bool:
+        less = best.scores - other.scores
+        return float(less.mean()) <= float(less.std(ddof=1)) / math.sqrt(n)
+
+    alike = [t for t in found if t.how == best.how and t.regularisation >= best.regularisation]
+    return max((t for t in alike if t is best or close(t)), key=lambda t: t.regularisation)
+
+
+_PENALTIES_AT_MOST = (1e-10, 1e6)
+
+
+def _beyond(taken: _Tried, found: Sequence[_Tried]) -> float | None:
+    """The next penalty on the side of the list where the one taken is the last; None inside, at the end of all, and
+    where there is one alone, which is given and not chosen.
+    """
+    grid = sorted(t.regularisation for t in found if t.how == taken.how)
+    if len(grid) < 2 or taken.regularisation not in (grid[0], grid[-1]):
+        return None
+    low = taken.regularisation == grid[0]
+    ratio = min(100.0, max(10.0, grid[1] / grid[0] if low else grid[-1] / grid[-2]))
+    # rounded: 1e-4 / 10 / 10 is told as 1e-06
+    following = float(f"{grid[0] / ratio if low else grid[-1] * ratio:.6g}")
+    least, most = _PENALTIES_AT_MOST
+    return following if least <= following <= most else None
+
+
+def _told_of_penalty(penalty: float, given: Sequence[float], widened: bool) -> tuple[str, ...]:
+    """A sentence where the penalty taken is at the edge of those given, or beyond."""
+    low, high = min(given), max(given)
+    if low == high or low < penalty < high:
+        return ()
+    if not widened:
+        edge = "the largest" if penalty >= high else "the least"
+        return (f"validation chose the penalty {penalty:g}, {edge} of readout.regularisation; add further ones",)
+    if low <= penalty <= high:  # those beyond were tried and not taken
+        return ()
+    if penalty >= _PENALTIES_AT_MOST[1] / 100:
+        says = "; the features say next to nothing about the next value"
+    else:
+        says = ", which was widened"
+    return (f"validation chose the penalty {penalty:g}, beyond readout.regularisation{says}",)
 
 
 def _standardised(

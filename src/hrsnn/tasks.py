@@ -27,7 +27,10 @@ from hrsnn.spikes import Spikes
 from hrsnn.train import Progress, no_progress
 
 Task = Splits | ForecastTask
-Control = Literal["untrained", "no-recurrence", "input-only", "random-features", "persistence", "esn-100", "nvar"]
+Control = Literal[
+    "untrained", "no-recurrence", "input-only", "random-features",
+    "persistence", "seasonal-naive", "ar", "esn-100", "nvar",
+]  # fmt: skip
 
 
 class TaskSpec(Table):
@@ -37,7 +40,7 @@ class TaskSpec(Table):
     path          "" for the catalogue; else a folder of WAV files, an .npz of events or a .csv series
     arms          networks, of HoNHoS, HeNHoS, HoNHeS, HeNHeS
     controls      of the last arm: untrained, no-recurrence; without a network: input-only, random-features and, for
-                  forecasts, persistence, esn-100, nvar
+                  forecasts, persistence, seasonal-naive, ar, esn-100, nvar
     seed, n_seeds   first seed and number of seeds
     dt_ms, n_channels, max_ms   grid of recorded spikes; 0 leaves each to the data set
     stretch_ms, tail_ms   bring every recording to this length, then silence; 0 leaves recordings as they are
@@ -191,6 +194,8 @@ CONTROL_ARMS: dict[Control, str] = {
     "input-only": "InputOnly",
     "random-features": "RandomFeatures",
     "persistence": "Persistence",
+    "seasonal-naive": "SeasonalNaive",
+    "ar": "AR",
     "esn-100": "ESN-100",
     "nvar": "NVAR",
 }

@@ -141,6 +141,17 @@ class PopulationCode:
             rates = self.f_max_hz * np.exp(-0.5 * distance**2)
         return np.asarray(rates.reshape(*x.shape[:-1], self.n_units))
 
+    def outside(self, values: ArrayLike) -> NDArray[np.bool_]:
+        """Which of `values` (..., D) lie beyond the outermost centres, where spikes die out: bool of the same shape.
+
+        >>> PopulationCode((0.0,), (1.0,), 5).outside([[0.5], [1.05], [1.5]]).ravel().tolist()
+        [False, False, True]
+        """
+        low, high = np.array(self.lows), np.array(self.highs)
+        scaled = (np.asarray(values, dtype=np.float64) - low) / (high - low)
+        first, *_, last = self.centres
+        return np.asarray((scaled < first) | (scaled > last))
+
     def encode(
         self, values: ArrayLike, rng: Rng | None = None, *, phase: NDArray[np.float64] | None = None
     ) -> tuple[Spikes, NDArray[np.float64]]:

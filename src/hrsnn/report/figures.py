@@ -59,6 +59,8 @@ STYLES = {
     "InputOnly": (GREY, "x", "dot"),
     "RandomFeatures": (GREY, "cross", "dash"),
     "Persistence": (GREY, "triangle-down", "dot"),
+    "SeasonalNaive": (GREY, "triangle-up", "dashdot"),
+    "AR": (GREEN, "star", "dot"),
     "ESN-100": (PURPLE, "hexagon", "dash"),
     "NVAR": (ORANGE, "pentagon", "dashdot"),
 }

@@ -2,7 +2,15 @@
 
 A difference is told with its size, its 95 % interval and the number of paired seeds. An interval that contains zero
 is told as "no measurable difference" or "nothing measurable", one seed as no finding. The questions are fixed
-beforehand, in this table, not chosen by what came out.
+beforehand, in this table, not chosen by what came out, and so is the metric of each answer:
+
+* the headline metric of the run, where it tells the two apart in any test recording or start;
+* where it does not (both never wrong, both never right for a step), the next of `LADDERS` that does;
+* of forecasts, beside a prediction time that is no finding or a better one, an error that is worse;
+* nothing at all where no metric tells the two apart: one and the same thing under two names.
+
+Tables, figures and sentences hold the same statistic: means over seeds and test recordings (or starts), and their
+differences.
 """
 
 from __future__ import annotations
@@ -58,6 +66,7 @@ METRIC_NAMES = {
     "vpt_steps": ("valid prediction time", " steps"),
     "nrmse": ("NRMSE", ""),
     "rmse": ("RMSE", ""),
+    "nrmse_one_step": ("NRMSE of the next value", ""),
     "smape": ("sMAPE", ""),
     "r2": ("R²", ""),
 }
@@ -71,12 +80,20 @@ METRIC_LABELS = {
 }
 
 
+# What is asked next where a metric tells nothing apart.
+_ERRORS = ("rmse", "nrmse", "nrmse_one_step", "smape")
+LADDERS = {
+    "accuracy": ("accuracy_unseen", "accuracy_seen"),
+    **{f"vpt_{unit}": _ERRORS for unit in ("lyapunov", "steps")},
+}
+
+
 def found(results: Results) -> list[Finding]:
-    """The findings of a run on its headline metric, in the order they are told."""
+    """The findings of a run, headline metric first, in the order they are told."""
     metric = results.headline
     if metric is None:
         return [Finding("plain", "This run holds no measured values.")]
-    answers = [answer for q in questions(results.reference) if (answer := answered(results, q, metric))]
+    answers = [answer for q in questions(results.reference) for answer in answers_to(results, q, metric)]
     if not answers:
         answers = [Finding("plain", "This run compares no two arms, so it says nothing about what helps.")]
     told = [*_level(results, metric), *_seen(results), *answers, *_of_pruning(results, metric)]
@@ -103,6 +120,8 @@ def questions(reference: Key | None) -> tuple[Question, ...]:
             Question("The network", ((ref, Key(arm)),), gains="gain", loses="lose", against=f" against {words}")
             for arm, words in (
                 ("Persistence", "repeating the last value"),
+                ("SeasonalNaive", "repeating the last season"),
+                ("AR", "a linear autoregression (AR)"),
                 ("ESN-100", "an echo state network of 100 units"),
                 ("NVAR", "nonlinear vector autoregression (NVAR)"),
             )
@@ -110,13 +129,55 @@ def questions(reference: Key | None) -> tuple[Question, ...]:
     )
 
 
-def answered(results: Results, question: Question, metric: str) -> Finding | None:
-    """The answer this run gives to `question`, or None when it was not asked."""
+def answers_to(results: Results, question: Question, metric: str) -> list[Finding]:
+    """What this run answers to `question`, by the rules at the top; empty when it was not asked or has no answer."""
     for a, b in question.pairs:
         comparison = results.compared(a, b, metric)
         if comparison is not None:
-            return _answer(results, question, comparison)
-    return None
+            return _answers(results, question, comparison)
+    return []
+
+
+def tied(comparison: Comparison | None) -> bool:
+    """Whether a comparison tells its two arms apart in no recording and no start.
+
+    >>> tied(Comparison(Key("A"), Key("B"), "vpt_steps", diff=0.0, ci95=(0.0, 0.0), n_pairs=5))
+    True
+    """
+    return comparison is not None and comparison.diff == 0 and comparison.ci95 in (None, (0.0, 0.0))
+
+
+def alike(results: Results, a: Key, b: Key) -> bool:
+    """Whether nothing that the run compares tells `a` and `b` apart: there is nothing to say about them."""
+    rows = [c for c in results.comparisons if (c.a, c.b) in ((a, b), (b, a)) and c.diff is not None]
+    return bool(rows) and all(tied(c) for c in rows)
+
+
+def _answers(results: Results, question: Question, first: Comparison) -> list[Finding]:
+    ladder = LADDERS.get(first.metric, ())
+    if tied(first):
+        if alike(results, first.a, first.b):
+            return _both_at_the_bound(results, question, first)
+        others = (results.compared(first.a, first.b, name) for name in ladder)
+        following = next((c for c in others if c is not None and c.diff is not None and not tied(c)), first)
+        return [_answer(results, question, following)]
+    told = [_answer(results, question, first)]
+    if "rmse" in ladder and reading(first) in ("none", "gain"):
+        error = results.compared(first.a, first.b, "rmse")
+        if error is not None and reading(error) == "loss":
+            told.append(_answer(results, question, error))
+    return told
+
+
+def _both_at_the_bound(results: Results, question: Question, c: Comparison) -> list[Finding]:
+    """Two networks that are never wrong differ by what they spend; two that are wrong alike are one thing."""
+    row = results.row(c.a)
+    estimate = row.metrics.get(c.metric) if row else None
+    spent = _at_cost(results, c)
+    if c.metric != "accuracy" or estimate is None or estimate.mean != 1 or not spent:
+        return []
+    text = f"{question.subject}: accuracy is {plain(1.0)[0]} either way, so it cannot tell them apart;{spent}"
+    return [Finding("plain", f"{text} ({c.a.label} against {c.b.label}; {_seeds(c.n_pairs)}).")]
 
 
 def reading(comparison: Comparison) -> Kind:
@@ -190,6 +251,8 @@ def _level(results: Results, metric: str) -> list[Finding]:
     estimate = row.metrics.get(metric) if row else None
     if row is None or estimate is None or estimate.mean is None:
         return []
+    if estimate.mean == 0 and "rmse" in LADDERS.get(metric, ()) and "rmse" in row.metrics:
+        return _level(results, "rmse")
     name, unit = METRIC_NAMES.get(metric, (metric, ""))
     value, *interval = plain(estimate.mean, *(estimate.ci95 or ()))
     within = f" [{', '.join(interval)}]" if interval else ""
@@ -211,7 +274,7 @@ def _of_pruning(results: Results, metric: str) -> list[Finding]:
         asked.append(
             Question(subject, ((first.key, other.key),), gains="gain", loses="lose", against=equal, differs=True)
         )
-    answers = [answer for question in asked if (answer := answered(results, question, metric))]
+    answers = [answer for question in asked for answer in answers_to(results, question, metric)]
     return [*_size(results, first, others), *answers, *_recurrence_kept(results, methods, metric)]
 
 

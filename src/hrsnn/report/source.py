@@ -19,7 +19,7 @@ from hrsnn._checks import FileError
 SCHEMA = "hrsnn.results/1"
 
 # Shown in this order; arms with other names follow in the order of results.json.
-BASELINES = ("Persistence", "InputOnly", "RandomFeatures", "NVAR", "ESN-100")
+BASELINES = ("Persistence", "SeasonalNaive", "AR", "InputOnly", "RandomFeatures", "NVAR", "ESN-100")
 NETWORKS = ("HoNHoS", "HeNHoS", "HoNHeS", "HeNHeS", "HoNB", "HeNB")
 
 HIGHER_IS_BETTER = {
@@ -32,6 +32,7 @@ HIGHER_IS_BETTER = {
     "r2": True,
     "nrmse": False,
     "rmse": False,
+    "nrmse_one_step": False,
     "smape": False,
 }  # the first of these that a run has is its headline metric
 
