@@ -316,7 +316,7 @@ def test_the_order_in_which_a_pair_was_written_changes_nothing() -> None:
     assert straight[1][1].startswith("The network gains 0.100 [0.050, 0.200] accuracy against the same readout on the")
 
 
-@pytest.mark.parametrize("ci95", [[-0.01, 0.02], [0.0, 0.02], [-0.02, 0.0], [0.0, 0.0]])
+@pytest.mark.parametrize("ci95", [[-0.01, 0.02], [0.0, 0.02], [-0.02, 0.0]])
 def test_an_interval_that_contains_zero_is_nothing_measurable(ci95: list[float]) -> None:
     pairs = (
         compared("HeNHeS", "HoNHoS", 0.005, ci95),
@@ -355,6 +355,60 @@ def test_lower_is_better_for_errors() -> None:
     assert worse[0] == "loss"
     assert "raises NRMSE" in worse[1]
     assert "which is worse" in worse[1]
+
+
+ZERO = [0.0, 0.0]
+
+
+def test_where_the_headline_tells_nothing_apart_the_next_score_speaks() -> None:
+    """A prediction time of 0 for both: the error says who is better; the level is told by the error too."""
+    pair = ("HeNHeS", "Persistence")
+    rows = [compared(*pair, 0.0, ZERO, metric="vpt_steps"), compared(*pair, 37.5, [10.8, 63.1], metric="rmse")]
+    metrics = {"vpt_steps": {"mean": 0.0, "ci95": ZERO}, "rmse": {"mean": 40.0, "ci95": [20.0, 70.0]}}
+    summary = [{"arm": "HeNHeS", "stage": "trained", "n_seeds": 5, "metrics": metrics}]
+    level, worse = told(*rows, metric="vpt_steps", summary=summary)
+    assert level[1].startswith("HeNHeS: RMSE 40.000 [20.000, 70.000] over 5 seeds")
+    assert worse[0] == "loss"
+    assert worse[1].startswith("The network raises RMSE by 37.500 [10.800, 63.100] against repeating the last value")
+    exact = [compared(*pair, 0.0, ZERO, metric="vpt_steps"), compared(*pair, 0.0, ZERO, metric="rmse")]
+    following = told(*exact, compared(*pair, -0.1, [-0.2, -0.05], metric="nrmse_one_step"), metric="vpt_steps")
+    assert "lowers NRMSE of the next value by 0.100" in following[1][1]
+
+
+def test_a_worse_error_is_told_beside_a_prediction_time_that_hides_it() -> None:
+    pair = ("HeNHeS", "Persistence")
+    worse = compared(*pair, 37.5, [10.8, 63.1], metric="rmse")
+    for diff, ci95, kind in ((0.1, [-0.5, 0.7], "none"), (0.5, [0.1, 0.9], "gain")):
+        answers = told(compared(*pair, diff, ci95, metric="vpt_steps"), worse, metric="vpt_steps")[1:]
+        assert [k for k, _ in answers] == [kind, "loss"]
+        assert "raises RMSE by 37.500 [10.800, 63.100]" in answers[1][1]
+    loss = compared(*pair, -0.5, [-0.9, -0.1], metric="vpt_steps")
+    assert [k for k, _ in told(loss, worse, metric="vpt_steps")[1:]] == ["loss"]
+    better = compared(*pair, -37.5, [-63.1, -10.8], metric="rmse")
+    fine = compared(*pair, 0.1, [-0.5, 0.7], metric="vpt_steps")
+    assert [k for k, _ in told(fine, better, metric="vpt_steps")[1:]] == ["none"]
+
+
+@pytest.mark.parametrize("ci95", [ZERO, None])
+def test_comparisons_of_identical_things_are_not_told(ci95: Any) -> None:
+    n = 5 if ci95 else 1
+    pair = ("HeNHeS", "HeNHeS/control/untrained")
+    assert [k for k, _ in told(compared(*pair, 0.0, ci95, n))][1:2] == ["plain"]  # compares no two arms
+    also = compared("HeNHoS", "HoNHoS", 0.031, [0.012, 0.05])
+    texts = [text for _, text in told(compared(*pair, 0.0, ci95, n), also)]
+    assert not [text for text in texts if "Unsupervised learning" in text]
+    assert [text for text in texts if "Heterogeneous neurons add 0.031" in text]
+
+
+def test_two_that_are_never_wrong_differ_by_what_they_spend() -> None:
+    def row(arm: str, spikes: float) -> dict[str, Any]:
+        metrics, costs = {"accuracy": {"mean": 1.0}}, {"spikes_per_sample": {"mean": spikes}}
+        return {"arm": arm, "stage": "trained", "n_seeds": 5, "metrics": metrics, "costs": costs}
+
+    rows = [row("HeNHeS", 50), row("HoNHoS", 100)]
+    (kind, text), *_ = told(compared("HeNHeS", "HoNHoS", 0.0, ZERO), summary=rows)[1:]
+    assert kind == "plain"
+    assert "accuracy is 1.000 either way, so it cannot tell them apart; at 0.50 times the spikes" in text
 
 
 def test_a_metric_of_unknown_direction_is_not_judged() -> None:

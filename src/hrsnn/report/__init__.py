@@ -136,7 +136,7 @@ def sections(results: Results) -> list[Section]:
         Section(
             "vpt",
             "Valid prediction time per start",
-            "Each mark is one start, the upright bar the median: look how far single starts lie from it.",
+            "Each mark is one start, the upright bar the mean: look how far single starts lie from it.",
             _some(figures.vpt_per_start(results)),
         ),
         Section(

@@ -468,7 +468,7 @@ def forecast(unit: Unit) -> Figure | None:
 
 
 def vpt_per_start(results: Results) -> Figure | None:
-    """Valid prediction time from each start, one row of points per arm, with its median."""
+    """Valid prediction time from each start, one row of points per arm, with its mean, as in the tables."""
     rows = []
     for row in results.rows:
         found = [column(u, "forecast", "vpt_lyapunov_by_start") or [] for u in results.units_of(row.key)]
@@ -484,13 +484,9 @@ def vpt_per_start(results: Results) -> Figure | None:
         drawn = {"color": colour, "symbol": symbol, "size": 7, "opacity": 0.55}
         tips = [f"{shown(key.label)}<br>{quantity(v)} Lyapunov times" for v in values]
         data.append(marks([short(v) for v in values], spread, marker=drawn, hovertext=tips))
-        median = (
-            values[len(values) // 2]
-            if len(values) % 2
-            else (values[len(values) // 2 - 1] + values[len(values) // 2]) / 2
-        )
-        bar = {"type": "scatter", "mode": "lines", "x": [median, median], "y": [y - 0.32, y + 0.32]}
-        tip = {"hoverinfo": "text", "hovertext": f"{shown(key.label)}<br>median {quantity(median)}"}
+        mean = sum(values) / len(values)
+        bar = {"type": "scatter", "mode": "lines", "x": [mean, mean], "y": [y - 0.32, y + 0.32]}
+        tip = {"hoverinfo": "text", "hovertext": f"{shown(key.label)}<br>mean {quantity(mean)}"}
         data.append({**bar, **tip, "showlegend": False, "line": {"color": INK, "width": 2.5}})
     axis = {**number_axis("valid prediction (Lyapunov times)"), "rangemode": "tozero"}
     layout = layout_with(xaxis=axis, yaxis=names_axis([_two_lines(key) for key, _ in rows[:MAX_ROWS]]))
