@@ -196,16 +196,20 @@ def test_a_list_is_not_widened_without_need_or_end() -> None:
     assert chosen_penalty(lambda p: -abs(np.log10(p)), [0.1, 1.0, 10.0]) == (1.0, [0.1, 1.0, 10.0], ())
     assert chosen_penalty(lambda p: p, [0.1])[1:] == ([0.1], ())  # one alone is given, not chosen
     assert chosen_penalty(lambda p: float(np.log10(p)), [1e3, 1e4])[0] == 1e6
+    # a plateau is not followed
+    flat = chosen_penalty(lambda p: np.full(3, -1 - 1e-4 * np.log10(p) if p <= 1 else -2.0), [1e-3, 1e-2, 1e-1, 1.0])
+    assert flat[:2] == (1.0, [1e-3, 1e-2, 1e-1, 1.0, 10.0])
     # 10 was tried and is worse: the edge of the list is the best there is
     assert chosen_penalty(lambda p: -abs(np.log10(p)), [0.1, 1.0]) == (1.0, [0.1, 1.0, 10.0], ())
 
 
 def test_a_classifier_at_the_edge_of_its_penalties_says_so_and_keeps_to_them() -> None:
-    found = fit(spec(model="ridge", regularisation=[1e3, 1e4]))
-    assert len(found.tried) == 2
+    found = fit(spec(model="ridge", regularisation=[1e3, 1e4, 1e5]))
+    assert len(found.tried) == 3
     (told,) = found.warnings
     assert "of readout.regularisation; add further ones" in told
-    assert fit(spec(model="ridge", regularisation=[0.1])).warnings == ()
+    for few in ([0.1], [1e3, 1e4]):
+        assert fit(spec(model="ridge", regularisation=few)).warnings == ()
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -278,7 +278,8 @@ def fit_regression(
     The alternatives are judged by `score`, higher is better, for instance of their free-running forecasts; the
     default is minus the root mean square error on the validation part. Where `score` gives several numbers, one per
     validation forecast, their means are compared, and what is taken is the largest penalty that is worse than the best
-    by no more than one standard error of the paired difference: two arms that differ by chance get the same penalty.
+    by no more than one standard error of the paired difference (or half a percent): two arms that differ by chance get
+    the same penalty.
 
     Where the penalty taken is the least or the largest of two or more, the next ones beyond are tried too, down to
     1e-10 and up to 1e6; that is told in the warnings of the choice.
@@ -352,7 +353,11 @@ class _Tried:
 
 
 def _taken(found: Sequence[_Tried]) -> _Tried:
-    """The best; of those that differ in the penalty alone the largest within one standard error of it."""
+    """The best; of those that differ in the penalty alone the largest that is as good but for chance.
+
+    That is within one standard error of the paired difference, or half a percent of the score: a plateau is not followed
+    to its end.
+    """
     best = max(found, key=lambda t: float(t.scores.mean()))
     n = best.scores.size
     if n < 2:
@@ -360,12 +365,14 @@ def _taken(found: Sequence[_Tried]) -> _Tried:
 
     def close(other: _Tried) -> bool:
         less = best.scores - other.scores
-        return float(less.mean()) <= float(less.std(ddof=1)) / math.sqrt(n)
+        error = float(less.std(ddof=1)) / math.sqrt(n)
+        return float(less.mean()) <= max(error, _PLATEAU * abs(float(best.scores.mean())))
 
     alike = [t for t in found if t.how == best.how and t.regularisation >= best.regularisation]
     return max((t for t in alike if t is best or close(t)), key=lambda t: t.regularisation)
 
 
+_PLATEAU = 0.005  # of a score, that no smaller penalty is taken for
 _PENALTIES_AT_MOST = (1e-10, 1e6)
 
 
@@ -390,6 +397,8 @@ def _told_of_penalty(penalty: float, given: Sequence[float], widened: bool) -> t
     if low == high or low < penalty < high:
         return ()
     if not widened:
+        if len(set(given)) < 3:  # of two each is an edge
+            return ()
         edge = "the largest" if penalty >= high else "the least"
         return (f"validation chose the penalty {penalty:g}, {edge} of readout.regularisation; add further ones",)
     if low <= penalty <= high:  # those beyond were tried and not taken
