@@ -4,7 +4,7 @@
 
 The arms are copies of one arm that differ in chance alone: random features of a Poisson population code, with other
 projections and other spikes for every seed. Of 20 seeds, 200 times five are compared with five others, paired, by the
-RMSE of free forecasts and `paired_interval`, as a run compares two arms. An interval that leaves zero out is a
+RMSE of free forecasts and `interval_of_errors`, as a run compares two arms. An interval that leaves zero out is a
 difference that is not there: by chance about one in ten is (a bootstrap of five seeds is narrow), and a rule for
 the penalty that follows the noise of the validation part adds to it. Three rules:
 
@@ -34,7 +34,7 @@ from hrsnn.data.own import csv_series
 from hrsnn.data.series import google_stock, wind
 from hrsnn.evaluation import Label
 from hrsnn.forecast import ForecastSpec, ForecastTask, evaluate_control
-from hrsnn.metrics import paired_interval
+from hrsnn.metrics import interval_of_errors
 from hrsnn.readout import ReadoutSpec
 
 N_SEEDS, N_PAIRED, N_SPLITS = 20, 5, 200
@@ -107,7 +107,7 @@ def told_apart(errors: list[NDArray[np.float64]]) -> NDArray[np.bool_]:
     apart = []
     for _ in range(N_SPLITS):
         drawn = rng.permutation(N_SEEDS)[: 2 * N_PAIRED]
-        low, high = paired_interval(rows[drawn[:N_PAIRED]] - rows[drawn[N_PAIRED:]]) or (0.0, 0.0)
+        low, high = interval_of_errors(rows[drawn[:N_PAIRED]], rows[drawn[N_PAIRED:]]) or (0.0, 0.0)
         apart.append(low > 0 or high < 0)
     return np.array(apart)
 

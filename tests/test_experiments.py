@@ -195,7 +195,7 @@ def forecast_result(arm: str, seed: int, rmse: Sequence[float], cut: Sequence[fl
 
 @pytest.mark.usefixtures("small")
 @given(st.lists(st.lists(st.floats(0, 1e6), min_size=3, max_size=3), min_size=2, max_size=6))
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_intervals_stay_where_their_metric_can_be(rows: list[list[float]]) -> None:
     """Errors above zero, shares in [0, 1], prediction times up to the horizon, whatever the values; the mean inside."""
     errors = [forecast_result("HeNHeS", s, row, vpt_steps=[min(v, 20.0) for v in row]) for s, row in enumerate(rows)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -498,6 +498,7 @@ def test_a_protocol_that_does_not_fit_the_series_is_refused(options: dict[str, A
         lorenz_task(**options)
 
 
+@settings(deadline=None)
 @given(n_steps=st.integers(1, 30_000), horizon=st.integers(0, 40), starts=st.integers(0, 30))
 def test_sizes_follow_from_the_length_of_a_series(n_steps: int, horizon: int, starts: int) -> None:
     """Any length gives a protocol with room to fit, validate and test, or one sentence."""

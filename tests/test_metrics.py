@@ -11,6 +11,7 @@ from sklearn.metrics import root_mean_squared_error
 
 from hrsnn._checks import InputError
 from hrsnn.metrics import (
+    interval_of_errors,
     interval_of_mean,
     interval_of_positive,
     interval_of_share,
@@ -100,6 +101,19 @@ def test_interval_of_a_share_at_its_bound_is_that_of_clopper_and_pearson() -> No
     assert interval_of_share(np.ones((1, 20))) is None
     mixed = np.random.default_rng(0).random((4, 30)) < 0.9
     assert interval_of_share(mixed) == paired_interval(mixed)
+
+
+def test_errors_that_are_all_but_equal_are_not_told_apart_by_one_seed() -> None:
+    """Four seeds differ by a millionth, the fifth by much: no resample without it is evidence."""
+    b = np.full((5, 20), 0.2)
+    a = b * (1 + 1e-6)
+    a[3] += 1.5
+    assert (paired_interval(a - b) or [0])[0] > 0
+    low, high = interval_of_errors(a, b) or (1, 0)
+    assert low == 0 < high
+    c = np.random.default_rng(0).gamma(2.0, size=(5, 20))
+    assert interval_of_errors(c, b) == paired_interval(c - b)
+    assert interval_of_errors(c[:1], b[:1]) is None
 
 
 def test_paired_interval_needs_two_seeds_and_two_dimensions() -> None:

@@ -20,7 +20,7 @@ from hrsnn.data.dataset import Splits
 from hrsnn.engine import Record, simulate
 from hrsnn.evaluation import Evaluation, Label
 from hrsnn.forecast import ForecastTask
-from hrsnn.metrics import interval_of_mean, interval_of_positive, interval_of_share, paired_interval
+from hrsnn.metrics import interval_of_errors, interval_of_mean, interval_of_positive, interval_of_share, paired_interval
 from hrsnn.network import Network
 from hrsnn.outcome import Outcome, Stage, plain_values
 from hrsnn.prune.document import course_of
@@ -361,31 +361,26 @@ def _compared(
     for metric in units[0][0][1] if units else ():
         if not all(metric in y for _, (_, y, _) in units):
             continue
-        difference = np.array([x[metric] - y[metric] for (_, x, _), (_, y, _) in units])
+        scores = np.array([[x[metric] for (_, x, _), _ in units], [y[metric] for _, (_, y, _) in units]])
+        difference = scores[0] - scores[1]
         known = bool(np.isfinite(difference).all())
-        interval = paired_interval(difference) if known else None
-        if interval is not None and metric in _ERRORS:
-            interval = _not_by_limits(interval, difference, [(x, y) for (*_, x), (*_, y) in units])
+        interval = None
+        if known:
+            favoured = _favoured_by_limits(difference, [(x, y) for (*_, x), (*_, y) in units])
+            interval = (
+                interval_of_errors(scores[0], scores[1], favoured) if metric in _ERRORS else paired_interval(difference)
+            )
         diff = float(difference.mean()) if known else None
         found.append({"a": a, "b": b, "metric": metric, "diff": diff, "ci95": interval, "n_pairs": len(seeds)})
     return found
 
 
-def _not_by_limits(
-    interval: list[float], difference: NDArray[np.float64], cut: list[tuple[NDArray[Any] | float, NDArray[Any] | float]]
-) -> list[float]:
-    """The interval, widened where the limits of forecasts favour an arm.
-
-    An arm that ran away from a start, and was cut there, and yet has the smaller error, may owe that to the limits:
-    what the interval is with such starts counted as equal is taken in.
-    """
+def _favoured_by_limits(
+    difference: NDArray[np.float64], cut: list[tuple[NDArray[Any] | float, NDArray[Any] | float]]
+) -> NDArray[np.bool_]:
+    """Where the arm with the smaller error ran away and was cut: it may owe that to the limits of forecasts."""
     ran_a, ran_b = (np.array([np.broadcast_to(pair[k], difference.shape[1:]) > 0 for pair in cut]) for k in (0, 1))
-    favoured = np.where(difference < 0, ran_a, ran_b) & (difference != 0)
-    if not favoured.any():
-        return interval
-    other = paired_interval(np.where(favoured, 0.0, difference))
-    assert other is not None
-    return [min(interval[0], other[0]), max(interval[1], other[1])]
+    return np.asarray(np.where(difference < 0, ran_a, ran_b) & (difference != 0))
 
 
 def _cut_share(details: dict[str, Any]) -> NDArray[np.float64] | float:

@@ -16,6 +16,7 @@ from hrsnn._checks import require
 from hrsnn.randomness import stream
 
 N_BOOTSTRAP = 10_000
+_NEGLIGIBLE = 1e-3  # of an error, which no comparison turns on
 
 
 def rmse_course(forecast: ArrayLike, truth: ArrayLike, scale: ArrayLike) -> NDArray[np.float64]:
@@ -133,6 +134,24 @@ def paired_interval(difference: ArrayLike, level: float = 0.95) -> list[float] |
     totals = np.einsum("bs,bs->b", _resampled(n_seeds, "seeds"), over_recordings)
     low, high = np.quantile(totals / d.size, [0.5 - level / 2, 0.5 + level / 2])
     return [float(low), float(high)]
+
+
+def interval_of_errors(a: ArrayLike, b: ArrayLike, doubtful: ArrayLike = False) -> list[float] | None:
+    """`paired_interval` of the errors a - b, widened to hold what it is where some differences count as none.
+
+    a, b      (n_seeds, n_starts), errors of forecasts
+    doubtful  bool of their shape, where the difference may be owed to something else than the forecasts
+
+    A difference of less than a thousandth of the larger error counts as none too: two arms that are all but equal in
+    four seeds of five are not told apart by a millionth, nor by the fifth.
+    """
+    x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    plain = paired_interval(x - y)
+    none = np.broadcast_to(doubtful, x.shape) | (np.abs(x - y) < _NEGLIGIBLE * np.maximum(x, y))
+    if plain is None or not none.any():
+        return plain
+    low, high = paired_interval(np.where(none, 0.0, x - y)) or plain
+    return [min(plain[0], low), max(plain[1], high)]
 
 
 @lru_cache(maxsize=8)

@@ -355,8 +355,8 @@ class _Tried:
 def _taken(found: Sequence[_Tried]) -> _Tried:
     """The best; of those that differ in the penalty alone the largest that is as good but for chance.
 
-    That is within one standard error of the paired difference, or half a percent of the score: a plateau is not followed
-    to its end.
+    That is within one standard error of the paired difference, or half a percent of the score: a plateau is not
+    followed to its end.
     """
     best = max(found, key=lambda t: float(t.scores.mean()))
     n = best.scores.size
