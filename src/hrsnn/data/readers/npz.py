@@ -16,15 +16,28 @@ from hrsnn.data.dataset import Dataset
 from hrsnn.spikes import Spikes
 
 
+def read_events(path: Path, *, dt_ms: float, n_units: int, n_steps: int | None) -> Spikes:
+    """The recordings of an .npz file of events on a given grid; labels are not needed and not looked at."""
+    max_ms = None if n_steps is None else n_steps * dt_ms
+    return events_npz(path, dt_ms=dt_ms, n_units=n_units, max_ms=max_ms, labelled=False).spikes
+
+
 def events_npz(
-    path: str | PathLike[str], *, dt_ms: float = 1.0, n_units: int | None = None, max_ms: float | None = None
+    path: str | PathLike[str],
+    *,
+    dt_ms: float = 1.0,
+    n_units: int | None = None,
+    max_ms: float | None = None,
+    labelled: bool = True,
 ) -> Dataset:
     """The recordings of an .npz file of events.
 
     Arrays of the file: `times_ms`, `units` and `sample` (one entry per event; `sample` is the recording, from 0, and
     must not fall; times must not fall within a recording), `labels` (one per recording: whole numbers from 0, or text)
-    and, if there, `groups` (whole numbers, one per recording) and `class_names`. `n_units` defaults to the largest unit
-    plus 1. The grid holds the last event, or `max_ms`; what is later is left out. A recording may have no event.
+    and, if there, `groups` (whole numbers or text, one per recording) and `class_names`. `n_units` defaults to the
+    largest unit plus 1. The grid holds the last event, or `max_ms`; what is later is left out. A recording may have no
+    event.
+    Without `labelled` no labels are needed: all recordings are of one class without a name.
     """
     path = Path(path)
     owner = path.name
@@ -33,6 +46,10 @@ def events_npz(
             arrays: dict[str, NDArray[Any]] = {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise FileError(f"{path}: cannot be read as .npz ({error})") from error
+    if not labelled:
+        n = int(np.max(arrays["sample"], initial=-1)) + 1 if "sample" in arrays else 0
+        n = arrays["labels"].size if "labels" in arrays else n  # the last ones may have no event
+        arrays |= {"labels": np.zeros(n, dtype=np.int64), "class_names": np.array([""])}
     for name in ("times_ms", "units", "sample", "labels"):
         if name not in arrays:
             raise FileError(f"{path}: the file has no array `{name}`; it has {sorted(arrays)}")
@@ -58,4 +75,8 @@ def events_npz(
     spikes = Spikes.from_times(
         np.split(time, cuts), np.split(unit, cuts), n_units=n_units, n_steps=n_steps, dt_ms=dt_ms, late="drop"
     )
-    return Dataset(spikes, labels, tuple(names.tolist()), arrays.get("groups"))
+    groups = arrays.get("groups")
+    if groups is not None and groups.dtype.kind == "U":
+        group_names, groups = np.unique(groups, return_inverse=True)
+        return Dataset(spikes, labels, tuple(names.tolist()), groups, tuple(group_names.tolist()))
+    return Dataset(spikes, labels, tuple(names.tolist()), groups)

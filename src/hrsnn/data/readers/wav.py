@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 import warnings
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from hrsnn._checks import FileError, InputError, require
 from hrsnn.data.dataset import Dataset
 from hrsnn.encode.audio import AudioCode
+from hrsnn.spikes import Spikes
 
 
 def wav_folder(
@@ -36,11 +38,16 @@ def wav_folder(
     if not files:
         raise FileError(f"{folder}: no WAV file in this folder or its sub-folders")
     labels, groups = _names_of(folder, files, pattern)
-    signals, rates = zip(*(_read_wav(path) for path in files), strict=True)
-    spikes = (code or AudioCode()).encode(signals, rates, duration_ms=max_ms)
+    spikes = encode_sounds(files, code or AudioCode(), max_ms=max_ms)
     classes, label = np.unique(labels, return_inverse=True)
     group = np.unique(groups, return_inverse=True)[1] if groups else None
     return Dataset(spikes, label, tuple(classes.tolist()), group)
+
+
+def encode_sounds(files: Sequence[Path], code: AudioCode, *, max_ms: float | None = None) -> Spikes:
+    """WAV files as spikes, one sample each; the grid holds the longest, or `max_ms`."""
+    signals, rates = zip(*(_read_wav(path) for path in files), strict=True)
+    return code.encode(signals, rates, duration_ms=max_ms)
 
 
 def _names_of(folder: Path, files: list[Path], pattern: str | None) -> tuple[list[str], list[str]]:
