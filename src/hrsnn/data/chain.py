@@ -19,7 +19,7 @@ from hrsnn.data.readers.labelled import Layout, read_values
 from hrsnn.data.readers.npz import read_events
 from hrsnn.data.readers.wav import encode_sounds
 from hrsnn.encode.audio import AudioCode
-from hrsnn.encode.duration import stretch
+from hrsnn.encode.duration import first_steps, stretch
 from hrsnn.encode.values import ValueCode
 from hrsnn.spikes import Spikes
 
@@ -35,7 +35,10 @@ class EventGrid:
     dt_ms: float
 
 
-_CODES: dict[Kind, type[AudioCode | EventGrid | ValueCode]] = {
+Code = AudioCode | EventGrid | ValueCode
+Recordings = Sequence[Path | NDArray[np.float64] | Spikes]
+
+_CODES: dict[Kind, type[Code]] = {
     "recordings": AudioCode, "events": EventGrid, "labelled": ValueCode,
 }  # fmt: skip
 
@@ -57,7 +60,7 @@ class Chain:
     (True, (4, 50, 1.0))
     """
 
-    code: AudioCode | EventGrid | ValueCode
+    code: Code
     class_names: tuple[str, ...]
     n_steps: int | None
     stretch_ms: float = 0.0
@@ -106,7 +109,7 @@ class Chain:
         for place in places:
             for file in self._files(place, (".npz",) if self.kind == "events" else VALUES):
                 if isinstance(self.code, EventGrid):
-                    spikes = read_events(file, dt_ms=self.code.dt_ms, n_units=self.code.n_units, n_steps=self.n_steps)
+                    spikes = read_events(file, dt_ms=self.code.dt_ms, n_units=self.code.n_units)
                     events.append(spikes)
                     n = spikes.n_samples
                 else:
@@ -116,19 +119,22 @@ class Chain:
                 names += [str(file)] if n == 1 else [f"{file}[{k}]" for k in range(n)]
         return names, self.encode(events if self.kind == "events" else recordings)
 
-    def encode(self, recordings: Sequence[Path | NDArray[np.float64] | Spikes]) -> Spikes:
-        """Spikes on `grid` of sound files, arrays of values (T, D), or batches of recorded events."""
-        if isinstance(self.code, AudioCode):
-            duration_ms = None if self.n_steps is None else self.n_steps * self.code.dt_ms
-            spikes = encode_sounds(recordings, self.code, max_ms=duration_ms)  # type: ignore[arg-type]
-        elif isinstance(self.code, ValueCode):
-            self._warn_of_long([self.code.n_steps_of(len(x)) for x in recordings])  # type: ignore[arg-type]
-            spikes = self.code.encode(recordings, n_steps=self.n_steps)  # type: ignore[arg-type]
-        else:
-            batches = [part for part in recordings if isinstance(part, Spikes)]
-            n_steps = max(part.n_steps for part in batches)
-            spikes = Spikes.join([dataclasses.replace(part, n_steps=n_steps) for part in batches])
-        return stretch(spikes, duration_ms=self.stretch_ms, tail_ms=self.tail_ms) if self.stretch_ms else spikes
+    def encode(self, recordings: Recordings) -> Spikes:
+        """Spikes on `grid` of sound files, arrays of values (T, D), or batches of events; may warn, as `read`."""
+        raw = encoded(self.code, recordings)
+        if self.n_steps is not None:
+            n_long = np.unique(raw.sample_of_event()[raw.step >= self.n_steps]).size
+            if n_long:
+                warnings.warn(
+                    f"{n_long} of {raw.n_samples} recordings are longer than {self.n_steps * self.code.dt_ms:g} ms, "
+                    "the grid of the task; what is later is left out (task.stretch_ms keeps all of it)", stacklevel=3,
+                )  # fmt: skip
+        return self.on_grid(raw)
+
+    def on_grid(self, raw: Spikes) -> Spikes:
+        """What `encoded` gave, cut or followed by silence, then stretched."""
+        raw = raw if self.n_steps is None else first_steps(raw, self.n_steps)
+        return stretch(raw, duration_ms=self.stretch_ms, tail_ms=self.tail_ms) if self.stretch_ms else raw
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -163,12 +169,14 @@ class Chain:
             raise FileError(f"{place}: must end in {', '.join(suffixes)}, as what the network was trained on")
         return [place]
 
-    def _warn_of_long(self, n_steps: Sequence[int]) -> None:
-        if self.n_steps is None:
-            return
-        n_long = sum(n > self.n_steps for n in n_steps)
-        if n_long:
-            warnings.warn(
-                f"{n_long} of {len(n_steps)} recordings are longer than {self.n_steps * self.code.dt_ms:g} ms, the "
-                "grid of the task; what is later is left out (task.stretch_ms keeps all of it)", stacklevel=3,
-            )  # fmt: skip
+
+def encoded(code: Code, recordings: Recordings, *, n_steps: int | None = None) -> Spikes:
+    """Spikes of sound files, arrays of values or batches of events, as long as the longest, or `n_steps`."""
+    if isinstance(code, AudioCode):
+        files = [path for path in recordings if isinstance(path, Path)]
+        return encode_sounds(files, code, max_ms=None if n_steps is None else n_steps * code.dt_ms)
+    if isinstance(code, ValueCode):
+        return code.encode([x for x in recordings if isinstance(x, np.ndarray)], n_steps=n_steps)
+    batches = [part for part in recordings if isinstance(part, Spikes)]
+    n_steps = n_steps or max(part.n_steps for part in batches)
+    return Spikes.join([first_steps(part, n_steps) for part in batches])

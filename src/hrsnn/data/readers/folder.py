@@ -11,6 +11,7 @@ from pathlib import Path
 from hrsnn._checks import FileError, InputError, require
 
 SOUNDS = (".wav",)
+EXAMPLES = (".csv", ".tsv", ".txt", ".npy")  # one recording per file
 TABLES = (".ts", ".arff", ".tsv", ".csv", ".txt", ".npz")  # may hold many recordings
 VALUES = (*TABLES, ".npy")
 
@@ -91,7 +92,7 @@ def pair_in(folder: Path) -> tuple[Path, Path] | None:
     ]
     for suffix in TABLES:  # the archives give each set in several forms
         of_kind = [pair for pair in pairs if pair[0].suffix.lower() == suffix]
-        if len(of_kind) == 1:
+        if len(of_kind) == 1 and sum(path.suffix.lower() == suffix for path in files) == 2:
             return of_kind[0]
     return None
 

@@ -16,10 +16,9 @@ from hrsnn.data.dataset import Dataset
 from hrsnn.spikes import Spikes
 
 
-def read_events(path: Path, *, dt_ms: float, n_units: int, n_steps: int | None) -> Spikes:
-    """The recordings of an .npz file of events on a given grid; labels are not needed and not looked at."""
-    max_ms = None if n_steps is None else n_steps * dt_ms
-    return events_npz(path, dt_ms=dt_ms, n_units=n_units, max_ms=max_ms, labelled=False).spikes
+def read_events(path: Path, *, dt_ms: float, n_units: int) -> Spikes:
+    """The recordings of an .npz file of events; labels are not needed and not looked at."""
+    return events_npz(path, dt_ms=dt_ms, n_units=n_units, labelled=False).spikes
 
 
 def events_npz(
