@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,7 +14,6 @@ from pydantic import Field
 
 from hrsnn import classification, data, forecast
 from hrsnn._checks import FileError, InputError, require
-from hrsnn.data import cache
 from hrsnn.data.chain import Chain, EventGrid
 from hrsnn.data.dataset import Dataset, Series, Splits
 from hrsnn.data.own import csv_series
@@ -87,7 +86,7 @@ def load_task(name: str | TaskSpec = "spoken-digits", *, data_dir: Path | None =
     spec = name if isinstance(name, TaskSpec) else TaskSpec(name=name)
     require(spec.stretch_ms or not spec.tail_ms, "task", "tail_ms", "needs stretch_ms", spec.tail_ms)
     if spec.path:
-        return _own(spec, data_dir)
+        return _own(spec)
     for option in ("label_column", "group_pattern", "test_path", "test_groups", "validation_groups"):
         value = getattr(spec, option)
         require(not value, "task", option, "is for own data at task.path", value)
@@ -115,7 +114,7 @@ def _place(text: str) -> Path:
     return Path(text).expanduser().resolve()
 
 
-def _own(spec: TaskSpec, data_dir: Path | None) -> Task:
+def _own(spec: TaskSpec) -> Task:
     """Own data by the kind of what lies at the path; what was encoded before is not encoded again."""
     path = Path(spec.path).expanduser()
     test_path = Path(spec.test_path).expanduser() if spec.test_path else None
@@ -125,12 +124,7 @@ def _own(spec: TaskSpec, data_dir: Path | None) -> Task:
     if kind == "series":
         return _own_series(spec, path, test_path)
     wanted = Wanted(**{f.name: getattr(spec, f.name) for f in fields(Wanted)})
-
-    def load() -> Splits:
-        return load_recordings(path, kind, wanted, test_path=test_path, name=spec.name)
-
-    facts = {"kind": kind, "name": spec.name, **asdict(wanted)}
-    return cache.cached([p for p in (path, test_path) if p is not None], facts, load)
+    return load_recordings(path, kind, wanted, test_path=test_path, name=spec.name)
 
 
 def _own_series(spec: TaskSpec, path: Path, test_path: Path | None) -> ForecastTask:

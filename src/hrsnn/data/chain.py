@@ -138,10 +138,9 @@ class Chain:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        code = self.code.to_dict() if isinstance(self.code, ValueCode) else dataclasses.asdict(self.code)
         return {
-            "kind": self.kind, "code": code, "class_names": list(self.class_names), "n_steps": self.n_steps,
-            "stretch_ms": self.stretch_ms, "tail_ms": self.tail_ms,
+            "kind": self.kind, "code": code_to_dict(self.code), "class_names": list(self.class_names),
+            "n_steps": self.n_steps, "stretch_ms": self.stretch_ms, "tail_ms": self.tail_ms,
             "layout": self.layout, "label_column": self.label_column,
         }  # fmt: skip
 
@@ -168,6 +167,11 @@ class Chain:
         if place.suffix.lower() not in suffixes:
             raise FileError(f"{place}: must end in {', '.join(suffixes)}, as what the network was trained on")
         return [place]
+
+
+def code_to_dict(code: Code) -> dict[str, Any]:
+    """Plain values of a code for JSON."""
+    return code.to_dict() if isinstance(code, ValueCode) else dataclasses.asdict(code)
 
 
 def encoded(code: Code, recordings: Recordings, *, n_steps: int | None = None) -> Spikes:

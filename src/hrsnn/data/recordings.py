@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrsnn._checks import FileError, InputError, require
+from hrsnn.data.cache import cached
 from hrsnn.data.chain import Chain, EventGrid, encoded
 from hrsnn.data.dataset import Dataset, Splits
 from hrsnn.data.parts import Division, Recorded, divide
@@ -128,7 +129,7 @@ def load_recordings(
         _require_variables(found)
         code = ValueCode.fit([found.content[k] for k in division.train], dt_ms=wanted.dt_ms or 1.0)
     n_steps = whole_steps("task", "max_ms", wanted.max_ms, code.dt_ms) if wanted.max_ms else None
-    raw = encoded(code, found.content, n_steps=n_steps)
+    raw = cached(code, found.content, n_steps, lambda: encoded(code, found.content, n_steps=n_steps))
     if n_steps is None and not (wanted.stretch_ms and kind == "recordings"):
         n_steps = raw.n_steps
     chain = Chain(code, known.class_names, n_steps, wanted.stretch_ms, wanted.tail_ms, found.layout, found.label_column)
