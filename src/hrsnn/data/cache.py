@@ -68,7 +68,7 @@ def _key(code: Code, recordings: Recordings, n_steps: int | None) -> str:
 def _load(entry: Path, n_samples: int) -> Spikes | None:
     try:
         with np.load(entry, allow_pickle=False) as file:  # every array has a checksum, which is compared
-            ptr, step, unit, grid = (file[name] for name in ("ptr", "step", "unit", "grid"))
+            ptr, step, unit, grid = (file[name] for name in ("sample_ptr", "step", "unit", "grid"))
         for values in (step, unit):
             values.flags.writeable = False  # handed over: `Spikes` then keeps them without a copy
         n_units, n_steps, dt_ms = grid.tolist()
@@ -80,12 +80,8 @@ def _load(entry: Path, n_samples: int) -> Spikes | None:
 
 
 def _save(entry: Path, spikes: Spikes) -> None:
-    columns: dict[str, NDArray[Any]] = {
-        "ptr": spikes.sample_ptr,
-        "step": spikes.step,
-        "unit": spikes.unit,
-        "grid": np.array(spikes.grid),
-    }
+    columns: dict[str, NDArray[Any]] = {name: getattr(spikes, name) for name in ("sample_ptr", "step", "unit")}
+    columns["grid"] = np.array(spikes.grid)
     if sum(values.nbytes for values in columns.values()) > MAX_BYTES:
         return
     try:

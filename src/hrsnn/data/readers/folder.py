@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,23 +34,29 @@ class FolderFiles:
 
 
 def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    """The files at any depth that end so (in capitals, too), in the order of their names.
+    """The files of a folder and its sub-folders that end so, in capitals too, sorted.
 
-    Links are followed, each folder once; names that begin with a dot are nobody's recordings.
+    Hidden names are left out and links followed. Raises `FileError` for a link to nothing and a folder that cannot be
+    read.
     """
-    found: list[Path] = []
-    seen: set[tuple[int, int]] = set()
-    for here, folders, names in os.walk(folder, followlinks=True):
-        status = Path(here).stat()
-        if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [
-            Path(here, name) for name in names if not name.startswith(".") and Path(name).suffix.lower() in suffixes
-        ]
-    return sorted(path for path in found if path.is_file())
+    return sorted(_walk(folder, (), suffixes))
+
+
+def _walk(place: Path, above: tuple[str, ...], suffixes: Sequence[str]) -> Iterator[Path]:
+    real = os.path.realpath(place)
+    if real in above:  # a link to a folder that it lies in
+        return
+    try:
+        inside = sorted(entry for entry in place.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        raise FileError(f"{place}: cannot be read as a folder ({error})") from error
+    for entry in inside:
+        if entry.is_dir():
+            yield from _walk(entry, (*above, real), suffixes)
+        elif entry.suffix.lower() in suffixes:
+            if not entry.exists():
+                raise FileError(f"{entry}: a link to a file that is not there")
+            yield entry
 
 
 def folder_files(folder: Path, suffixes: Sequence[str], group_pattern: str = "") -> FolderFiles:
