@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrsnn._checks import FileError, InputError, require
-from hrsnn.data.readers.folder import SOUNDS, VALUES, files_in
+from hrsnn.data.readers.folder import SOUNDS, TABLES, examples_in, files_in
 from hrsnn.data.readers.labelled import Layout, read_values
 from hrsnn.data.readers.npz import read_events
 from hrsnn.data.readers.wav import encode_sounds
@@ -101,13 +101,13 @@ class Chain:
         places = [Path(path).expanduser() for path in given]
         require(len(places) > 0, "Chain.read", "paths", "must name at least one recording", "none")
         if isinstance(self.code, AudioCode):
-            files = [file for place in places for file in self._files(place, SOUNDS)]
+            files = [file for place in places for file in self._files(place)]
             return [str(file) for file in files], self.encode(files)
         names: list[str] = []
         recordings: list[Any] = []
         events: list[Spikes] = []
         for place in places:
-            for file in self._files(place, (".npz",) if self.kind == "events" else VALUES):
+            for file in self._files(place):
                 if isinstance(self.code, EventGrid):
                     spikes = read_events(file, dt_ms=self.code.dt_ms, n_units=self.code.n_units)
                     events.append(spikes)
@@ -156,9 +156,11 @@ class Chain:
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(f"not a saved `Chain`: {type(error).__name__} {error}") from error
 
-    def _files(self, place: Path, suffixes: Sequence[str]) -> list[Path]:
+    def _files(self, place: Path) -> list[Path]:
+        suffixes: tuple[str, ...] = {"recordings": SOUNDS, "events": (".npz",)}.get(self.kind, (*TABLES, ".npy"))
         if place.is_dir():
-            files = files_in(place, suffixes)
+            per_file = self.kind == "labelled" and self.layout == "files"
+            files = examples_in(place) if per_file else files_in(place, suffixes)
             if not files:
                 raise FileError(f"{place}: no file in this folder ends in {', '.join(suffixes)}")
             return files

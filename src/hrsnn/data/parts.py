@@ -140,14 +140,17 @@ def _share_of_classes(known: Recorded, rows: Rows, share: float, seed: int) -> R
             )
     try:
         _, out = train_test_split(rows, test_size=share, stratify=labels, random_state=seed)
-        return np.sort(out)
-    except ValueError:  # fewer recordings in the share than classes: one of each
-        rng = stream(seed, "parts")
-        chosen = []
-        for label in np.unique(labels):
-            of_class = rows[labels == label]
-            chosen.append(rng.choice(of_class, size=max(1, round(share * of_class.size)), replace=False))
-        return np.sort(np.concatenate(chosen))
+        if np.unique(known.labels[out]).size == np.unique(labels).size:
+            return np.sort(out)
+    except ValueError:  # fewer recordings in the share than classes
+        pass
+    rng = stream(seed, "parts")  # classes too small for their share give one
+    chosen = []
+    for label in np.unique(labels):
+        of_class = rows[labels == label]
+        n_out = min(max(1, round(share * of_class.size)), of_class.size - 1)
+        chosen.append(rng.choice(of_class, size=n_out, replace=False))
+    return np.sort(np.concatenate(chosen))
 
 
 def _require_classes(known: Recorded, train: Rows) -> None:

@@ -16,7 +16,7 @@ from hrsnn.data.cache import cached
 from hrsnn.data.chain import Chain, EventGrid, encoded
 from hrsnn.data.dataset import Dataset, Splits
 from hrsnn.data.parts import Division, Recorded, divide
-from hrsnn.data.readers.folder import EXAMPLES, SOUNDS, TABLES, files_in, folder_files, pair_in
+from hrsnn.data.readers.folder import EXAMPLES, SOUNDS, TABLES, examples_in, files_in, folder_files, pair_in
 from hrsnn.data.readers.labelled import Layout, has_values, is_labelled, read_example, read_labelled
 from hrsnn.data.readers.npz import events_npz
 from hrsnn.encode.audio import AudioCode
@@ -168,8 +168,8 @@ def _found(path: Path, kind: FileKind, wanted: Wanted) -> _Found:
         pair = pair_in(path) if kind == "labelled" else None
         if pair is not None:
             return _table(pair[0], wanted) + _table(pair[1], wanted)
-        suffixes = SOUNDS if kind == "recordings" else (_commonest_suffix(path),)
-        listed = folder_files(path, suffixes, wanted.group_pattern)
+        files = files_in(path, SOUNDS) if kind == "recordings" else examples_in(path)
+        listed = folder_files(path, files, wanted.group_pattern)
         content: list[Any] = listed.files if kind == "recordings" else [read_example(file) for file in listed.files]
         return _Found(content, listed.labels, listed.groups, listed.parts, listed.group_word)
     return _table(path, wanted)
@@ -182,14 +182,6 @@ def _table(path: Path, wanted: Wanted) -> _Found:
     return _Found(
         list(examples.values), examples.labels, examples.groups, layout="rows", label_column=examples.label_column
     )
-
-
-def _commonest_suffix(folder: Path) -> str:
-    """The suffix that most examples of a folder have: a README.txt beside them is none."""
-    suffixes = [file.suffix.lower() for file in files_in(folder, EXAMPLES)]
-    if not suffixes:
-        raise FileError(f"{folder}: no file in this folder or its sub-folders ends in {', '.join(EXAMPLES)}")
-    return max(EXAMPLES, key=suffixes.count)
 
 
 def _require_variables(found: _Found) -> None:

@@ -13,7 +13,6 @@ from hrsnn._checks import FileError, InputError, require
 SOUNDS = (".wav",)
 EXAMPLES = (".csv", ".tsv", ".txt", ".npy")  # one recording per file
 TABLES = (".ts", ".arff", ".tsv", ".csv", ".txt", ".npz")  # may hold many recordings
-VALUES = (*TABLES, ".npy")
 
 # First level of folders that are given parts, not classes.
 _PARTS = {
@@ -59,8 +58,16 @@ def _walk(place: Path, above: tuple[str, ...], suffixes: Sequence[str]) -> Itera
             yield entry
 
 
-def folder_files(folder: Path, suffixes: Sequence[str], group_pattern: str = "") -> FolderFiles:
-    """The recordings of a folder whose names end in one of `suffixes`.
+def examples_in(folder: Path) -> list[Path]:
+    """The files of one recording each: those of the commonest kind, so that a README.txt beside them is none."""
+    files = files_in(folder, EXAMPLES)
+    suffixes = [file.suffix.lower() for file in files]
+    commonest = max(EXAMPLES, key=suffixes.count)
+    return [file for file, suffix in zip(files, suffixes, strict=True) if suffix == commonest]
+
+
+def folder_files(folder: Path, files: list[Path], group_pattern: str = "") -> FolderFiles:
+    """What the names of the `files` of a folder tell of them.
 
     Sub-folders `train` and `test` (and `validation` or `val`) at the first level, with nothing else beside them, are
     given parts. Within the folder, or within each part, the first level of sub-folders is the class; where there are
@@ -68,9 +75,8 @@ def folder_files(folder: Path, suffixes: Sequence[str], group_pattern: str = "")
     below the folder, has one named group that tells who a recording belongs to, of whatever name (`group`, `speaker`),
     and may have a group `label` that tells the class.
     """
-    files = files_in(folder, suffixes)
     if not files:
-        raise FileError(f"{folder}: no file in this folder or its sub-folders ends in {', '.join(suffixes)}")
+        raise FileError(f"{folder}: there is no recording in this folder or its sub-folders")
     inside = [path.relative_to(folder) for path in files]
     parts = _parts(inside)
     below = [Path(*path.parts[1:]) if parts else path for path in inside]
