@@ -77,7 +77,7 @@ class ValueCode:
         """The code whose ranges are those of `recordings`, arrays of shape (T,) or (T, D): the training part, no more.
 
         The longest of them lasts about `n_target_steps` steps, from two thirds of it to one and a third. Few variables
-        get more units each: some 400 altogether, at least 4 and at most 16 per range.
+        get more units each, 64 divided by their number, at least 4 and at most 16 per range.
         """
         values = [_recording(k, x, None) for k, x in enumerate(recordings)]
         require(len(values) > 0, "ValueCode.fit", "recordings", "must hold at least one", "none")
@@ -97,7 +97,7 @@ class ValueCode:
         (low, high), (quiet, loud) = _range(pooled), _range(deviations)
         return cls(
             tuple(low), tuple(high), tuple(quiet), tuple(loud), tuple(floors),
-            n_per_range=int(np.clip(200 // n, 4, 16)), n_local=n_local, n_average=n_average, n_hold=n_hold, dt_ms=dt_ms,
+            n_per_range=int(np.clip(64 // n, 4, 16)), n_local=n_local, n_average=n_average, n_hold=n_hold, dt_ms=dt_ms,
         )  # fmt: skip
 
     @property
