@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hrsnn._checks import InputError
-from hrsnn.encode import AudioCode, PopulationCode, level_crossing, poisson_rate, pool_events, temporal_difference
+from hrsnn.encode import (
+    AudioCode,
+    PopulationCode,
+    audio,
+    level_crossing,
+    poisson_rate,
+    pool_events,
+    temporal_difference,
+)
 
 BAD_NUMBERS = [np.nan, np.inf, -np.inf]
 
@@ -352,6 +361,45 @@ def test_a_recording_is_encoded_alike_alone_and_in_a_batch() -> None:
     assert code.encode(sounds[37:38], 16000) == batch.select([37])
 
 
+@settings(deadline=None, max_examples=10)
+@given(st.integers(0, 2**31), st.sampled_from([16000, 8000, 11025, 44100]), st.sampled_from(["lif", "level"]))
+def test_a_recording_is_encoded_alike_whatever_lies_beside_it(seed: int, rate: int, neuron: Any) -> None:
+    code = AudioCode(n_channels=4, neuron=neuron)
+    draw = rng(seed)
+    sounds = [draw.normal(size=int(n)) for n in draw.integers(1, 4000, 4)]
+    order = draw.permutation(4)
+    together = code.encode([sounds[k] for k in order], rate)
+    for place, k in enumerate(order):
+        alone = code.encode([sounds[k]], rate)
+        assert replace(alone, n_steps=together.n_steps) == together.select([place])
+
+
+@pytest.mark.parametrize("neuron", ["lif", "level"])
+@pytest.mark.parametrize("rate", [16000, 8000, 44100])
+def test_blocks_do_not_show_in_the_spikes(monkeypatch: pytest.MonkeyPatch, neuron: Any, rate: int) -> None:
+    sound = rng(3).integers(-9, 10, 20000).astype(float)  # whole numbers: their sum does not depend on blocks
+    code = AudioCode(n_channels=4, neuron=neuron, loudness=None)
+    whole = code.encode([sound], rate)
+    monkeypatch.setattr(audio, "_N_BLOCK", 3000)
+    assert code.encode([sound], rate) == whole
+    assert whole.n_events > 100
+
+
+def test_a_constant_offset_of_sound_is_nothing() -> None:
+    code = AudioCode(n_channels=8)
+    alone, offset, constant = (code.encode([s], 16000) for s in (tone(500), tone(500) + 2.0, np.full(8000, 0.3)))
+    assert np.abs(alone.counts() - offset.counts()).max() <= 1  # rounding of the sum
+    assert constant.n_events == 0
+
+
+def test_silence_beside_sound_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    filtered = []
+    envelope = AudioCode._envelope
+    monkeypatch.setattr(AudioCode, "_envelope", lambda *a: filtered.append(a[1].size) or envelope(*a))
+    AudioCode(n_channels=2).encode([*[tone(500, 1600)] * 9, tone(500, 160000)], 16000)
+    assert sum(filtered) == 9 * 1600 + 160000
+
+
 def test_level_crossing_of_sound_begins_with_rises() -> None:
     code = AudioCode(n_channels=8, neuron="level", threshold=0.05)
     spikes = code.encode([tone(1000)], 16000)
@@ -366,6 +414,7 @@ def test_level_crossing_of_sound_begins_with_rises() -> None:
         ([0.0, np.nan], 16000, "must be finite, got nan at index (1,)"),
         ([[0.0], [1.0]], 16000, "must have one dimension"),
         ([0.0, 1.0], 0.0, "`sample_rate_hz`"),
+        ([0.0, 1.0], 4e9, "at most 1000 times the internal 16000"),
         ([0.0, 1.0], [16000, 8000], "must hold 1 rates"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import itertools
 import re
 import runpy
 import shlex
@@ -14,7 +15,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy.io import wavfile
 
 from hrsnn.cli import main
 from hrsnn.config import Config, load_config, to_toml
@@ -45,11 +48,16 @@ def commands(text: str) -> list[str]:
 
 @pytest.fixture
 def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory with what the snippets call their own: recordings/, events.npz, series.csv, mine.toml."""
+    """The working directory with what the snippets call their own: recordings/, events.npz, gestures.npz and others."""
     scripts = {path.stem: SimpleNamespace(**runpy.run_path(str(path))) for path in EXAMPLES if "own" in path.stem}
     scripts["own_wav_folder"].make_sounds(tmp_path / "recordings")
     scripts["own_events"].make_events(tmp_path / "events.npz")
     scripts["own_series"].make_series(tmp_path / "series.csv")
+    waves = np.sin(np.arange(50) * (1 + np.arange(20) % 2)[:, None] / 5)
+    np.savez(tmp_path / "gestures.npz", values=waves, labels=np.arange(20) % 2)
+    (tmp_path / "speakers").mkdir()
+    for k, (speaker, word) in enumerate(itertools.product(("anna", "ben", "dora"), ("yes", "no") * 3)):
+        wavfile.write(tmp_path / "speakers" / f"{speaker}_{word}_{k}.wav", 8000, np.int16(9000 * waves[k]))
     (tmp_path / "mine.toml").write_text(blocks(README, "toml")[0], "utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path

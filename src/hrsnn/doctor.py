@@ -160,11 +160,17 @@ def _gpu() -> Iterator[Finding]:
 
 
 def _data(data_dir: Path | None) -> Iterator[Finding]:
-    from hrsnn.data import catalogue, check, data_directory
+    from hrsnn.data import cache, catalogue, check, data_directory
 
     directory = data_directory(data_dir)
     there = "" if directory.is_dir() else ", which does not exist yet"
     yield Finding("data", True, f"directory {directory}{there}")
+    kept = cache.directory()
+    if kept is None or _is_writable(kept):
+        yield Finding("data", True, "encoded recordings are not kept" if kept is None else f"encoded, kept in {kept}")
+    else:
+        text = f"{kept} cannot be written: recordings are encoded in every process; HRSNN_CACHE names another place"
+        yield Finding("data", False, text)
     check("spoken-digits")  # the default task: raises when its file is damaged
     yield Finding("data", True, "spoken-digits: built in, intact", True)
     for entry in catalogue():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hrsnn._checks import require
 from hrsnn.data.dataset import Series
-from hrsnn.data.own import csv_series
+from hrsnn.data.readers.csv import csv_series
 
 _WIND_ROWS = 50_530
 _WIND_HOURS = slice(3_619, 3_619 + 6 * 928)  # the longest stretch without a missing row, from a full hour on

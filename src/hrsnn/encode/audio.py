@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrsnn._checks import require
-from hrsnn.encode.events import level_crossing
-from hrsnn.encode.rates import check_finite, whole_steps
+from hrsnn.encode.events import crossings
+from hrsnn.encode.rates import check_finite, from_keys, whole_steps
 from hrsnn.spikes import Spikes
 
-_BATCH = 32  # recordings encoded at a time
+_N_BLOCK = 2**17  # samples at a time, about
+_MAX_RATIO = 1000  # of sampling rates
 _LOG_FLOOR = 1e-3
 
 
@@ -27,7 +28,7 @@ class AudioCode:
 
     n_channels       filters, centres evenly on the ERB-rate scale of Glasberg and Moore 1990 from f_min_hz to f_max_hz
     sample_rate_hz   internal rate; signals of another rate are resampled; whole samples per step of dt_ms
-    loudness         root mean square that every recording is scaled to, or None to take signals as they are
+    loudness         root mean square that every recording is scaled to, or None to take signals as loud as they are
     compression      "power": e ** exponent; "log": log(1 + e / 0.001) / log(1001); of the envelope e, the mean of the
                      half-wave rectified filter output in one step; both map [0, 1] to [0, 1]
     neuron           "lif": a leaky integrate-and-fire neuron per channel driven by the compressed envelope, with time
@@ -89,7 +90,7 @@ class AudioCode:
 
     def encode(
         self,
-        signals: Sequence[ArrayLike],
+        signals: Sequence[ArrayLike | Samples],
         sample_rate_hz: float | Sequence[float],
         *,
         duration_ms: float | None = None,
@@ -97,68 +98,159 @@ class AudioCode:
         """Spikes of `signals`, one array of samples each, at one sampling rate or one rate per signal.
 
         The grid holds the longest signal, or `duration_ms`: what is later is left out, shorter signals end in silence.
+        A constant offset is taken out of every signal first. The spikes of a signal are the same bits whatever else is
+        encoded beside it: they end with the step of its last sample. Memory does not grow with the length of a signal
+        that is read in pieces (`Samples`).
         """
         rates = [sample_rate_hz] * len(signals) if isinstance(sample_rate_hz, (int, float)) else list(sample_rate_hz)
         require(
             len(rates) == len(signals), "AudioCode", "sample_rate_hz", f"must hold {len(signals)} rates", len(rates)
         )
         require(len(signals) > 0, "AudioCode", "signals", "must hold at least one signal", "none")
-        sounds = [self._sound(k, signal, rate) for k, (signal, rate) in enumerate(zip(signals, rates, strict=True))]
-        per_step = round(self.sample_rate_hz * self.dt_ms / 1000.0)
-        if duration_ms is None:
-            n_steps = max(-(-sound.size // per_step) for sound in sounds)
-        else:
-            n_steps = whole_steps("AudioCode", "duration_ms", duration_ms, self.dt_ms)
-        parts = []
-        for first in range(0, len(sounds), _BATCH):
-            envelope = np.stack([self._envelope(s, n_steps, per_step) for s in sounds[first : first + _BATCH]])
-            if self.neuron == "level":
-                parts.append(level_crossing(envelope, threshold=self.threshold, dt_ms=self.dt_ms))
-            else:
-                parts.append(Spikes.from_dense(self._fire(envelope), dt_ms=self.dt_ms))
-        return Spikes.join(parts)
+        n_steps = None if duration_ms is None else whole_steps("AudioCode", "duration_ms", duration_ms, self.dt_ms)
+        sounds = [_Sound.of(self, k, signal, rate) for k, (signal, rate) in enumerate(zip(signals, rates, strict=True))]
+        keys = [self._keys(sound, n_steps) for sound in sounds]
+        n_steps = n_steps or max(-(-sound.n_samples // self._n_per_step) for sound in sounds)
+        return from_keys(keys, n_units=self.n_units, n_steps=n_steps, dt_ms=self.dt_ms)
 
-    def _sound(self, index: int, signal: ArrayLike, rate_hz: float) -> NDArray[np.float64]:
-        """The checked signal at the internal rate and loudness."""
-        from scipy.signal import resample_poly
+    @property
+    def _n_per_step(self) -> int:
+        return round(self.sample_rate_hz * self.dt_ms / 1000.0)
 
-        owner = f"AudioCode, signal {index}"
-        sound = np.asarray(signal, dtype=np.float64)
-        require(sound.ndim == 1, owner, "signals", "must have one dimension", f"shape {sound.shape}")
-        require(sound.size > 0, owner, "signals", "must not be empty", "zero samples")
-        check_finite(owner, "signals", sound)
-        require(math.isfinite(rate_hz) and rate_hz > 0, owner, "sample_rate_hz", "must be > 0", rate_hz)
-        if rate_hz != self.sample_rate_hz:
-            ratio = Fraction(self.sample_rate_hz / rate_hz).limit_denominator(1000)
-            sound = np.asarray(resample_poly(sound, ratio.numerator, ratio.denominator))
-        rms = math.sqrt(float(np.mean(sound**2)))
-        return sound if self.loudness is None or rms == 0.0 else sound * (self.loudness / rms)
+    def _keys(self, sound: _Sound, n_steps: int | None) -> NDArray[np.intp]:
+        """The rising `step * n_units + unit` of the spikes of one sound in its first `n_steps`, block by block."""
+        scale = self._scale(sound)
+        neurons = _Crossing(self.threshold) if self.neuron == "level" else _Fire(self)
+        rest = [np.zeros(max(a.size, b.size) - 1) for b, a in _filters(self)]  # of the filters, from block to block
+        keys = [np.zeros(0, dtype=np.intp)]
+        first = 0
+        for block in sound.blocks():
+            n = -(-block.size // self._n_per_step)
+            n = n if n_steps is None else min(n, n_steps - first)
+            if n <= 0:
+                break
+            padded = np.zeros(n * self._n_per_step)  # the last step of a sound may be part of one
+            padded[: block.size] = block[: padded.size] * scale
+            keys.append(np.flatnonzero(neurons.step(self._envelope(padded, rest))) + first * self.n_units)
+            first += n
+        return np.concatenate(keys)
 
-    def _envelope(self, sound: NDArray[np.float64], n_steps: int, per_step: int) -> NDArray[np.float64]:
-        """Compressed envelope, float64 (n_steps, n_channels)."""
+    def _scale(self, sound: _Sound) -> float:
+        """The factor that brings a sound to `loudness`; 1 for silence."""
+        if self.loudness is None:
+            return 1.0
+        power = sum(float(np.sum(block**2)) for block in sound.blocks()) / sound.n_samples
+        silent = math.sqrt(power) <= 1e-12 * abs(sound.mean)  # what rounding leaves of a constant is not sound
+        return 1.0 if silent else self.loudness / math.sqrt(power)
+
+    def _envelope(self, sound: NDArray[np.float64], rest: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Compressed envelope of whole steps, float64 (n_steps, n_channels); `rest` is brought to their end."""
         from scipy.signal import lfilter
 
-        padded = np.zeros(n_steps * per_step)
-        padded[: min(sound.size, padded.size)] = sound[: padded.size]
-        envelope = np.empty((n_steps, self.n_channels))
+        envelope = np.empty((sound.size // self._n_per_step, self.n_channels))
         for channel, (b, a) in enumerate(_filters(self)):
-            rectified = np.maximum(lfilter(b, a, padded), 0.0)
-            envelope[:, channel] = rectified.reshape(n_steps, per_step).mean(axis=1)
+            out, rest[channel] = lfilter(b, a, sound, zi=rest[channel])
+            envelope[:, channel] = np.maximum(out, 0.0).reshape(-1, self._n_per_step).mean(axis=1)
         if self.compression == "power":
             return envelope**self.exponent
         return np.log1p(envelope / _LOG_FLOOR) / math.log1p(1.0 / _LOG_FLOOR)
 
-    def _fire(self, envelope: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Spikes of one neuron per channel; the membrane is solved exactly within a step of constant input."""
-        decay = math.exp(-self.dt_ms / self.tau_ms)
-        drive = (1.0 - decay) * self.gain * envelope
+
+class Samples(Protocol):
+    """A signal that is read in pieces: `samples[start:stop]` is float64, of one dimension."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, piece: slice, /) -> NDArray[np.float64]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    """A signal at the internal rate without its constant offset, made block by block.
+
+    `up / down` is the ratio of rates. A block begins at a whole sample of the signal and a whole step of the code, and
+    is resampled with as much of the signal around it as the filter of the resampler reaches.
+    """
+
+    signal: Samples
+    mean: float
+    up: int
+    down: int
+    n_samples: int
+    n_block: int
+
+    @classmethod
+    def of(cls, code: AudioCode, index: int, given: ArrayLike | Samples, rate_hz: float) -> _Sound:
+        owner = f"AudioCode, signal {index}"
+        signal: Any = given
+        if isinstance(given, (np.ndarray, Sequence)) or not hasattr(given, "__getitem__"):
+            signal = np.asarray(given, dtype=np.float64)
+            require(signal.ndim == 1, owner, "signals", "must have one dimension", f"shape {signal.shape}")
+        n = len(signal)
+        require(n > 0, owner, "signals", "must not be empty", "zero samples")
+        ok = math.isfinite(rate_hz) and 0 < rate_hz <= _MAX_RATIO * code.sample_rate_hz
+        rule = f"must be > 0 and at most {_MAX_RATIO} times the internal {code.sample_rate_hz:g}"
+        require(ok, owner, "sample_rate_hz", rule, rate_hz)
+        ratio = Fraction(code.sample_rate_hz / rate_hz).limit_denominator(_MAX_RATIO)
+        up, down = ratio.numerator, ratio.denominator
+        unit = math.lcm(up, code._n_per_step)
+        total = 0.0
+        for start in range(0, n, _N_BLOCK):
+            piece = signal[start : start + _N_BLOCK]
+            check_finite(owner, "signals", piece)
+            total += float(np.sum(piece))
+        return cls(signal, total / n, up, down, -(-n * up // down), max(1, _N_BLOCK // unit) * unit)
+
+    def blocks(self) -> Iterator[NDArray[np.float64]]:
+        from scipy.signal import resample_poly
+
+        n_in = self.n_block * self.down // self.up
+        # Taps of `resample_poly` reach 10 max(up, down) samples of the upsampled signal to each side.
+        margin = -(-(10 * max(self.up, self.down) // self.up + 1) // self.down) * self.down
+        for block in range(-(-self.n_samples // self.n_block)):
+            start = max(0, block * n_in - margin)
+            piece = self.signal[start : (block + 1) * n_in + margin] - self.mean
+            if self.up == self.down:
+                yield piece[block * n_in - start :][: self.n_block]
+                continue
+            skip = (block * n_in - start) * self.up // self.down
+            n = min(self.n_block, self.n_samples - block * self.n_block)
+            yield np.asarray(resample_poly(piece, self.up, self.down))[skip : skip + n]
+
+
+class _Fire:
+    """A leaky integrate-and-fire neuron per channel; the membrane is solved exactly in a step of constant input."""
+
+    def __init__(self, code: AudioCode) -> None:
+        self.decay, self.gain = math.exp(-code.dt_ms / code.tau_ms), code.gain
+        self.v = np.zeros(code.n_channels)
+
+    def step(self, envelope: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Spikes of the following steps."""
+        drive = (1.0 - self.decay) * self.gain * envelope
         raster = np.empty(envelope.shape, dtype=bool)
-        v = np.zeros((envelope.shape[0], self.n_channels))
-        for step in range(envelope.shape[1]):
-            v = decay * v + drive[:, step]
-            raster[:, step] = v >= 1.0
-            v[raster[:, step]] = 0.0
+        v = self.v
+        for fires, charge in zip(raster, drive, strict=True):
+            v *= self.decay
+            v += charge
+            np.greater_equal(v, 1.0, out=fires)
+            v[fires] = 0.0
         return raster
+
+
+class _Crossing:
+    """`level_crossing` whose reference stays from block to block."""
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+        self.start: NDArray[np.float64] | None = None
+        self.level: NDArray[np.float64] | None = None
+
+    def step(self, envelope: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Spikes of the following steps."""
+        self.start = envelope[0].copy() if self.start is None else self.start
+        self.level = np.zeros_like(self.start) if self.level is None else self.level
+        return crossings(envelope, self.start, self.level, self.threshold)
 
 
 @lru_cache(maxsize=8)

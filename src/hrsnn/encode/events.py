@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from hrsnn._checks import check_column, require
 from hrsnn.encode.rates import check_finite
@@ -73,13 +73,25 @@ def level_crossing(signals: ArrayLike, *, threshold: float, dt_ms: float) -> Spi
     require(ok, "level_crossing", "signals", "must have shape (samples, steps, variables)", f"shape {x.shape}")
     check_finite("level_crossing", "signals", x)
     require(np.isfinite(threshold) and threshold > 0, "level_crossing", "threshold", "must be > 0", threshold)
-    n_samples, n_steps, n = x.shape
-    raster = np.zeros((n_samples, n_steps, 2 * n), dtype=bool)
-    level = np.zeros((n_samples, n))  # whole thresholds, so that no rounding adds up
-    for step in range(1, n_steps):
-        away = (x[:, step] - x[:, 0]) / threshold - level
+    n_samples, _, n = x.shape
+    rasters = [crossings(signal, signal[0], np.zeros(n), threshold) for signal in x]
+    return Spikes.from_dense(np.stack(rasters) if n_samples else np.zeros((0, x.shape[1], 2 * n)), dt_ms=dt_ms)
+
+
+def crossings(
+    signal: NDArray[np.float64], start: NDArray[np.float64], level: NDArray[np.float64], threshold: float
+) -> NDArray[np.bool_]:
+    """UP and DOWN spikes of `level_crossing`, bool (n_steps, 2 n_variables), of one `signal` (n_steps, n_variables).
+
+    The reference is `start + threshold * level`; `level`, in whole thresholds so that no rounding adds up, is brought
+    to the end of the signal.
+    """
+    n = signal.shape[1]
+    raster = np.empty((len(signal), 2 * n), dtype=bool)
+    for fires, now in zip(raster, signal, strict=True):
+        away = (now - start) / threshold - level
         up, down = away >= 1.0 - 1e-9, away <= -1.0 + 1e-9
-        raster[:, step, :n], raster[:, step, n:] = up, down
+        fires[:n], fires[n:] = up, down
         level += up
         level -= down
-    return Spikes.from_dense(raster, dt_ms=dt_ms)
+    return raster

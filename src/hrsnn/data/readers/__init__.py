@@ -1,0 +1,1 @@
+"""One module per kind of file: what lies in it, as a `Dataset` or a `Series`."""
