@@ -374,14 +374,24 @@ def test_damaged_and_incomplete_files(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="was changed"):
         Readout.load(path)
     columns = {"units": readout.units, "mean": readout.mean, "scale": readout.scale}
-    facts = {"schema": "hrsnn.readout/2", "features": "counts", "n_bins": 2, "transform": "none", "tau_filter_ms": 1.0}
-    facts["last_ms"] = 0.0
+    facts = {"schema": "hrsnn.readout/3", "features": "counts", "n_bins": 2, "transform": "none", "tau_filter_ms": 1.0}
+    facts |= {"last_ms": 0.0, "grid": None}
     for n_layers, message in ((1, "not a complete readout file"), (0, "breaks a rule"), ("1", "not a complete")):
         save_tensors(path, columns, {**facts, "n_layers": n_layers})
         with pytest.raises(FileError, match=message):
             Readout.load(path)
+    layers = {"layer0.weight": np.zeros((12, 3)), "layer0.offset": np.zeros(3)}
+    sound = {"n_units": 6, "n_steps": 2, "dt_ms": 1.0}
+    for grid, message in (
+        ({"n_units": 6}, "not a complete"), ({**sound, "more": 1}, "not a complete"), ([], "not a complete"),
+        ({**sound, "n_steps": 0}, "breaks a rule"), ({**sound, "dt_ms": "1"}, "not a complete"),
+        ({**sound, "stretched": [1.0]}, "breaks a rule"), ({**sound, "stretched": 1.0}, "not a complete"),
+    ):  # fmt: skip
+        save_tensors(path, {**columns, **layers}, {**facts, "n_layers": 1, "grid": grid})
+        with pytest.raises(FileError, match=message):
+            Readout.load(path)
     save_tensors(path, columns, {**facts, "schema": "hrsnn.network/1"})
-    with pytest.raises(FileError, match=r"holds hrsnn.network/1, this version of hrsnn reads hrsnn.readout/2"):
+    with pytest.raises(FileError, match=r"holds hrsnn.network/1, this version of hrsnn reads hrsnn.readout/3"):
         Readout.load(path)
 
 

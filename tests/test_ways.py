@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -461,17 +460,18 @@ def test_the_chain_of_sounds(speakers: Path) -> None:
     assert spikes.select([36]) == spikes.select([names.index(names[36])])
 
 
-def test_recordings_that_are_too_long_are_told(speakers: Path, tmp_path: Path) -> None:
+def test_recordings_that_are_too_long_are_refused_or_cut(speakers: Path, tmp_path: Path) -> None:
     chain = task(speakers, n_channels=8).chain
     assert chain is not None
     rate, sound = wavfile.read(speakers / "n_ann_1.WAV")
     wavfile.write(tmp_path / "long.wav", rate, np.tile(sound, 3))
-    with pytest.warns(UserWarning, match="1 of 2 recordings are longer than 30 ms, the grid of the task"):
-        _, spikes = chain.read([tmp_path / "long.wav", speakers / "n_ann_1.WAV"])
-    assert spikes.n_steps == 30
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        chain.read(speakers)
+    files = [speakers / "n_ann_1.WAV", tmp_path / "long.wav"]
+    with pytest.raises(InputError, match=r"long.wav has events up to \d+ ms, and .* end within 30 ms"):
+        chain.read(files)
+    chain.read(speakers)
+    cutting = task(speakers, n_channels=8, max_ms=30.0).chain  # as those of training were
+    assert cutting is not None
+    assert cutting.read(files)[1].n_steps == 30
 
 
 def test_the_chain_of_events_needs_no_labels(tmp_path: Path) -> None:
@@ -486,7 +486,7 @@ def test_the_chain_of_events_needs_no_labels(tmp_path: Path) -> None:
 def test_the_chain_of_the_catalogue() -> None:
     split = load_task(TaskSpec(stretch_ms=500.0, tail_ms=100.0))
     assert isinstance(split, Splits)
-    assert split.chain == Chain(EventGrid(140, 1.0), split.class_names, 1000, 500.0, 100.0)
+    assert split.chain == Chain(EventGrid(140, 1.0), split.class_names, None, 500.0, 100.0)
     assert split.chain.grid == split.train.spikes.grid
 
 

@@ -6,22 +6,24 @@ Train fits, validation chooses, test is read once, by `_evaluate`, whatever made
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hrsnn._checks import require
 from hrsnn.analysis.cost import Costs, count_costs
 from hrsnn.data.dataset import Splits
-from hrsnn.encode.duration import split_before_last
+from hrsnn.encode.duration import split_before_last, stretch
 from hrsnn.engine import Record, Recording, simulate
 from hrsnn.evaluation import Evaluation, Label, facts_of_network, versions, warnings_of_activity
 from hrsnn.network import Network
 from hrsnn.outcome import Outcome
 from hrsnn.randomness import stream
-from hrsnn.readout import Choice, Readout, ReadoutSpec, fit_classifier, units_read
+from hrsnn.readout import Choice, Grid, Readout, ReadoutSpec, fit_classifier, units_read
 from hrsnn.spikes import Spikes
 from hrsnn.train import Progress, ProgressEvent, no_progress
 
@@ -139,11 +141,53 @@ def _finish_best(found: Sequence[_Alternative], task: Splits, label: Label, star
 
 
 def activity(network: Network, spikes: Spikes, readout: Readout) -> NDArray[Any]:
-    """The activity windows that a fitted readout reads, for new samples."""
+    """The activity windows that a fitted readout reads, for new samples, brought to its grid."""
+    if readout.grid is None:
+        told = "this readout does not tell what it was fitted on: recordings on another grid of time get other classes"
+        warnings.warn(f"{told}; fit it again, or give recordings of the same duration and step", stacklevel=4)
+    else:
+        spikes = on_grid(spikes, readout.grid)
     spec = ReadoutSpec(
         features=readout.features, n_bins=[readout.n_bins], tau_filter_ms=readout.tau_filter_ms, last_ms=readout.last_ms
     )  # fmt: skip
     return _simulate(network, spikes, spec, no_progress)[0]
+
+
+def on_grid(spikes: Spikes, grid: Grid) -> Spikes:
+    """`spikes` as the recordings that a readout was fitted on: stretched as they were, else as long as they were.
+
+    Where recordings were not stretched, silence is added at the end or left out, never an event. Stretching looks at
+    the last event of each sample alone, and leaves samples that were stretched before as they are. So what is done to
+    a sample does not depend on the others, nor on the grid they share.
+    Raises `InputError` for an event after the end of the grid, another step of time, or another number of channels.
+
+    >>> spikes = Spikes.from_times([[0.0, 3.0]], [[0, 1]], n_units=2, n_steps=50, dt_ms=1.0)
+    >>> on_grid(spikes, Grid(n_units=2, n_steps=10, dt_ms=1.0)).n_steps
+    10
+    >>> on_grid(spikes, Grid(n_units=2, n_steps=10, dt_ms=1.0, stretched=(8.0, 2.0))).step.tolist()
+    [1, 7]
+    """
+    require(grid.code is None, "predict", "readout", "must tell classes", "a readout of forecasts")
+    for name in ("dt_ms", "n_units"):
+        fitted, given = getattr(grid, name), getattr(spikes, name)
+        rule = f"must be {fitted:g} as in the recordings that the readout was fitted on"
+        require(given == fitted, "predict", f"spikes.{name}", rule, given)
+    if grid.stretched is not None:
+        duration_ms, tail_ms = grid.stretched
+        return stretch(spikes, duration_ms=duration_ms, tail_ms=tail_ms)
+    late = np.flatnonzero(spikes.step >= grid.n_steps)
+    if late.size:
+        samples = np.unique(spikes.sample_of_event()[late])
+        first = int(samples[0])
+        last_step = int(spikes.step[spikes.sample_ptr[first + 1] - 1])
+        require(
+            False, "predict", "spikes",
+            f"must end within {grid.duration_ms:g} ms, the duration that the readout was fitted on",
+            f"events up to {last_step * grid.dt_ms:g} ms",
+            place=f"in sample {first} ({samples.size} of {spikes.n_samples} samples)",
+            remedy=f"cut them with max_ms = {grid.duration_ms:g}, or fit on recordings as long as these",
+        )  # fmt: skip
+    return replace(spikes, n_steps=grid.n_steps) if spikes.n_steps != grid.n_steps else spikes
 
 
 def _simulate(
@@ -229,7 +273,9 @@ def _finish(
     }
     if task.seen is not None and task.unseen is not None:
         details |= {"seen": task.seen.tolist(), "unseen": task.unseen.tolist()}
-    return Evaluation(outcome, choice.readout, details)
+    spikes = task.train.spikes
+    grid = Grid(spikes.n_units, spikes.n_steps, spikes.dt_ms, stretched=task.stretched)
+    return Evaluation(outcome, replace(choice.readout, grid=grid), details)
 
 
 def _accuracies(predictions: NDArray[np.int64], task: Splits) -> dict[str, float]:

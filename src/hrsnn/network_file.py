@@ -64,8 +64,8 @@ def save_tensors(path: str | os.PathLike[str], columns: Mapping[str, NDArray[Any
     write_atomically(path, to_bytes({k: np.ascontiguousarray(v) for k, v in columns.items()}, metadata={_KEY: text}))
 
 
-def load_tensors(path: str | os.PathLike[str], schema: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Columns and facts of a file written by `save_tensors`, digest checked. Raises `FileError`."""
+def load_tensors(path: str | os.PathLike[str], *schemas: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Columns and facts of a file of one of `schemas` written by `save_tensors`, digest checked. Raises `FileError`."""
     if not Path(path).is_file():
         raise FileError(f"{path} does not exist; give the path of a .safetensors file")
     try:
@@ -81,8 +81,8 @@ def load_tensors(path: str | os.PathLike[str], schema: str) -> tuple[dict[str, N
         found, expected = meta["schema"], meta.pop("sha256")
     except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise FileError(f"{path} was not written by hrsnn: no valid `{_KEY}` metadata") from error
-    if found != schema:
-        raise FileError(f"{path} holds {found}, this version of hrsnn reads {schema}")
+    if found not in schemas:
+        raise FileError(f"{path} holds {found}, this version of hrsnn reads {' and '.join(schemas)}")
     if not is_canonical or digest(columns, meta) != expected:
         raise FileError(f"{path} was changed since it was written (its SHA-256 does not match); use an intact copy")
     return columns, meta

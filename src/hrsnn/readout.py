@@ -7,11 +7,12 @@ scikit-learn to predict.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, get_args
@@ -32,7 +33,8 @@ Model = Literal["logistic", "ridge", "mlp"]
 Features = Literal["counts", "filtered"]
 Layer = tuple[NDArray[np.float64], NDArray[np.float64]]  # weights (n_in, n_out), offsets (n_out,)
 
-SCHEMA = "hrsnn.readout/2"
+SCHEMA = "hrsnn.readout/3"
+_SCHEMA_WITHOUT_GRID = "hrsnn.readout/2"
 _FACTS = ("features", "n_bins", "transform", "tau_filter_ms", "last_ms")
 _HIDDEN = 20  # neurons of the hidden layer of the MLP, method.md 7.2
 _TRANSFORMS: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
@@ -82,6 +84,40 @@ class ReadoutSpec(Table):
         return 1 if self.features == "filtered" else math.lcm(*self.n_bins)
 
 
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """What a readout was fitted on, and belongs to: recordings, or the values of a forecast.
+
+    n_units    channels of the input
+    n_steps    steps of every recording; of a forecast, the steps for which one value is shown
+    dt_ms      step of time
+    stretched  (duration_ms, tail_ms) where every recording was stretched to last `duration_ms`, then silent for
+               `tail_ms`; None where recordings keep their time
+    code       of a forecast: the fields of the population code that shows the values; else None
+    """
+
+    n_units: int
+    n_steps: int
+    dt_ms: float
+    stretched: tuple[float, float] | None = None
+    code: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("n_units", "n_steps", "dt_ms"):
+            value = getattr(self, name)
+            require(math.isfinite(value) and value > 0, "Grid", name, "must be > 0", value)
+        # As JSON gives it back, so that a grid equals the one that was saved.
+        object.__setattr__(self, "code", json.loads(json.dumps(self.code)))
+        if self.stretched is not None:
+            require(len(self.stretched) == 2, "Grid", "stretched", "must be duration and tail", self.stretched)
+            duration_ms, tail_ms = self.stretched
+            object.__setattr__(self, "stretched", (float(duration_ms), float(tail_ms)))
+
+    @property
+    def duration_ms(self) -> float:
+        return self.n_steps * self.dt_ms
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Readout:
     """A fitted readout.
@@ -90,6 +126,7 @@ class Readout:
     mean, scale      (n_features,), standardisation of the transformed features; n_features = n_bins * n_read
     layers           weights and offsets; ReLU between layers. Outputs are class scores or predicted values
     last_ms          only so much of the end of a recording is in the windows; 0 is all of it
+    grid             what it was fitted on; None where that is not known, as in a file of an older version
 
     Raises `InputError` when these do not fit together.
     """
@@ -103,6 +140,7 @@ class Readout:
     scale: NDArray[np.float64]
     layers: tuple[Layer, ...]
     last_ms: float = 0.0
+    grid: Grid | None = None
 
     def __post_init__(self) -> None:
         known = self.features in get_args(Features) and self.transform in _TRANSFORMS and self.n_bins >= 1
@@ -176,16 +214,24 @@ class Readout:
 
     def _facts(self) -> dict[str, Any]:
         facts = {name: getattr(self, name) for name in _FACTS}
-        return {**facts, "n_layers": len(self.layers), "schema": SCHEMA}
+        grid = None if self.grid is None else asdict(self.grid)
+        return {**facts, "grid": grid, "n_layers": len(self.layers), "schema": SCHEMA}
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Readout:
-        """Read back what `save` wrote. Raises `FileError` for a missing, damaged or incomplete file."""
-        columns, facts = load_tensors(path, SCHEMA)
+        """Read back what `save` wrote. Raises `FileError` for a missing, damaged or incomplete file.
+
+        Files of `hrsnn.readout/2` are read as well; they do not tell the grid.
+        """
+        columns, facts = load_tensors(path, SCHEMA, _SCHEMA_WITHOUT_GRID)
         try:
             layers = tuple((columns[f"layer{k}.weight"], columns[f"layer{k}.offset"]) for k in range(facts["n_layers"]))
             known = {name: facts[name] for name in _FACTS}
-            return cls(columns["units"], mean=columns["mean"], scale=columns["scale"], layers=layers, **known)
+            told = facts["grid"] if facts["schema"] == SCHEMA else None
+            grid = None if told is None else Grid(**told)
+            return cls(
+                columns["units"], mean=columns["mean"], scale=columns["scale"], layers=layers, grid=grid, **known
+            )
         except (KeyError, TypeError) as error:
             raise FileError(f"{path} is not a complete readout file: {error}") from error
         except InputError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -23,9 +23,11 @@ from hrsnn.forecast import ForecastSpec, ForecastTask
 from hrsnn.network import Network
 from hrsnn.outcome import Outcome
 from hrsnn.readout import Readout, ReadoutSpec
-from hrsnn.spec import PRESETS, Preset, Table
+from hrsnn.spec import PRESETS, Preset, Table, validated
 from hrsnn.spikes import Spikes
 from hrsnn.train import Progress, no_progress
+
+CHAIN_SCHEMA = "hrsnn.chain/1"
 
 Task = Splits | ForecastTask
 _N_GROUPS_SHOWN = 5
@@ -152,8 +154,11 @@ def _forecast(series: Series, spec: TaskSpec) -> ForecastTask:
 
 def _with_chain(splits: Splits, spec: TaskSpec) -> Splits:
     """A data set of the catalogue, stretched where that is wanted, with the chain for new recordings of events."""
-    n_units, n_steps, dt_ms = splits.train.spikes.grid
-    chain = Chain(EventGrid(n_units, dt_ms), splits.class_names, n_steps, spec.stretch_ms, spec.tail_ms)
+    n_units, longest, dt_ms = splits.train.spikes.grid
+    n_steps = longest if spec.max_ms or not spec.stretch_ms else None
+    chain = Chain(
+        EventGrid(n_units, dt_ms), splits.class_names, n_steps, spec.stretch_ms, spec.tail_ms, cut=bool(spec.max_ms)
+    )
     if not spec.stretch_ms:
         return replace(splits, chain=chain)
 
@@ -178,6 +183,37 @@ def input_grid(spec: TaskSpec, data_dir: Path | None = None) -> tuple[int, float
     """Number of input channels and step of time (ms) that a network for the task must have."""
     task = shared_task(spec, data_dir)
     return task.n_inputs, task.train.dt_ms if isinstance(task, ForecastTask) else task.train.spikes.dt_ms
+
+
+def chain_of(task: Task) -> dict[str, Any] | None:
+    """What new recordings, or the values to go on from, need to be brought to the task: plain values for JSON.
+
+    None where a task that was put together by hand does not tell it.
+    """
+    if isinstance(task, ForecastTask):
+        # The code and all else is fitted to the training part, so that is what has to be kept.
+        series, n = task.series, task.spec.n_train + task.spec.n_horizon
+        facts = {"dt": series.dt, "name": series.name, "variable_names": list(series.variable_names)}
+        kept = {**facts, "values": series.values[:n].tolist()}
+        return {"schema": CHAIN_SCHEMA, "kind": "forecast", "spec": task.spec.model_dump(mode="json"), "series": kept}
+    return None if task.chain is None else {"schema": CHAIN_SCHEMA, **task.chain.to_dict()}
+
+
+def chain_from(facts: Mapping[str, Any]) -> Chain | ForecastTask:
+    """The inverse of `chain_of`: of a forecast, the task that ends soon after its training part.
+
+    Raises `InputError` for anything else.
+    """
+    rest = dict(facts)
+    found = rest.pop("schema", None)
+    require(found == CHAIN_SCHEMA, "chain", "schema", f"must be {CHAIN_SCHEMA}", found)
+    if rest.get("kind") != "forecast":
+        return Chain.from_dict(rest)
+    try:
+        spec = validated(ForecastSpec, rest["spec"], place="chain.spec")
+        return ForecastTask.of(Series(**rest["series"]), spec)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"not a saved forecast: {type(error).__name__} {error}") from error
 
 
 def describe(task: Task) -> str:
@@ -256,5 +292,18 @@ CONTROL_ARMS: dict[Control, str] = {
 
 
 def predict(network: Network, readout: Readout, spikes: Spikes) -> NDArray[np.int64]:
-    """The class of every sample of `spikes`, int64 of shape (n_samples,)."""
-    return readout.classes(classification.activity(network, spikes, readout))
+    """The class of every sample of `spikes`, int64 of shape (n_samples,).
+
+    Each sample is brought to the grid that the readout was fitted on, by itself (`hrsnn.classification.on_grid`): what
+    else is in `spikes`, and how long their grid is, does not change its class. Raises `InputError` where that cannot be
+    done, and where network, readout and spikes do not belong together.
+    """
+    return np.asarray(class_scores(network, readout, spikes).argmax(axis=1))
+
+
+def class_scores(network: Network, readout: Readout, spikes: Spikes) -> NDArray[np.float64]:
+    """The scores behind `predict`, float64 (n_samples, n_classes); those of a sample are the same bits in any batch."""
+    windows = classification.activity(network, spikes, readout)
+    # One by one: the last bits of a product of matrices depend on their shapes.
+    rows = [readout.outputs(windows[k : k + 1]) for k in range(len(windows))]
+    return np.concatenate([readout.outputs(windows[:0]), *rows])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -50,6 +49,8 @@ class Chain:
     code         sound (`AudioCode`), recorded events (`EventGrid`) or labelled series (`ValueCode`, fitted on training)
     class_names  names of the classes, in the order of their numbers
     n_steps      steps of the grid before stretching; None, which needs `stretch_ms`: as long as each recording is
+    cut          recordings that are longer lose their end, as those of training did (`task.max_ms`); else an event
+                 after the end is an error
     stretch_ms, tail_ms   every recording is brought to this length, then silence; 0: as it is
     layout, label_column   of labelled series in text: a recording per row ("rows", classes in that column) or per file
 
@@ -67,6 +68,7 @@ class Chain:
     tail_ms: float = 0.0
     layout: Layout = "files"
     label_column: str = ""
+    cut: bool = False
 
     def __post_init__(self) -> None:
         require(type(self.code) in _CODES.values(), "Chain", "code", "must be a code of recordings", self.code)
@@ -89,46 +91,57 @@ class Chain:
             n_steps = self.n_steps
         return self.code.n_units, n_steps, dt_ms
 
+    def files(self, paths: Paths) -> list[Path]:
+        """The files of this kind that `paths` name; a folder stands for those in it and its sub-folders, by name.
+
+        Raises `FileError` for what is missing or of another kind.
+        """
+        given = [paths] if isinstance(paths, (str, PathLike)) else paths
+        places = [Path(path).expanduser() for path in given]
+        require(len(places) > 0, "Chain.read", "paths", "must name at least one recording", "none")
+        return [file for place in places for file in self._files(place)]
+
     def read(self, paths: Paths) -> tuple[list[str], Spikes]:
         """The recordings in these files and folders by name, and their spikes on `grid`, one sample each.
 
         A folder stands for the files of this kind in it and its sub-folders, in the order of their names. A file of
         many recordings, such as an .npz, gives `name[0]`, `name[1]`, ... Labels, if there are any, are not looked at.
-        Warns, once, of recordings that are longer than the grid and lose their end.
-        Raises `FileError` for what is missing or of another kind, `InputError` for other channels or variables.
+        Raises `FileError` for what is missing or of another kind, `InputError` for other channels or variables, and,
+        without `cut`, for a recording that is longer than the grid.
         """
-        given = [paths] if isinstance(paths, (str, PathLike)) else paths
-        places = [Path(path).expanduser() for path in given]
-        require(len(places) > 0, "Chain.read", "paths", "must name at least one recording", "none")
-        if isinstance(self.code, AudioCode):
-            files = [file for place in places for file in self._files(place)]
-            return [str(file) for file in files], self.encode(files)
         names: list[str] = []
-        recordings: list[Any] = []
-        events: list[Spikes] = []
-        for place in places:
-            for file in self._files(place):
-                if isinstance(self.code, EventGrid):
-                    spikes = read_events(file, dt_ms=self.code.dt_ms, n_units=self.code.n_units)
-                    events.append(spikes)
-                    n = spikes.n_samples
-                else:
-                    found = read_values(file, layout=self.layout, label_column=self.label_column)
-                    recordings += found
-                    n = len(found)
-                names += [str(file)] if n == 1 else [f"{file}[{k}]" for k in range(n)]
-        return names, self.encode(events if self.kind == "events" else recordings)
+        recordings: list[Path | NDArray[np.float64] | Spikes] = []
+        for file in self.files(paths):
+            n = 1
+            if isinstance(self.code, AudioCode):
+                recordings.append(file)
+            elif isinstance(self.code, EventGrid):
+                events = read_events(file, dt_ms=self.code.dt_ms, n_units=self.code.n_units)
+                recordings.append(events)
+                n = events.n_samples
+            else:
+                values = read_values(file, layout=self.layout, label_column=self.label_column)
+                recordings += values
+                n = len(values)
+            names += [str(file)] if n == 1 else [f"{file}[{k}]" for k in range(n)]
+        return names, self.encode(recordings, names)
 
-    def encode(self, recordings: Recordings) -> Spikes:
-        """Spikes on `grid` of sound files, arrays of values (T, D), or batches of events; may warn, as `read`."""
+    def encode(self, recordings: Recordings, names: Sequence[str] | None = None) -> Spikes:
+        """Spikes on `grid` of sound files, arrays of values (T, D), or batches of events.
+
+        `names`, one per sample, say which one is longer than the grid. That is an `InputError` without `cut`.
+        """
         raw = encoded(self.code, recordings)
-        if self.n_steps is not None:
-            n_long = np.unique(raw.sample_of_event()[raw.step >= self.n_steps]).size
-            if n_long:
-                warnings.warn(
-                    f"{n_long} of {raw.n_samples} recordings are longer than {self.n_steps * self.code.dt_ms:g} ms, "
-                    "the grid of the task; what is later is left out (task.stretch_ms keeps all of it)", stacklevel=3,
-                )  # fmt: skip
+        if self.n_steps is not None and not self.cut:
+            late = raw.step >= self.n_steps
+            if late.any():
+                sample = int(raw.sample_of_event()[late][0])
+                name = f"recording {sample}" if names is None else names[sample]
+                last_ms = int(raw.step[raw.sample_ptr[sample + 1] - 1]) * raw.dt_ms
+                raise InputError(
+                    f"{name} has events up to {last_ms:g} ms, and the recordings it shall be like end within "
+                    f"{self.n_steps * raw.dt_ms:g} ms; cut it, or train with task.stretch_ms or task.max_ms"
+                )
         return self.on_grid(raw)
 
     def on_grid(self, raw: Spikes) -> Spikes:
@@ -141,7 +154,7 @@ class Chain:
         return {
             "kind": self.kind, "code": code_to_dict(self.code), "class_names": list(self.class_names),
             "n_steps": self.n_steps, "stretch_ms": self.stretch_ms, "tail_ms": self.tail_ms,
-            "layout": self.layout, "label_column": self.label_column,
+            "layout": self.layout, "label_column": self.label_column, "cut": self.cut,
         }  # fmt: skip
 
     @classmethod

@@ -114,6 +114,9 @@ class Splits:
     validation_by_recordings: bool = False
 
     def __post_init__(self) -> None:
+        if self.chain is not None:
+            rule = f"must lead to the grid of the training part {self.train.spikes.grid}"
+            require(self.chain.grid == self.train.spikes.grid, "Splits", "chain", rule, self.chain.grid)
         for part, dataset in (("validation", self.validation), ("test", self.test)):
             require(
                 dataset.spikes.grid == self.train.spikes.grid, "Splits", part,
@@ -140,6 +143,12 @@ class Splits:
     @property
     def n_inputs(self) -> int:
         return self.train.spikes.n_units
+
+    @property
+    def stretched(self) -> tuple[float, float] | None:
+        """(duration_ms, tail_ms) where every recording was stretched to last `duration_ms`, then silent; else None."""
+        chain = self.chain
+        return (chain.stretch_ms, chain.tail_ms) if chain is not None and chain.stretch_ms else None
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -130,9 +130,12 @@ def load_recordings(
         code = ValueCode.fit([found.content[k] for k in division.train], dt_ms=wanted.dt_ms or 1.0)
     n_steps = whole_steps("task", "max_ms", wanted.max_ms, code.dt_ms) if wanted.max_ms else None
     raw = cached(code, found.content, n_steps, lambda: encoded(code, found.content, n_steps=n_steps))
-    if n_steps is None and not (wanted.stretch_ms and kind == "recordings"):
+    if n_steps is None and not wanted.stretch_ms:
         n_steps = raw.n_steps
-    chain = Chain(code, known.class_names, n_steps, wanted.stretch_ms, wanted.tail_ms, found.layout, found.label_column)
+    chain = Chain(
+        code, known.class_names, n_steps, wanted.stretch_ms, wanted.tail_ms, found.layout, found.label_column,
+        cut=bool(wanted.max_ms),
+    )  # fmt: skip
     return _splits(chain.on_grid(raw), known, division, chain, name)
 
 
@@ -149,7 +152,10 @@ def _events(path: Path, wanted: Wanted, *, test_path: Path | None, name: str) ->
         found = found + _found_events(events_npz(test_path, dt_ms=dt_ms, n_units=n_units, max_ms=n_steps * dt_ms))
     known = _known(found)
     division = divide(known, seed=0, test_groups=wanted.test_groups, validation_groups=wanted.validation_groups)
-    chain = Chain(EventGrid(n_units, dt_ms), known.class_names, n_steps, wanted.stretch_ms, wanted.tail_ms)
+    chain = Chain(
+        EventGrid(n_units, dt_ms), known.class_names, n_steps if wanted.max_ms or not wanted.stretch_ms else None,
+        wanted.stretch_ms, wanted.tail_ms, cut=bool(wanted.max_ms),
+    )  # fmt: skip
     return _splits(chain.encode(found.content), known, division, chain, name)
 
 

@@ -15,8 +15,9 @@ from hrsnn.spikes import Spikes
 def stretch(spikes: Spikes, *, duration_ms: float, tail_ms: float = 0.0) -> Spikes:
     """Every sample stretched or squeezed in time so that it lasts `duration_ms`, then silence for `tail_ms`.
 
-    A sample lasts from the start of the grid to the end of the step of its last event; events of one unit that come
-    to lie in one step become one. The step `dt_ms` stays. An empty sample stays empty.
+    A sample lasts from the start of the grid to the end of the step of its last event, which therefore comes to lie in
+    the last step of the duration: stretching once more changes nothing. Events of one unit that come to lie in one step
+    become one. The step `dt_ms` stays. An empty sample stays empty.
 
     >>> s = Spikes.from_times([[0.0, 3.0], [0.0, 9.0]], [[0, 1], [0, 1]], n_units=2, n_steps=10, dt_ms=1.0)
     >>> stretch(s, duration_ms=8.0).step.tolist()
@@ -29,8 +30,10 @@ def stretch(spikes: Spikes, *, duration_ms: float, tail_ms: float = 0.0) -> Spik
     last = np.zeros(spikes.n_samples, dtype=np.int64)
     filled = np.diff(spikes.sample_ptr) > 0
     last[filled] = spikes.step[spikes.sample_ptr[1:][filled] - 1]  # events are sorted by step
-    # The middle of a step goes to the step that holds its image: the last one ends inside the duration.
+    # The middle of a step goes to the step that holds its image; the end of the last one is that of the duration, which
+    # the image of its middle misses where a sample is stretched to more than twice its length.
     step = ((2 * spikes.step.astype(np.int64) + 1) * n_event_steps) // (2 * (last[sample] + 1))
+    step[spikes.step == last[sample]] = n_event_steps - 1
     n_steps = n_event_steps + n_tail_steps
     return _moved(spikes, sample, step, n_steps, spikes.dt_ms)
 

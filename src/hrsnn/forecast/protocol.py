@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -193,7 +194,8 @@ def _scored(
     }  # fmt: skip
     if choice is not None:
         details["readout"] = {**choice.chosen, "tried": choice.tried}
-    return Evaluation(outcome, None if choice is None else choice.readout, details)
+    fitted = None if choice is None else replace(choice.readout, grid=task.grid)
+    return Evaluation(outcome, fitted, details)
 
 
 def _told_of_cuts(share: float) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from hrsnn.forecast.season import period_of
 from hrsnn.forecast.spec import ForecastSpec
 from hrsnn.forecast.transforms import Limits, Transform
 from hrsnn.randomness import stream
+from hrsnn.readout import Grid
 from hrsnn.spikes import Spikes
 
 _OUTSIDE_TOLD = 0.01  # share of the values after the training part that may leave the code without a word
@@ -72,6 +73,12 @@ class ForecastTask:
     @property
     def dt_ms(self) -> float:
         return self.code.dt_ms
+
+    @property
+    def grid(self) -> Grid:
+        """What a readout of this task belongs to."""
+        code = {**asdict(self.code), "transform": self.transform.kind}
+        return Grid(self.code.n_units, self.code.n_hold_steps, self.code.dt_ms, code=code)
 
     @property
     def training_values(self) -> NDArray[np.float64]:
