@@ -38,6 +38,7 @@ class Result:
     details: dict[str, Any]
     network: Any
     readout: Any
+    chain: Any = None
 
 
 class FakeReadout:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from hrsnn.network_file import load as load
     from hrsnn.network_file import save as save
     from hrsnn.outcome import Outcome as Outcome
+    from hrsnn.predictor import load_run as load_run
     from hrsnn.spec import NetworkSpec as NetworkSpec
     from hrsnn.spikes import Spikes as Spikes
     from hrsnn.survey import analyse as analyse
@@ -68,6 +69,7 @@ _HOME = {
     "load": "network_file",
     "save": "network_file",
     "Outcome": "outcome",
+    "load_run": "predictor",
     "NetworkSpec": "spec",
     "Spikes": "spikes",
     "analyse": "survey",

@@ -58,12 +58,16 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class UnitResult:
-    """A finished unit: its outcome, what the report draws, and the trained things (None for controls without)."""
+    """A finished unit: its outcome, what the report draws, and the trained things (None for controls without).
+
+    `chain` is what brings new recordings to the task, for the trained things to predict.
+    """
 
     outcome: Outcome
     details: dict[str, Any]
     network: Network | None
     readout: Readout | None
+    chain: dict[str, Any] | None = None
 
 
 def plan(config: Config) -> list[Unit]:
@@ -104,7 +108,7 @@ def run_unit(
         else:
             evaluation, network = _evaluate_arm(config, unit, task, progress)
     outcome = replace(evaluation.outcome, wall_s=time.perf_counter() - started)
-    return UnitResult(outcome, plain_values(evaluation.details), network, evaluation.readout)
+    return UnitResult(outcome, plain_values(evaluation.details), network, evaluation.readout, tasks.chain_of(task))
 
 
 def _check_grid(config: Config, data_dir: Path | None) -> None:

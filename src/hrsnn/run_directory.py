@@ -35,7 +35,7 @@ RESULTS_SCHEMA = "hrsnn.results/1"
 
 _MARK = "# Written by hrsnn"
 _UNIT_FILE = re.compile(r"[^/]+-s\d+(-[^/]+)?\.(json|safetensors)")
-_TOP_FILES = ("results.json", "report.html", "config.toml")
+_TOP_FILES = ("results.json", "report.html", "chain.json", "config.toml")
 _FOLDERS = ("outcomes", "networks", "readouts")
 
 
@@ -69,6 +69,8 @@ class UnitResult(Protocol):
     def network(self) -> Network | None: ...
     @property
     def readout(self) -> Saveable | None: ...
+    @property
+    def chain(self) -> dict[str, Any] | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,11 @@ class RunDirectory:
     @property
     def config_file(self) -> Path:
         return self.path / "config.toml"
+
+    @property
+    def chain_file(self) -> Path:
+        """What brings new recordings to the task; the same for all units, written with each."""
+        return self.path / "chain.json"
 
     @property
     def log_file(self) -> Path:
@@ -202,6 +209,10 @@ class RunDirectory:
                 else:
                     thing.save(file)
                 digests[name] = _digest(file.read_bytes())
+        if result.chain is not None:
+            content = as_json(result.chain)
+            write_atomically(self.chain_file, content)
+            digests[self.chain_file.name] = _digest(content)
         facts = {
             **outcome.to_dict(), "details": result.details, "files": digests, "config_sha256": _config_digest(config),
         }  # fmt: skip

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import hrsnn
 from hrsnn._checks import require
 from hrsnn.bench.workloads import Plastic, Workload
 from hrsnn.report.speed import OURS
@@ -136,4 +135,4 @@ def _python(environment: Path) -> Path:
 
 def _import_path() -> dict[str, str]:
     """Our processes import the hrsnn that started them."""
-    return {"PYTHONPATH": str(Path(hrsnn.__file__).parent.parent)}
+    return {"PYTHONPATH": str(Path(__file__).parents[2])}

@@ -18,6 +18,7 @@ from hrsnn.forecast.drives import (
     NvarDrive,
     order_of,
 )
+from hrsnn.forecast.live import continued, followed
 from hrsnn.forecast.protocol import evaluate_control, evaluate_network
 from hrsnn.forecast.running import Drive
 from hrsnn.forecast.season import period_of
@@ -37,8 +38,10 @@ __all__ = [
     "NetworkDrive",
     "NvarDrive",
     "Transform",
+    "continued",
     "evaluate_control",
     "evaluate_network",
+    "followed",
     "order_of",
     "period_of",
 ]

@@ -56,6 +56,10 @@ class NetworkDrive:
         assert recording.filtered is not None
         return recording.filtered, (phase, recording.state)
 
+    def forget(self) -> None:
+        """Leave out of the counts what was done so far: a drive without end keeps none."""
+        self._done.clear()
+
     @property
     def spikes_per_value(self) -> NDArray[np.float64]:
         """Mean number of spikes of each neuron, (N,), while one value is shown."""
