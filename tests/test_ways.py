@@ -196,6 +196,7 @@ def test_the_continuation_of_a_series(tmp_path: Path) -> None:
 # -- labelled series -------------------------------------------------------------------------------------------------
 
 N = 20
+N_DAMAGES = int(os.environ.get("N_DAMAGES", "15"))
 
 
 def rows(values: np.ndarray, labels: list[str], mark: str) -> str:
@@ -376,6 +377,29 @@ def test_the_column_of_classes_may_be_named(tmp_path: Path) -> None:
     assert task(tmp_path / "t.csv", kind="labelled", label_column="what").class_names == ("quick", "slow")
     with pytest.raises(InputError, match=r"`task.label_column` of `t\.csv` must be a name of the first row"):
         task(tmp_path / "t.csv", kind="labelled", label_column="who")
+
+
+@pytest.mark.parametrize("form", [ucr, named_csv, ts, arff, npz, npy_folder])
+def test_damaged_files_are_told_in_a_sentence(tmp_path: Path, form: Callable[[Path], Path]) -> None:
+    path = form(tmp_path)
+    file = sorted(path.iterdir())[0] if path.is_dir() else path
+    whole = file.read_bytes()
+    rng = np.random.default_rng(0)
+    told: list[str] = []
+    for _ in range(N_DAMAGES):
+        content = bytearray(whole)
+        for _ in range(rng.integers(1, 4)):
+            at, length = int(rng.integers(len(content))), int(rng.integers(1, 9))
+            mark = rng.choice(np.frombuffer(b"\x00\xff\n,:?;\t'\"@-9eEnN. ", dtype=np.uint8), length).tobytes()
+            content[at : at + length * int(rng.integers(2))] = mark
+        if rng.random() < 0.2:
+            del content[int(rng.integers(len(content))) :]
+        file.write_bytes(bytes(content))
+        try:
+            task(path, kind="labelled")
+        except InputError as error:
+            told.append(str(error))
+    assert [text for text in told if "\n" in text or len(text) > 600] == []
 
 
 @pytest.mark.parametrize(
