@@ -571,7 +571,10 @@ def test_events_of_an_npz(tmp_path: Path) -> None:
         ({"labels": None}, "has no array `labels`"),
         ({"labels": [0, 1]}, "`sample` of `events.npz` must be <= 1, got 2"),
         ({"labels": [0, -1, 0]}, "`labels` of `events.npz` must be >= 0"),
-        ({"labels": [0, 1, 2], "class_names": ["a", "b"]}, "`labels` of `Dataset` must be <= 1"),
+        (
+            {"labels": [0, 1, 2], "class_names": ["a", "b"]},
+            "`labels` .* must be < 2, the number of class names, got 2",
+        ),
         ({"groups": [1, 2]}, "2 groups for 3 recordings"),
         ({"sample": [0, 2, 0]}, "`sample` of `events.npz` must not fall, got 0 at index 2"),
         (
