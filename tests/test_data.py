@@ -425,7 +425,7 @@ def test_what_cannot_be_downloaded_says_so(name: str, tmp_path: Path) -> None:
 
 def test_csv_columns_are_chosen_in_order(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    path.write_text('day,price,volume\n1/2/12,1.5,"1,000.5"\n\n1/3/12,-2e1,"7"\n')
+    path.write_text('day,price,volume\n1/2/12,1.5,"1,000.5"\n1/3/12,-2e1,"7"\n')
     series = own.csv_series(path, ["volume", "price"], dt=0.5, thousands=",")
     assert series.values.tolist() == [[1000.5, 1.5], [7.0, -20.0]]
     assert (series.variable_names, series.name, series.dt, series.solver) == (("volume", "price"), "a", 0.5, "recorded")
@@ -435,8 +435,9 @@ def test_csv_without_header(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("1;2\n3;4\n")
     assert own.csv_series(path, header=False, delimiter=";").values.tolist() == [[1, 2], [3, 4]]
-    with pytest.raises(InputError, match=r"first row must hold names.*header=False"):
-        own.csv_series(path, delimiter=";")
+    with pytest.warns(UserWarning, match=r"first row holds no names but \['1', '2'\].*header=True"):
+        assert own.csv_series(path).values.tolist() == [[1, 2], [3, 4]]
+    assert own.csv_series(path, header=True).variable_names == ("1", "2")
 
 
 @pytest.mark.parametrize("cell", ["n/a", "", "nan", "inf", '"1,5"', "1.5.2"])
@@ -459,7 +460,7 @@ def test_other_bad_csv_files(tmp_path: Path) -> None:
         own.csv_series(path)
     path.write_bytes(b"price\n\xff\xfe1\n")
     with pytest.raises(FileError, match="cannot be read as CSV"):
-        own.csv_series(path)
+        own.csv_series(path, encoding="utf-8")
     with pytest.raises(FileError, match="cannot be read as CSV"):
         own.csv_series(tmp_path / "none.csv")
 
