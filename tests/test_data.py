@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import http.server
@@ -299,6 +300,50 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
         hd_spikes.read_recordings(plain)
     with pytest.raises(FileError, match="no such file"):
         hd_spikes.read_recordings(tmp_path / "c.h5")
+
+
+@pytest.mark.parametrize(
+    ("member", "content"),
+    [
+        ("labels", np.array([b"a"] * 4)), ("labels", 3), ("labels", np.array([0, 1, 2, 20])),
+        ("labels", np.array([0, 1, 2, -1])), ("labels", np.array([0.0, np.nan, 1.0, 2.0])),
+        ("labels", np.eye(4, dtype=int)),
+        ("extra/speaker", np.array([b"theo"] * 4)), ("extra/speaker", 7), ("extra/keys", np.arange(20)),
+        ("extra/keys", np.array([b"\xff\xfe"] * 20)), ("extra/keys", 5), ("spikes/times", np.zeros(4)),
+        ("spikes/times", np.array([b"a"] * 4)), ("spikes/units", 3.0),
+    ],
+)  # fmt: skip
+def test_members_of_another_kind_are_an_error_of_the_file(tmp_path: Path, member: str, content: Any) -> None:
+    path = write_h5(tmp_path / "a.h5")
+    with h5py.File(path, "a") as file:
+        if member in file:
+            del file[member]
+        file[member] = content
+    with pytest.raises(FileError, match=r"a\.h5: "):
+        hd_spikes.read_recordings(path)
+
+
+def test_any_changed_byte_of_an_h5_file_is_read_or_refused(tmp_path: Path) -> None:
+    path = write_h5(tmp_path / "a.h5")
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        changed = bytearray(whole)
+        for place in rng.integers(0, min(2500, len(whole)), 2):
+            changed[place] = rng.integers(0, 256)
+        path.write_bytes(changed)
+        with contextlib.suppress(FileError):
+            hd_spikes.read_recordings(path)
+
+
+def test_times_beyond_all_steps_are_left_out(tmp_path: Path) -> None:
+    path = write_h5(tmp_path / "a.h5")
+    with h5py.File(path, "a") as file:
+        del file["spikes/times"]
+        column = file.create_dataset("spikes/times", (4,), dtype=h5py.vlen_dtype(np.float64))
+        for k, row in enumerate([[0.0005, 0.0015, 1e300], [0.0015, 0.0016, 1e18], [], [0.25]]):
+            column[k] = row
+    assert np.diff(hd_spikes.read_recordings(path).spikes.sample_ptr).tolist() == [2, 2, 0, 1]
 
 
 @pytest.mark.parametrize(
