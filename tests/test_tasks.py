@@ -59,7 +59,7 @@ def test_spoken_digits_is_the_default() -> None:
     task = load_task()
     assert isinstance(task, Splits)
     assert describe(task) == (
-        "1,120 recordings · 20 classes · 140 channels · "
+        "1,120 recordings (200 validation, 360 test) · 20 classes · 140 channels · "
         f"{task.train.spikes.n_steps} steps of {task.train.spikes.dt_ms:g} ms · speakers 4, 5 unseen in training"
     )
     assert input_grid(TaskSpec()) == (task.n_inputs, task.train.spikes.dt_ms)

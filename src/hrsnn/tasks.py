@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,11 +13,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from hrsnn import classification, data, forecast
-from hrsnn._checks import InputError, require
+from hrsnn._checks import FileError, InputError, require
+from hrsnn.data.chain import Chain, EventGrid
 from hrsnn.data.dataset import Dataset, Series, Splits
-from hrsnn.data.own import csv_series, events_npz, split, wav_folder
-from hrsnn.encode.audio import AudioCode
-from hrsnn.encode.duration import stretch
+from hrsnn.data.own import csv_series
+from hrsnn.data.recordings import FileKind, Wanted, kind_of, load_recordings
 from hrsnn.evaluation import Evaluation, Label
 from hrsnn.forecast import ForecastSpec, ForecastTask
 from hrsnn.network import Network
@@ -27,6 +28,7 @@ from hrsnn.spikes import Spikes
 from hrsnn.train import Progress, no_progress
 
 Task = Splits | ForecastTask
+_N_GROUPS_SHOWN = 5
 Control = Literal["untrained", "no-recurrence", "input-only", "random-features", "persistence", "esn-100", "nvar"]
 
 
@@ -34,7 +36,14 @@ class TaskSpec(Table):
     """The table `[task]`: the data, what is compared on them, and the seeds.
 
     name          a data set of the catalogue, or any name for own data at `path`
-    path          "" for the catalogue; else a folder of WAV files, an .npz of events or a .csv series
+    path          "" for the catalogue; else a file or folder of own data (docs/how-to/own-data.md); `~` is home
+    kind          what lies there: recordings (sounds), events, labelled (series with a class each) or series (one, to
+                  forecast); "auto" looks
+    label_column  of a table with an example per row: the column of classes, by name, or first or last
+    group_pattern regular expression, searched in the path of each file below `path`; its named group, of any name,
+                  tells who or what a recording came from, and parts are whole groups. A group `label` tells the class
+    test_groups, validation_groups   names of the groups that are held out
+    test_path     a test part given apart, of the same kind; of a series: its continuation
     arms          networks, of HoNHoS, HeNHoS, HoNHeS, HeNHeS
     controls      of the last arm: untrained, no-recurrence; without a network: input-only, random-features and, for
                   forecasts, persistence, esn-100, nvar
@@ -46,6 +55,12 @@ class TaskSpec(Table):
 
     name: Annotated[str, Field(min_length=1)] = "spoken-digits"
     path: str = ""
+    kind: FileKind = "auto"
+    label_column: str = ""
+    group_pattern: str = ""
+    test_groups: list[str] = []
+    validation_groups: list[str] = []
+    test_path: str = ""
     arms: Annotated[list[Preset], Field(min_length=1)] = list(PRESETS)
     controls: list[Control] = ["untrained", "no-recurrence", "input-only", "random-features"]
     seed: Annotated[int, Field(ge=0)] = 0
@@ -70,19 +85,21 @@ def load_task(name: str | TaskSpec = "spoken-digits", *, data_dir: Path | None =
     """
     spec = name if isinstance(name, TaskSpec) else TaskSpec(name=name)
     require(spec.stretch_ms or not spec.tail_ms, "task", "tail_ms", "needs stretch_ms", spec.tail_ms)
-    loaded = _own(spec) if spec.path else data.load(spec.name, data_dir=data_dir, **_options(spec))
-    if isinstance(loaded, Series):
-        for option in ("dt_ms", "n_channels", "max_ms", "stretch_ms"):
-            value = getattr(spec, option)
-            require(not value, "task", option, f"is for recordings, and {spec.name} is a series", value)
-        return ForecastTask.of(loaded, spec.forecast)
-    return _stretched(loaded, spec) if spec.stretch_ms else loaded
+    if spec.path:
+        return _own(spec)
+    for option in ("label_column", "group_pattern", "test_path", "test_groups", "validation_groups"):
+        value = getattr(spec, option)
+        require(not value, "task", option, "is for own data at task.path", value)
+    require(spec.kind == "auto", "task", "kind", "is for own data at task.path", spec.kind)
+    loaded = data.load(spec.name, data_dir=data_dir, **_options(spec))
+    return _forecast(loaded, spec) if isinstance(loaded, Series) else _with_chain(loaded, spec)
 
 
 def shared_task(spec: TaskSpec, data_dir: Path | None = None) -> Task:
     """`load_task`, done once per process for the units of a run; files are taken not to change during a run."""
-    own = Path(spec.path).resolve()
-    place = (own, own.stat().st_mtime_ns) if spec.path and own.exists() else data.data_directory(data_dir)
+    own = [_place(text) for text in (spec.path, spec.test_path) if text]
+    seen = [(path, path.stat().st_mtime_ns) if path.exists() else (path, 0) for path in own]
+    place = tuple(seen) or data.data_directory(data_dir)
     # Who is compared, and for which seeds, does not change the data.
     return _shared(spec.model_copy(update={"seed": 0, "n_seeds": 1}).model_dump_json(), data_dir, place)
 
@@ -93,31 +110,54 @@ def _shared(table: str, data_dir: Path | None, place: Any) -> Task:
     return load_task(TaskSpec.model_validate_json(table), data_dir=data_dir)
 
 
-def _own(spec: TaskSpec) -> Splits | Series:
-    """Own data by the kind of the path; recordings are split with a fixed seed, by group where they have groups.
-
-    `n_channels` is the number of filters for sound and of units for events.
-    """
-    path = Path(spec.path)
-    if path.suffix == ".csv":
-        return csv_series(path, dt=spec.forecast.dt or 1.0, name=spec.name)
-    dataset: Dataset
-    if path.suffix == ".npz":
-        dataset = events_npz(path, dt_ms=spec.dt_ms or 1.0, n_units=spec.n_channels or None, max_ms=spec.max_ms or None)
-    elif path.is_dir():
-        code = AudioCode()
-        code = replace(code, dt_ms=spec.dt_ms or code.dt_ms, n_channels=spec.n_channels or code.n_channels)
-        dataset = wav_folder(path, code, max_ms=spec.max_ms or None)
-    else:
-        raise InputError(f"`task.path` must be a folder of WAV files, an .npz or a .csv file that exists, got {path}")
-    return split(dataset, seed=0, name=spec.name)
+def _place(text: str) -> Path:
+    return Path(text).expanduser().resolve()
 
 
-def _stretched(splits: Splits, spec: TaskSpec) -> Splits:
+def _own(spec: TaskSpec) -> Task:
+    """Own data by the kind of what lies at the path; what was encoded before is not encoded again."""
+    path = Path(spec.path).expanduser()
+    test_path = Path(spec.test_path).expanduser() if spec.test_path else None
+    if test_path is not None and not test_path.exists():
+        raise FileError(f"`task.test_path` must name a file or folder that exists, there is no {test_path}")
+    kind = kind_of(path, spec.kind)
+    if kind == "series":
+        return _own_series(spec, path, test_path)
+    wanted = Wanted(**{f.name: getattr(spec, f.name) for f in fields(Wanted)})
+    return load_recordings(path, kind, wanted, test_path=test_path, name=spec.name)
+
+
+def _own_series(spec: TaskSpec, path: Path, test_path: Path | None) -> ForecastTask:
+    for option in ("label_column", "group_pattern", "test_groups", "validation_groups"):
+        value = getattr(spec, option)
+        require(not value, "task", option, f"is for recordings, and {spec.name} is a series", value)
+    series = csv_series(path, dt=spec.forecast.dt or 1.0, name=spec.name)
+    if test_path is None:
+        return _forecast(series, spec)
+    after = csv_series(test_path, dt=series.dt, name=spec.name).select(series.variable_names)
+    whole = replace(series, values=np.concatenate([series.values, after.values]))
+    forecast = spec.forecast.model_copy(update={"n_train": series.n_steps})
+    return _forecast(whole, spec.model_copy(update={"forecast": forecast}))
+
+
+def _forecast(series: Series, spec: TaskSpec) -> ForecastTask:
+    for option in ("dt_ms", "n_channels", "max_ms", "stretch_ms"):
+        value = getattr(spec, option)
+        require(not value, "task", option, f"is for recordings, and {spec.name} is a series", value)
+    return ForecastTask.of(series, spec.forecast)
+
+
+def _with_chain(splits: Splits, spec: TaskSpec) -> Splits:
+    """A data set of the catalogue, stretched where that is wanted, with the chain for new recordings of events."""
+    n_units, n_steps, dt_ms = splits.train.spikes.grid
+    chain = Chain(EventGrid(n_units, dt_ms), splits.class_names, n_steps, spec.stretch_ms, spec.tail_ms)
+    if not spec.stretch_ms:
+        return replace(splits, chain=chain)
+
     def of(part: Dataset) -> Dataset:
-        return replace(part, spikes=stretch(part.spikes, duration_ms=spec.stretch_ms, tail_ms=spec.tail_ms))
+        return replace(part, spikes=chain.on_grid(part.spikes))
 
-    return replace(splits, train=of(splits.train), validation=of(splits.validation), test=of(splits.test))
+    return replace(splits, train=of(splits.train), validation=of(splits.validation), test=of(splits.test), chain=chain)
 
 
 def _options(spec: TaskSpec) -> dict[str, Any]:
@@ -141,16 +181,30 @@ def describe(task: Task) -> str:
     """One line for people: how much of what."""
     if isinstance(task, ForecastTask):
         return task.description
-    n = sum(part.spikes.n_samples for part in (task.train, task.validation, task.test))
     spikes = task.train.spikes
+    n = sum(part.n_samples for part in (task.train, task.validation, task.test))
+    all_unseen = task.unseen is not None and bool(task.unseen.all())
+    tested = f"{task.test.n_samples:,} test"
+    if all_unseen:
+        tested += f": {_named(task, task.test.groups_called())}"
     words = [
-        f"{n:,} recordings", f"{len(task.class_names)} classes", f"{spikes.n_units} channels",
+        f"{n:,} recordings ({task.validation.n_samples:,} validation, {tested})",
+        f"{len(task.class_names)} classes", f"{spikes.n_units} channels",
         f"{spikes.n_steps} steps of {spikes.dt_ms:g} ms",
     ]  # fmt: skip
-    if task.unseen is not None and task.test.groups is not None and task.unseen.any():
-        strangers = np.unique(task.test.groups[task.unseen]).tolist()
-        words.append(f"speakers {', '.join(map(str, strangers))} unseen in training")
+    if task.unseen is not None and task.unseen.any() and not all_unseen:
+        words.append(f"{_named(task, task.test.groups_called(task.unseen))} unseen in training")
+    if task.validation_by_recordings:
+        words.append(f"validation shares {task.group_word}s with training")
     return " · ".join(words)
+
+
+def _named(task: Splits, groups: Sequence[str]) -> str:
+    """Groups by name, the first few of many."""
+    word = task.group_word + "s" * (len(groups) != 1)
+    shown = ", ".join(groups[:_N_GROUPS_SHOWN])
+    n_more = len(groups) - _N_GROUPS_SHOWN
+    return f"{word} {shown}" + (f" and {n_more} more" if n_more > 0 else "")
 
 
 def evaluate(

@@ -145,9 +145,14 @@ def data_directory(data_dir: str | os.PathLike[str] | None = None) -> Path:
         return Path(data_dir)
     if os.environ.get("HRSNN_DATA"):
         return Path(os.environ["HRSNN_DATA"])
+    return user_cache() / "data"
+
+
+def user_cache() -> Path:
+    """The directory of the user for what can be made or got again."""
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("hrsnn", appauthor=False)) / "data"
+    return Path(platformdirs.user_cache_dir("hrsnn", appauthor=False))
 
 
 def load(name: str, *, data_dir: str | os.PathLike[str] | None = None, **options: object) -> Splits | Series:

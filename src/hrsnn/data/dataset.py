@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hrsnn._checks import InputError, check_column, did_you_mean, require
 from hrsnn.spikes import Spikes
+
+if TYPE_CHECKING:
+    from hrsnn.data.chain import Chain
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,6 +25,7 @@ class Dataset:
     labels       int64 (n_samples,)   index into `class_names`
     class_names  tuple of str         carried verbatim: escape them where they are shown
     groups       int64 (n_samples,)   who or what a recording came from (the speaker), or None
+    group_names  tuple of str         what groups are called, `groups` being indices into it, or None: by their numbers
 
     >>> spikes = Spikes.empty(2, n_units=3, n_steps=5, dt_ms=1.0)
     >>> Dataset(spikes, [0, 1], ("yes", "no")).select([1]).labels.tolist()
@@ -32,6 +36,7 @@ class Dataset:
     labels: NDArray[np.int64]
     class_names: tuple[str, ...]
     groups: NDArray[np.int64] | None = None
+    group_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         names = tuple(self.class_names)
@@ -48,12 +53,19 @@ class Dataset:
                 f"{n} {column} for {self.spikes.n_samples} recordings",
             )  # fmt: skip
             limits: dict[str, Any] = {"at_least": 0, "at_most": len(names) - 1} if column == "labels" else {}
+            if column == "groups" and self.group_names is not None:
+                limits = {"at_least": 0, "at_most": len(self.group_names) - 1}
             object.__setattr__(self, column, check_column("Dataset", column, values, dtype=np.int64, **limits))
+        if self.group_names is not None:
+            object.__setattr__(self, "group_names", tuple(self.group_names))
+            require(self.groups is not None, "Dataset", "group_names", "needs groups", list(self.group_names))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Dataset):
             return NotImplemented
         if (self.groups is None) != (other.groups is None) or self.class_names != other.class_names:
+            return False
+        if self.group_names != other.group_names:
             return False
         same_groups = self.groups is None or np.array_equal(self.groups, other.groups)  # type: ignore[arg-type]
         return same_groups and np.array_equal(self.labels, other.labels) and self.spikes == other.spikes
@@ -70,7 +82,14 @@ class Dataset:
         """The recordings with these indices (or this boolean mask, or slice), in this order."""
         chosen = np.arange(self.n_samples)[samples].reshape(-1)
         groups = None if self.groups is None else self.groups[chosen]
-        return Dataset(self.spikes.select(chosen), self.labels[chosen], self.class_names, groups)
+        return Dataset(self.spikes.select(chosen), self.labels[chosen], self.class_names, groups, self.group_names)
+
+    def groups_called(self, rows: Any = slice(None)) -> list[str]:
+        """What the groups of these recordings are called, each once, in order; [] without groups."""
+        if self.groups is None:
+            return []
+        found = np.unique(self.groups[rows]).tolist()
+        return [str(group) if self.group_names is None else self.group_names[group] for group in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +97,10 @@ class Splits:
     """A classification data set in its three parts, all on one grid and with one list of classes.
 
     Train fits, validation chooses, test is read once. When recordings carry a group, no group of the validation
-    part may occur in training.
+    part may occur in training, unless `validation_by_recordings` says that it was divided without regard to groups.
+
+    chain       how the recordings were encoded, for new ones to follow them; None where there is no file to read
+    group_word  what a group is: speaker, session, ...
     """
 
     train: Dataset
@@ -87,6 +109,9 @@ class Splits:
     name: str
     licence: str
     source: str
+    chain: Chain | None = None
+    group_word: str = "group"
+    validation_by_recordings: bool = False
 
     def __post_init__(self) -> None:
         for part, dataset in (("validation", self.validation), ("test", self.test)):
@@ -102,7 +127,13 @@ class Splits:
                 (dataset.groups is None) == (self.train.groups is None), "Splits", part,
                 "must have groups exactly if the training part has", "the other",
             )  # fmt: skip
-        if self.train.groups is not None and self.validation.groups is not None:
+        for part, dataset in (("validation", self.validation), ("test", self.test)):
+            require(
+                dataset.group_names == self.train.group_names, "Splits", part,
+                f"must have the group_names of the training part {self.train.group_names}", dataset.group_names,
+            )  # fmt: skip
+        together = self.validation_by_recordings
+        if self.train.groups is not None and self.validation.groups is not None and not together:
             shared = np.intersect1d(self.train.groups, self.validation.groups)
             require(shared.size == 0, "Splits", "validation", "must not share groups with training", shared.tolist())
 

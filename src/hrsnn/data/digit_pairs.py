@@ -52,5 +52,5 @@ def digit_pairs(*, dt_ms: float = 2.0, n_classes: int = 10, digit_ms: float = 15
 
     return Splits(
         pairs("train"), pairs("validation"), pairs("test"), "digit-pairs", splits.licence,
-        f"pairs of {splits.source}",
+        f"pairs of {splits.source}", group_word=splits.group_word,
     )  # fmt: skip

@@ -97,7 +97,7 @@ def _splits(paths: list[Path], source: tuple[str, str], validation_speakers: Seq
     validation = _dataset(keys, labels, speakers, names, np.flatnonzero(held_out), shape)
     del keys
     test = read_recordings(paths[1], **grid)
-    return Splits(train, validation, test, name, LICENCE, source[1])
+    return Splits(train, validation, test, name, LICENCE, source[1], group_word="speaker")
 
 
 def _read(

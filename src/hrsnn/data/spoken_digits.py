@@ -52,7 +52,7 @@ def spoken_digits(*, dt_ms: float = 1.0) -> Splits:
     dataset, part = unpack(packed)
     dataset = replace(dataset, spikes=regrid(dataset.spikes, dt_ms=dt_ms))
     train, validation, test = (dataset.select(part == k) for k in range(len(PARTS)))
-    return Splits(train, validation, test, "spoken-digits", LICENCE, SOURCE)
+    return Splits(train, validation, test, "spoken-digits", LICENCE, SOURCE, group_word="speaker")
 
 
 def pack(dataset: Dataset, part: NDArray[np.integer[Any]]) -> bytes:

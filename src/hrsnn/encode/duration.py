@@ -92,6 +92,16 @@ def in_sequence(first: Spikes, second: Spikes) -> Spikes:
     return Spikes(first.sample_ptr + second.sample_ptr, step[order], unit[order], first.n_units, n_steps, first.dt_ms)
 
 
+def first_steps(spikes: Spikes, n_steps: int) -> Spikes:
+    """The first `n_steps` steps of every sample; where there are fewer, silence follows.
+
+    >>> s = Spikes.from_times([[0.0, 3.0]], [[0, 1]], n_units=2, n_steps=5, dt_ms=1.0)
+    >>> first_steps(s, 3).step.tolist(), first_steps(s, 9).n_steps
+    ([0], 9)
+    """
+    return _steps(spikes, 0, n_steps)
+
+
 def _steps(spikes: Spikes, start: int, stop: int) -> Spikes:
     """The events of the steps from `start` up to `stop`, which is not among them."""
     inside = (spikes.step >= start) & (spikes.step < stop)

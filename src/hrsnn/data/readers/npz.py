@@ -19,8 +19,18 @@ _UNIT_MS = {"times_ms": 1.0, "times_us": 1e-3, "times_s": 1e3}
 _KNOWN = (*_UNIT_MS, "units", "x", "y", "polarity", "sensor", "sample", "labels", "groups", "class_names")
 
 
+def read_events(path: Path, *, dt_ms: float, n_units: int) -> Spikes:
+    """The recordings of an .npz file of events; labels are not needed and not looked at."""
+    return events_npz(path, dt_ms=dt_ms, n_units=n_units, labelled=False).spikes
+
+
 def events_npz(
-    path: str | PathLike[str], *, dt_ms: float = 1.0, n_units: int | None = None, max_ms: float | None = None
+    path: str | PathLike[str],
+    *,
+    dt_ms: float = 1.0,
+    n_units: int | None = None,
+    max_ms: float | None = None,
+    labelled: bool = True,
 ) -> Dataset:
     """The recordings of an .npz file of events.
 
@@ -34,12 +44,17 @@ def events_npz(
     `pool_events` from a sensor of (height, width) `sensor`, or as far as the events reach.
 
     `n_units` defaults to the largest unit plus 1. The grid holds the last event, or `max_ms`; what is later is left
-    out. A recording may have no event.
+    out. A recording may have no event. Without `labelled` no labels are needed: all recordings are of one class without
+    a name.
     """
     path = Path(path).expanduser()
     owner = path.name
-    arrays = _arrays(path)
-    label, names = _labels(owner, arrays["labels"], arrays.get("class_names"))
+    arrays = _arrays(path, labelled=labelled)
+    if labelled:
+        label, names = _labels(owner, arrays["labels"], arrays.get("class_names"))
+    else:  # the last recordings may have no event
+        n = arrays["labels"].size if "labels" in arrays else int(np.max(arrays["sample"], initial=-1)) + 1
+        label, names = np.zeros(n, dtype=np.int64), ("",)
     n = label.size
     time_ms = _times_ms(owner, arrays)
     unit, n_units = _units(owner, arrays, time_ms.size, n_units)
@@ -55,10 +70,10 @@ def events_npz(
     spikes = Spikes.from_times(
         np.split(time_ms, cuts), np.split(unit, cuts), n_units=n_units, n_steps=n_steps, dt_ms=dt_ms, late="drop"
     )
-    return Dataset(spikes, label, names, _groups(owner, arrays))
+    return Dataset(spikes, label, names, *_groups(owner, arrays))
 
 
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+def _arrays(path: Path, *, labelled: bool) -> dict[str, NDArray[Any]]:
     """The arrays that are known by name; what is damaged, or would need code to be read, is told."""
     arrays: dict[str, NDArray[Any]] = {}
     try:
@@ -81,7 +96,7 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
                 raise FileError(f"{path}: cannot be read as .npz: `{name}` in it is not an array")
             arrays[name] = array
     units = ("x", "y") if "x" in arrays or "y" in arrays else ("units",)
-    for name in ("times_ms", *units, "sample", "labels"):
+    for name in ("times_ms", *units, "sample", *["labels"] * labelled):
         if name not in arrays and not (name == "times_ms" and any(other in arrays for other in _UNIT_MS)):
             raise FileError(f"{path}: the file has no array `{name}`; it has {_short(found)}")
     for given in ([name for name in _UNIT_MS if name in arrays], [name for name in ("units", "x") if name in arrays]):
@@ -136,12 +151,13 @@ def _labels(
     return index.astype(np.int64), tuple(str(number) for number in found.tolist())
 
 
-def _groups(owner: str, arrays: dict[str, NDArray[Any]]) -> NDArray[np.int64] | None:
-    """Who every recording belongs to; text is numbered in sorted order."""
+def _groups(owner: str, arrays: dict[str, NDArray[Any]]) -> tuple[NDArray[np.int64] | None, tuple[str, ...] | None]:
+    """Who every recording belongs to, and the names of the groups where they are text."""
     groups = arrays.get("groups")
     if groups is None or groups.dtype.kind not in "US":
-        return None if groups is None else check_column(owner, "groups", groups, dtype=np.int64)
-    return np.unique(_text(owner, "groups", groups), return_inverse=True)[1].astype(np.int64)
+        return None if groups is None else check_column(owner, "groups", groups, dtype=np.int64), None
+    names, index = np.unique(_text(owner, "groups", groups), return_inverse=True)
+    return index.astype(np.int64), tuple(names.tolist())
 
 
 def _text(owner: str, name: str, values: NDArray[Any]) -> NDArray[np.str_]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -16,7 +15,9 @@ from numpy.typing import NDArray
 
 from hrsnn._checks import FileError, InputError, require
 from hrsnn.data.dataset import Dataset
+from hrsnn.data.readers.folder import SOUNDS, files_in
 from hrsnn.encode.audio import AudioCode
+from hrsnn.spikes import Spikes
 
 _PCM, _FLOAT, _EXTENSIBLE = 0x0001, 0x0003, 0xFFFE
 _COMPRESSED = {0x0002: "ADPCM", 0x0006: "A-law", 0x0007: "µ-law", 0x0011: "ADPCM", 0x0055: "MP3"}
@@ -42,11 +43,16 @@ def wav_folder(
     folder = Path(folder).expanduser()
     files = wav_files(folder)
     labels, groups = _names_of(folder, files, pattern)
-    sounds = [read_wav(path) for path in files]
-    spikes = (code or AudioCode()).encode(sounds, [sound.rate_hz for sound in sounds], duration_ms=max_ms)
+    spikes = encode_sounds(files, code or AudioCode(), max_ms=max_ms)
     classes, label = np.unique(labels, return_inverse=True)
     group = np.unique(groups, return_inverse=True)[1] if groups else None
     return Dataset(spikes, label, tuple(classes.tolist()), group)
+
+
+def encode_sounds(files: Sequence[Path], code: AudioCode, *, max_ms: float | None = None) -> Spikes:
+    """WAV files as spikes, one sample each; the grid holds the longest, or `max_ms`."""
+    sounds = [read_wav(path) for path in files]
+    return code.encode(sounds, [sound.rate_hz for sound in sounds], duration_ms=max_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,27 +124,7 @@ def wav_files(folder: Path) -> list[Path]:
 
     Raises `FileError` where there is none, or a folder cannot be read.
     """
-
-    def fail(error: OSError) -> None:
-        raise FileError(f"{folder}: cannot be read as a folder ({error})") from error
-
-    def walk(place: Path, above: tuple[str, ...]) -> Iterator[Path]:
-        real = os.path.realpath(place)
-        if real in above:  # a link to a folder that it lies in
-            return
-        try:
-            inside = sorted(entry for entry in place.iterdir() if not entry.name.startswith("."))
-        except OSError as error:
-            fail(error)
-        for entry in inside:
-            if entry.is_dir():
-                yield from walk(entry, (*above, real))
-            elif entry.suffix.lower() == ".wav":
-                if not entry.exists():
-                    raise FileError(f"{entry}: a link to a file that is not there")
-                yield entry
-
-    files = sorted(walk(folder, ()))
+    files = files_in(folder, SOUNDS)
     if not files:
         raise FileError(f"{folder}: no WAV file in this folder or its sub-folders")
     return files
