@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from hrsnn._checks import FileError, InputError
 from hrsnn.data.dataset import Series
 from hrsnn.data.own import csv_series
+from hrsnn.forecast import ForecastSpec, ForecastTask
+from hrsnn.tasks import TaskSpec, load_task
 
 
 @pytest.fixture
@@ -225,3 +227,11 @@ def test_a_path_in_the_home_directory(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "S.CSV").write_text("a\n1\n")
     np.testing.assert_array_equal(csv_series("~/S.CSV").values, [[1.0]])
+
+
+def test_a_task_reads_the_chosen_columns_alone(tmp_path: Path) -> None:
+    rows = [f"station {k},{np.sin(0.3 * k):.3f},{k % 7}\n" for k in range(200)]
+    (tmp_path / "s.CSV").write_text("where,level,x\n" + "".join(rows))
+    forecast = ForecastSpec(variables=["level"], n_train=120, n_horizon=5, n_starts=2)
+    task = load_task(TaskSpec(name="s", path=str(tmp_path / "s.CSV"), kind="series", forecast=forecast))
+    assert isinstance(task, ForecastTask)
