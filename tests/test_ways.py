@@ -183,6 +183,13 @@ def test_test_events_come_onto_the_grid_of_training(tmp_path: Path) -> None:
     assert split.test.spikes.n_events == 1
 
 
+def test_classes_of_events_keep_their_order_and_those_without_recordings_go(tmp_path: Path) -> None:
+    events = {"times_ms": np.arange(20.0) % 5, "units": np.zeros(20, int), "sample": np.arange(20)}
+    names = np.array(["right", "never", "left"])
+    np.savez(tmp_path / "e.npz", **events, labels=2 * (np.arange(20) % 2), class_names=names)
+    assert task(tmp_path / "e.npz").class_names == ("right", "left")
+
+
 def test_the_continuation_of_a_series(tmp_path: Path) -> None:
     for name, n in (("before", 120), ("after", 80)):
         (tmp_path / f"{name}.csv").write_text("x\n" + "\n".join(f"{np.sin(k / 3):.6f}" for k in range(n)) + "\n")

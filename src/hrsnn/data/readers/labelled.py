@@ -223,7 +223,7 @@ def has_values(path: Path) -> bool:
     """Whether an .npz holds labelled series, not events."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            return "values" in file.files and "times_ms" not in file.files
+            return "values" in file.files and not any(name.startswith("times_") for name in file.files)
     except Exception:  # the reader of events says what is wrong with it
         return False
 
