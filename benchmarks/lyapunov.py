@@ -10,7 +10,7 @@ synapses as in the spec, delta synapses scaled by 0.03; the firing rates are in 
     bars      all 1000 exponents, N = 1000, delta; the leading 1000, N = 1000, exp; the leading 50, N = 5000, exp
     with N    k = 50, exp, N = 500 ... 4000; the exponent p of user time ~ N^p between neighbours
     with k    N = 1000, exp, k = 50 ... 800; p of user time ~ k^p
-    gain      the largest exponent for gains 0.1, 0.3, 0.5, 1 (MATH.md 12.1: report the gain with every number)
+    gain      the largest exponent for gains 0.1, 0.3, 0.5, 1 (method.md 12.1: report the gain with every number)
     running   the estimate of the largest exponent over the measured time
     neurons   correlation of node-wise exponents, over their weights in the k directions, and of local exponents with
               the firing rate: they must not merely restate it

@@ -60,7 +60,7 @@ def test_counts_are_those_of_single_events(pair: tuple[Network, Spikes]) -> None
 @settings(max_examples=30, deadline=None, derandomize=True, database=None)
 @given(networks_with_spikes(longest_delay=3), st.integers(0, 2**32))
 def test_sparse_operations_are_those_between_live_units(pair: tuple[Network, Spikes], seed: int) -> None:
-    """The formula of MATH.md 14, term by term; and it is what the cut network would cost with the same spikes."""
+    """The formula of method.md 14, term by term; and it is what the cut network would cost with the same spikes."""
     network, rng = with_dead_synapses(pair[0]), np.random.default_rng(seed)
     table, n = network.recurrent, network.n_neurons
     s = rng.integers(0, 20, n)

@@ -45,7 +45,7 @@ def test_of_a_symmetric_matrix() -> None:
 
 @pytest.mark.parametrize("signed", [False, True])
 def test_leverages_of_edges_and_slack_add_up_to_n(signed: bool) -> None:
-    """MATH.md 12.2 and check 4 of 17: 40.000 for N = 40."""
+    """method.md 12.2 and check 4 of 17: 40.000 for N = 40."""
     n = 40
     a = stable(np.random.default_rng(2), n, symmetric=True)
     if not signed:

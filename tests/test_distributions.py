@@ -209,7 +209,7 @@ def test_w2_is_a_metric(p: Distribution, q: Distribution, r: Distribution) -> No
 @pytest.mark.parametrize("smoothness", [0.5, 1.5, 2.5])
 @pytest.mark.parametrize("length_scale", [0.3, 3.0, 30.0])
 def test_matern_functions_of_w2_are_positive_definite(smoothness: float, length_scale: float) -> None:
-    """Check 9 of MATH.md 17: W2 of product laws is a distance in a Hilbert space, so Gram matrices have no eigenvalue
+    """Check 9 of method.md 17: W2 of product laws is a distance in a Hilbert space, so Gram matrices have no eigenvalue
     below 0 but for rounding; two components, laws of several kinds."""
     rng = np.random.default_rng(9)
     makers: list[Any] = [

@@ -133,7 +133,7 @@ def test_participation_of_known_graphs() -> None:
 
 
 def test_modes_spread_or_localise_as_they_say() -> None:
-    """MATH.md 16.9: 0.056 before, 0.071 with the largest variance, 0.031 with the smallest; N = 200, 100 new edges."""
+    """method.md 16.9: 0.056 before, 0.071 with largest variance, 0.031 with smallest; N = 200, 100 new edges."""
     told = {
         mode: [add_edges(random_graph(200, 0.03, seed), n_add=100, seed=0, mode=mode)[1] for seed in range(4)]  # type: ignore[arg-type]
         for mode in MODES

@@ -1,7 +1,7 @@
 """The engines give the same bits: spikes, counts, filtered trains, state and weights, in both precisions.
 
 `reference` is the judge. It keeps traces per synapse only, so agreement with the per-neuron kernels on networks whose
-synapses share their time constants is also acceptance check 11 of MATH.md 17.
+synapses share their time constants is also acceptance check 11 of method.md 17.
 
 About a thousand random networks in all. What takes time is compiling: columns that are all zero, delays, shared time
 constants, soft bounds and the type have kernels of their own, so there are few combinations with many examples each.

@@ -20,7 +20,7 @@ SEED = 3
 
 @pytest.fixture(scope="module")
 def dense() -> Network:
-    """A lively network of 150 neurons with 20 outgoing synapses each, its input that of MATH.md 3.4."""
+    """A lively network of 150 neurons with 20 outgoing synapses each, its input that of method.md 3.4."""
     spec = NetworkSpec(
         n_neurons=150,
         n_inputs=100,

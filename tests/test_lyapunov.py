@@ -72,7 +72,7 @@ def rk4_with_tangents(f: Any, jacobian: Any, state: Matrix, dt: float) -> Any:
 
 
 def test_lorenz_63() -> None:
-    """MATH.md 17, check 19. The sum is the divergence of the flow, -(10 + 1 + 8/3), with no error but the solver's."""
+    """method.md 17, check 19. The sum is the divergence of the flow, -(10 + 1 + 8/3), but for the solver's error."""
 
     def f(x: Matrix) -> Matrix:
         return np.array([10 * (x[1] - x[0]), x[0] * (28 - x[2]) - x[1], x[0] * x[1] - 8 / 3 * x[2]])

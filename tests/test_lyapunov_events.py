@@ -231,7 +231,7 @@ def central_differences(network: Network, spikes: Spikes, duration_ms: float, st
     [("exp", 2.0, 1), ("exp", 0.0, 1), ("exp", 2.0, 20), ("exp", 0.0, 20), ("delta", 2.0, 1), ("delta", 0.0, 20)],
 )
 def test_tangent_is_the_derivative_of_the_flow(synapse: str, t_ref_ms: float, longest_delay: int, seed: int) -> None:
-    """MATH.md 17, check 2: to rounding of spike times over the step of the differences."""
+    """method.md 17, check 2: to rounding of spike times over the step of the differences."""
     network = lively(seed, synapse=synapse, t_ref_ms=t_ref_ms, longest_delay=longest_delay)
     spikes = random_spikes(np.random.default_rng(seed), network, n_samples=1, n_steps=200, rate=0.02)
     expected, run = central_differences(network, spikes, 61.3, 1e-5)

@@ -106,7 +106,7 @@ def test_driven_by_the_last_value_it_is_n(kind: str) -> None:
 @pytest.mark.parametrize("noise", [0.0, 1e-3, 1e-1])
 @pytest.mark.parametrize("kind", ["orthogonal", "spread", "clustered"])
 def test_noise_takes_what_the_spectrum_does_not_hold(kind: str, noise: float) -> None:
-    """MATH.md 16.6: a spread-out spectrum resists noise; the exact capacities are the judge, delay by delay."""
+    """method.md 16.6: a spread-out spectrum resists noise; the exact capacities are the judge, delay by delay."""
     found = capacity_of(*drawn(kind, 20_000, 2, noise), n_delays=60)
     exact = exact_capacities(*weights(kind), noise=noise, n_delays=60)
     assert found.at_zero == pytest.approx(exact[0], abs=0.02)
@@ -121,7 +121,7 @@ def test_noise_takes_what_the_spectrum_does_not_hold(kind: str, noise: float) ->
 
 
 def test_expansion_in_the_eigenvectors() -> None:
-    """MATH.md 9.5, Lemma 3.1.1: r_i(t) = sum over k, n of lambda_n^k <v_n^-1, w_in> (v_n)_i x(t - k), exactly."""
+    """method.md 9.5, Lemma 3.1.1: r_i(t) = sum over k, n of lambda_n^k <v_n^-1, w_in> (v_n)_i x(t - k), exactly."""
     rng = np.random.default_rng(3)
     w = 0.9 * np.linalg.qr(rng.standard_normal((N, N)))[0] @ np.diag(rng.uniform(0.5, 1, N))
     w_in, x = rng.standard_normal(N), rng.uniform(-1, 1, 400)
@@ -135,7 +135,7 @@ def test_expansion_in_the_eigenvectors() -> None:
 
 
 def test_covariance_of_states_is_that_of_the_expansion() -> None:
-    """MATH.md 9.5: Cov(r_i, r_j) = Var(x) <a_i, a_j> for white input."""
+    """method.md 9.5: Cov(r_i, r_j) = Var(x) <a_i, a_j> for white input."""
     w, w_in = weights("orthogonal")
     x = np.random.default_rng(4).uniform(-1, 1, 100_000)
     a = np.array([np.linalg.matrix_power(w, k) @ w_in for k in range(300)]).T
@@ -307,7 +307,7 @@ def test_it_is_the_capacity_of_the_states_of_one_long_run(state: str, regular: b
 
 
 def test_defaults_are_those_of_the_specification() -> None:
-    """MATH.md 9.1: 20 samples per neuron, 20 ms each, 10 Hz per channel, 100 delays."""
+    """method.md 9.1: 20 samples per neuron, 20 ms each, 10 Hz per channel, 100 delays."""
     found = memory_capacity(lively_network(300), n_samples=None)
     assert found.n_samples == 6000
     assert found.per_delay.size == 100

@@ -111,7 +111,7 @@ def test_probabilities_by_hand(score: list[float], n_keep: int, expected: list[f
 
 
 def test_sampling_is_unbiased() -> None:
-    """Check 6 of MATH.md 17: E A_sparse = A off the diagonal, E Delta = 0; within 4.5 standard errors, 200 entries."""
+    """Check 6 of method.md 17: E A_sparse = A off the diagonal, E Delta = 0; to 4.5 standard errors, 200 entries."""
     p = probabilities_of(np.random.default_rng(1).uniform(0.1, 1.0, 200), 60)
     n = 10_000
     kept = np.stack([chosen(p, 60, seed=k) for k in range(n)])
@@ -221,7 +221,7 @@ def test_the_same_seed_prunes_the_same(network: Network, exponents: np.ndarray) 
 
 
 def test_noise_beats_weights_beats_chance() -> None:
-    """Check 7 of MATH.md 17: three clusters, relative error of random quadratic forms, in the same order."""
+    """Check 7 of method.md 17: three clusters, relative error of random quadratic forms, in the same order."""
     rng = np.random.default_rng(7)
     n, cluster = 150, np.repeat([0, 1, 2], 50)
     same = cluster[:, None] == cluster

@@ -89,7 +89,7 @@ def test_a_population_given_in_part_keeps_the_defaults_of_its_sign() -> None:
 
 
 def test_defaults_are_those_of_the_specification() -> None:
-    """MATH.md 2.5, 3.3-3.5, 4.4, 5.2."""
+    """method.md 2.5, 3.3-3.5, 4.4, 5.2."""
     s = SynapseSpec()
     assert (s.c_ee, s.c_ei, s.c_ie, s.c_ii, s.length_scale) == (0.3, 0.2, 0.4, 0.1, 2.0)
     assert (s.weight_ee, s.weight_ei, s.weight_ie, s.weight_ii, s.weight_scale, s.weight_shape) == (

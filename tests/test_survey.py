@@ -16,7 +16,7 @@ from hrsnn._checks import InputError
 from hrsnn.network import Network
 from hrsnn.survey import SCHEMA, Depth, importance_of
 
-# DESIGN.md 3.4: names that `hrsnn analyse --json` shares with results.json
+# names that `hrsnn analyse --json` shares with results.json (docs/how-to/analyse.md)
 METRICS = ("memory_capacity", "spike_efficiency", "separation_rank", "lyapunov_max_per_ms", "heterogeneity")
 SHALLOW = Depth(n_delays=5, n_exponents=4, exponent_ms=200, firing_ms=400)
 

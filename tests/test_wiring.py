@@ -107,7 +107,7 @@ def test_probability_falls_as_a_gaussian_of_distance() -> None:
 
 @pytest.mark.parametrize("n", [1, 5, 30, 137, 500])  # also boxes of the grid that are not full
 def test_every_pair_is_drawn_against_the_formula(n: int) -> None:
-    """MATH.md 3.3 written out for all pairs at once."""
+    """method.md 3.3 written out for all pairs at once."""
     network = build(spec(n, synapses={"length_scale": 2.3}), seed=4)
     position, inhibitory = network.neurons.position, (network.neurons.sign < 0).astype(int)
     squared = np.square(position[:, None] - position[None]).sum(axis=2)
@@ -152,7 +152,7 @@ def test_ring_needs_more_neurons_than_neighbours() -> None:
     ],
 )
 def test_small_worlds_are_clustered_and_short(synapses: dict[str, Any]) -> None:
-    """Against an Erdoes-Renyi graph of as many neurons and synapses (MATH.md 3.7); networkx is the oracle."""
+    """Against an Erdoes-Renyi graph of as many neurons and synapses (method.md 3.7); networkx is the oracle."""
     network = build(spec(240, synapses=synapses), seed=0)
     assert is_simple(network)
     ours = graph_of(network)

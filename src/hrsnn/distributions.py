@@ -2,7 +2,7 @@
 
 A parameter of a network is a `Distribution`; the homogeneous network is the one whose laws were replaced by
 `homogenised()` ones. The laws are thin, frozen views of `scipy.stats`: this module fixes names, the
-parametrisation by (mean, shape) of MATH.md 5.2, the check of the arguments and the TOML form.
+parametrisation by (mean, shape) of method.md 5.2, the check of the arguments and the TOML form.
 
 In TOML a parameter is a number (a constant) or a table with one key, the kind:
 `tau_mem_ms = {gamma = {mean = 20, shape = 3}}`.
@@ -215,7 +215,7 @@ class LogNormal(_Continuous):
 @final
 @dataclass(frozen=True)
 class Gamma(_Continuous):
-    """Gamma law by `mean` and `shape` k: scale mean/k, coefficient of variation 1/sqrt(k) (MATH.md 5.2)."""
+    """Gamma law by `mean` and `shape` k: scale mean/k, coefficient of variation 1/sqrt(k) (method.md 5.2)."""
 
     mean: float
     shape: float
@@ -274,14 +274,14 @@ KINDS: dict[str, type[Distribution]] = {
 }  # fmt: skip
 
 
-# Nodes of the substitution u = Phi(z) of MATH.md 11.3: a trapezoid on 401 points of z in [-8.2, 8.2].
+# Nodes of the substitution u = Phi(z) of method.md 11.3: a trapezoid on 401 points of z in [-8.2, 8.2].
 _Z = np.linspace(-8.2, 8.2, 401)
 _LOWER_SHARE, _UPPER_SHARE = special.ndtr(_Z[_Z <= 0]), special.ndtr(-_Z[_Z > 0])
 _Z_WEIGHT = (_Z[1] - _Z[0]) * np.exp(-0.5 * _Z**2) / math.sqrt(2 * math.pi)
 
 
 def wasserstein2(p: Distribution, q: Distribution) -> float:
-    """The 2-Wasserstein distance of two laws: root mean square difference of their quantiles (MATH.md 11.3).
+    """The 2-Wasserstein distance of two laws: root mean square difference of their quantiles (method.md 11.3).
 
     In the unit of the parameter. Laws with atoms only (constant, empirical) are integrated exactly, all others by
     quadrature in z with u = Phi(z), upper half through `upper_quantile`: relative error below 1e-10 for smooth laws,

@@ -44,7 +44,7 @@ _PENALTIES_WITHOUT_NOISE = [1e-8, 1e-6]  # alternatives for features that are no
 
 
 class ForecastSpec(Table):
-    """The table `[task.forecast]`: how a series is encoded, split and forecast (MATH.md 6.5, 7.4).
+    """The table `[task.forecast]`: how a series is encoded, split and forecast (method.md 6.5, 7.4).
 
     variables         names of those that are shown and forecast; none is all. The rest has to be told from the past
     dt, substeps      step of a computed series in its own time, 0 for its default; solver steps per dt

@@ -22,7 +22,7 @@ _SOURCES_PER_BLOCK = 32
 def betweenness(
     network: Network, *, n_pivots: int | None = None, seed: int = 0, n_threads: int = 1
 ) -> NDArray[np.float64]:
-    """Betweenness centrality of every neuron, float64 (N,), normalised by (N - 1)(N - 2) (MATH.md 12.3).
+    """Betweenness centrality of every neuron, float64 (N,), normalised by (N - 1)(N - 2) (method.md 12.3).
 
     The share of shortest paths between other neurons that lead through a neuron, by Brandes' algorithm (2001, J. Math.
     Sociol. 25:163) over the recurrent synapses whose weight is not zero. Time grows with sources times synapses.

@@ -1,4 +1,4 @@
-"""Scores of predictions and forecasts, and the intervals beside every mean (MATH.md 14).
+"""Scores of predictions and forecasts, and the intervals beside every mean (method.md 14).
 
 Accuracy, R2 and the like are scikit-learn's; here are the ones it lacks.
 """
@@ -22,7 +22,7 @@ def rmse_course(forecast: ArrayLike, truth: ArrayLike, scale: ArrayLike) -> NDAr
     """Root mean square over the variables of the error in units of `scale`, per step.
 
     forecast, truth  (..., n_steps, n_variables); scale (n_variables,), long-term standard deviation of each variable.
-    Returns (..., n_steps). MATH.md 14, RMSE(t).
+    Returns (..., n_steps). method.md 14, RMSE(t).
     """
     error = (np.asarray(forecast, dtype=float) - np.asarray(truth, dtype=float)) / np.asarray(scale, dtype=float)
     return np.asarray(np.sqrt(np.square(error).mean(axis=-1)))
@@ -44,7 +44,7 @@ def valid_prediction_steps(course: ArrayLike, threshold: float) -> NDArray[np.in
 def nrmse(forecast: ArrayLike, truth: ArrayLike, scale: ArrayLike) -> NDArray[np.float64]:
     """Root mean square error over steps and variables in units of `scale`; shapes as in `rmse_course`.
 
-    Returns (...): one number per forecast. MATH.md 14, NRMSE.
+    Returns (...): one number per forecast. method.md 14, NRMSE.
     """
     error = (np.asarray(forecast, dtype=float) - np.asarray(truth, dtype=float)) / np.asarray(scale, dtype=float)
     return np.asarray(np.sqrt(np.square(error).mean(axis=(-2, -1))))

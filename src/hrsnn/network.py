@@ -30,7 +30,7 @@ _DELAY_TOLERANCE_STEPS = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class StdpRule:
-    """What the plasticity columns of the synapses mean (MATH.md 4.2, 4.5).
+    """What the plasticity columns of the synapses mean (method.md 4.2, 4.5).
 
     pairing       "all-to-all" adds 1 to a trace at a spike, "nearest" sets it to 1
     soft_bound    exponent mu in [0, 1] of the soft bounds; 0 is additive STDP with hard bounds
@@ -209,7 +209,7 @@ class Network:
     recurrent   synapses between neurons, `recurrent.n_pre == N`
     inputs      synapses from `n_inputs` excitatory input channels
     dt_ms       step of time the network is made for; delays are multiples of it
-    synapse     "exp": a spike adds its weight to a current that decays; "delta": to the potential (MATH.md 2.2)
+    synapse     "exp": a spike adds its weight to a current that decays; "delta": to the potential (method.md 2.2)
     rule        how the plasticity columns are used
     provenance  plain JSON values that say where the network came from: spec, seed, history; copied, tuples to lists
 

@@ -1,4 +1,4 @@
-"""Readouts: recorded activity -> class or value, fitted by scikit-learn, kept as plain arrays (MATH.md 7).
+"""Readouts: recorded activity -> class or value, fitted by scikit-learn, kept as plain arrays (method.md 7).
 
 Activity is an array `windows` of shape (n_samples, n_windows, n_units): spike counts per time bin, or filtered spike
 trains at certain steps. Fitting and applying are separate; a `Readout` is a value that can be saved and needs no
@@ -34,7 +34,7 @@ Layer = tuple[NDArray[np.float64], NDArray[np.float64]]  # weights (n_in, n_out)
 
 SCHEMA = "hrsnn.readout/2"
 _FACTS = ("features", "n_bins", "transform", "tau_filter_ms", "last_ms")
-_HIDDEN = 20  # neurons of the hidden layer of the MLP, MATH.md 7.2
+_HIDDEN = 20  # neurons of the hidden layer of the MLP, method.md 7.2
 _TRANSFORMS: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
     "none": lambda x: x,
     "sqrt": np.sqrt,
@@ -45,7 +45,7 @@ _TRANSFORMS: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
 class ReadoutSpec(Table):
     """The table `[readout]`. Lists are alternatives: validation data chooses among all combinations.
 
-    features         "counts": spikes per time bin; "filtered": filtered spike trains, the final state (MATH.md 7.1)
+    features         "counts": spikes per time bin; "filtered": filtered spike trains, the final state (method.md 7.1)
     n_bins           time bins of the counts; "filtered" has one window whatever stands here
     channel_pools    for the controls that read the input itself: neighbouring channels summed, how many
     transform        of every feature before it is standardised: none, sqrt, or log (log(1 + x))
@@ -54,7 +54,7 @@ class ReadoutSpec(Table):
     scale_floor      features are divided by their spread plus this share of the mean spread, so that those that hardly
                      ever change do not shout
     last_ms          of the counts, for recordings: only so much of the end of each is seen, and cut into bins; 0 is all
-    neurons          "all", or the share `neuron_share` with the highest betweenness, at least 10 (MATH.md 7.2)
+    neurons          "all", or the share `neuron_share` with the highest betweenness, at least 10 (method.md 7.2)
     """
 
     features: Features = "counts"
@@ -392,7 +392,7 @@ def _mlp(
     *,
     classes: bool = False,
 ) -> Fits:
-    """One hidden layer of 20 ReLU, Adam 1e-3, 200 epochs, early stop on 10 % of the training part (MATH.md 7.2)."""
+    """One hidden layer of 20 ReLU, Adam 1e-3, 200 epochs, early stop on 10 % of the training part (method.md 7.2)."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 

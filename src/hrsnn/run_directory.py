@@ -1,4 +1,4 @@
-"""Run directory: files that are whole or absent, and that tell when they were changed (DESIGN.md 3.3).
+"""Run directory: files that are whole or absent and tell when they were changed (docs/reference/run-directory.md).
 
 A finished unit is its file in outcomes/, written after the network and readout that belong to it; it carries the digest
 of those files, of the config and of itself, so that a unit of which something is missing or was changed is known.

@@ -1,7 +1,7 @@
 """NetworkSpec: the recipe of a network, one law per parameter; equal specs and seeds build equal networks.
 
 The tables of a spec are the tables `[network]`, `[network.excitatory]`, `[network.inhibitory]`, `[input]`,
-`[synapses]` and `[plasticity]` of a config file. Defaults are those of MATH.md 2.5, 3.3-3.5, 4.4 and 5.2.
+`[synapses]` and `[plasticity]` of a config file. Defaults are those of method.md 2.5, 3.3-3.5, 4.4 and 5.2.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Table(BaseModel):
 class PopulationSpec(Table):
     """Laws of the neurons of one sign. Defaults are those of excitatory neurons.
 
-    Membrane time constants are clipped to [2 dt, 200 dt] (MATH.md 2.3). First potentials are shared by all arms, so
+    Membrane time constants are clipped to [2 dt, 200 dt] (method.md 2.3). First potentials are shared by all arms, so
     they do not follow the threshold: a neuron drawn to start above its own threshold fires in the first step.
     """
 
@@ -69,7 +69,7 @@ class PopulationSpec(Table):
 
 
 class InputSpec(Table):
-    """Synapses from the input channels (MATH.md 3.5).
+    """Synapses from the input channels (method.md 3.5).
 
     subset_share      share of neurons that may receive input
     p_connect         P_IR, probability of each (channel, subset neuron) pair
@@ -92,7 +92,7 @@ class InputSpec(Table):
 
 
 class SynapseSpec(Table):
-    """Recurrent wiring and weights (MATH.md 3.3, 3.4, 3.6, 3.7). Pairs are named pre, post: `c_ei` is E to I.
+    """Recurrent wiring and weights (method.md 3.3, 3.4, 3.6, 3.7). Pairs are named pre, post: `c_ei` is E to I.
 
     wiring            "distance": P = C exp(-(D / length_scale)^2); "small-world": directed Watts-Strogatz ring;
                       "clustered": `n_clusters` of either (`cluster_wiring`), sparsely joined
@@ -127,7 +127,7 @@ class SynapseSpec(Table):
 
 
 class PlasticitySpec(Table):
-    """STDP (MATH.md 4). `a_plus` and `a_minus` are in units of each synapse's `w_max`."""
+    """STDP (method.md 4). `a_plus` and `a_minus` are in units of each synapse's `w_max`."""
 
     a_plus: NonNegativeLaw = Gamma(0.01, 3.0)
     a_minus: NonNegativeLaw = Gamma(0.0105, 3.0)
@@ -146,7 +146,7 @@ class NetworkSpec(Table):
     """The recipe of a network.
 
     `cluster_tau_ratio` is the ratio of the mean membrane time constants of neighbouring clusters of a clustered
-    network; the mean over all clusters is that of the law (MATH.md 3.7 has 10, 20, 40, 80 ms: mean 37.5, ratio 2).
+    network; the mean over all clusters is that of the law (method.md 3.7 has 10, 20, 40, 80 ms: mean 37.5, ratio 2).
 
     >>> spec = NetworkSpec.preset("HeNHoS", n_inputs=10, n_neurons=100)
     >>> spec.plasticity.tau_plus_ms, spec.excitatory.tau_mem_ms

@@ -1,6 +1,6 @@
 """Every quantity of the theory for one network, in one document: what `hrsnn analyse` prints and draws.
 
-The network is driven by the white drive of MATH.md 9.1: no task, no labels, no training. All numbers of a document come
+The network is driven by the white drive of method.md 9.1: no task, labels or training. All numbers of a document come
 from one network, one seed and fixed weights.
 """
 

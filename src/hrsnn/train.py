@@ -1,4 +1,4 @@
-"""learn: unsupervised STDP over recordings; a network goes in, one with other weights comes out (MATH.md 4.6)."""
+"""learn: unsupervised STDP over recordings; a network goes in, one with other weights comes out (method.md 4.6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""build: NetworkSpec and seed -> Network. Placement, wiring rules, weights, delays (MATH.md 3).
+"""build: NetworkSpec and seed -> Network. Placement, wiring rules, weights, delays (method.md 3).
 
 Every quantity is drawn from a random stream of its own: arms that differ in one law share all other draws.
 """
@@ -19,7 +19,7 @@ from hrsnn.spec import NetworkSpec, PlasticitySpec, SynapseSpec
 
 Edges = tuple[NDArray[np.int64], NDArray[np.int64]]  # (pre, post)
 
-# Shapes of the grid by number of neurons (MATH.md 3.2); any other number gets the most cubic box that holds it.
+# Shapes of the grid by number of neurons (method.md 3.2); any other number gets the most cubic box that holds it.
 GRIDS = {100: (5, 5, 4), 135: (15, 3, 3), 500: (10, 10, 5), 1000: (10, 10, 10), 2000: (20, 10, 10), 5000: (25, 20, 10)}
 
 # Pairs that are drawn at a time: few enough that their probabilities and random numbers stay in the cache.
@@ -51,7 +51,7 @@ def build(spec: NetworkSpec, *, seed: int) -> Network:
 
 
 def clipped_tau_mem_ms(tau_mem_ms: NDArray[np.float64], dt_ms: float) -> NDArray[np.float64]:
-    """Membrane time constants, none below 2 steps or above 200 (MATH.md 2.3)."""
+    """Membrane time constants, none below 2 steps or above 200 (method.md 2.3)."""
     return np.clip(tau_mem_ms, 2 * dt_ms, 200 * dt_ms)
 
 
@@ -131,7 +131,7 @@ def _edges(synapses: SynapseSpec, neurons: NeuronTable, rng: np.random.Generator
 def _distance_edges(
     synapses: SynapseSpec, neurons: NeuronTable, members: NDArray[np.int64], rng: np.random.Generator
 ) -> Edges:
-    """P(j -> i) = C exp(-(D / lambda)^2), no autapses (MATH.md 3.3)."""
+    """P(j -> i) = C exp(-(D / lambda)^2), no autapses (method.md 3.3)."""
     # On a grid P depends only on the signs of the two neurons and the offset between their points. There are few
     # offsets and many pairs: P is computed for every offset, shape (2, 2, 2X - 1, 2Y - 1, 2Z - 1), and looked up.
     point = neurons.position[members].astype(np.int64)
@@ -166,7 +166,7 @@ def _drawn(
 
 
 def _small_world_edges(synapses: SynapseSpec, members: NDArray[np.int64], rng: np.random.Generator) -> Edges:
-    """Directed Watts-Strogatz ring (MATH.md 3.6): k nearest out-neighbours, each moved with probability omega."""
+    """Directed Watts-Strogatz ring (method.md 3.6): k nearest out-neighbours, each moved with probability omega."""
     n, k = members.size, synapses.n_neighbours
     require(k < n, "SynapseSpec", "n_neighbours", f"must be < {n}, the neurons of the ring", k)
     steps = np.array([step for distance in range(1, k // 2 + 2) for step in (distance, -distance)])[:k]
@@ -181,7 +181,7 @@ def _small_world_edges(synapses: SynapseSpec, members: NDArray[np.int64], rng: n
 
 
 def _clustered_edges(synapses: SynapseSpec, neurons: NeuronTable, rng: np.random.Generator) -> Edges:
-    """Clusters wired inside by their own rule and sparsely between each other (CHRSNN, MATH.md 3.7)."""
+    """Clusters wired inside by their own rule and sparsely between each other (CHRSNN, method.md 3.7)."""
     found: list[Edges] = []
     n_pairs_inside = 0
     for cluster in range(synapses.n_clusters):
@@ -210,7 +210,7 @@ def _by_pair(
 
 
 def _inputs(spec: NetworkSpec, neurons: NeuronTable, seed: int) -> SynapseTable:
-    """A random subset of neurons, each joined to the channels of its window with one probability (MATH.md 3.5)."""
+    """A random subset of neurons, each joined to the channels of its window with one probability (method.md 3.5)."""
     rng = stream(seed, "inputs.edges")
     n, n_inputs, rule = len(neurons), spec.n_inputs, spec.input
     subset = np.zeros(n, dtype=bool)

@@ -1,4 +1,4 @@
-"""Costs: counted spikes, synaptic operations and updates of a run, and energy by named profiles (MATH.md 14)."""
+"""Costs: counted spikes, synaptic operations and updates of a run, and energy by named profiles (method.md 14)."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def sparse_synops(
     live_pre: ArrayLike | None = None,
     live_post: ArrayLike | None = None,
 ) -> int:
-    """Synaptic operations over live synapses between live units (MATH.md 14, sparse SOPs).
+    """Synaptic operations over live synapses between live units (method.md 14, sparse SOPs).
 
     The sum over i of s_i times the number of j with n_i AND theta_ij AND n_j: i spikes, j is a target; theta is a
     weight that is not zero. What a run would have cost had units been cut while the spikes stayed.

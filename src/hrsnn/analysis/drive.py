@@ -1,4 +1,4 @@
-"""The white drive: independent numbers, population-coded over all input channels of a network (MATH.md 9.1).
+"""The white drive: independent numbers, population-coded over all input channels of a network (method.md 9.1).
 
 It drives an arbitrary network for measures that need an input but no task.
 """

@@ -1,4 +1,4 @@
-"""Efficiency: what a network does per spike (MATH.md 9.2, 9.3, 15.4)."""
+"""Efficiency: what a network does per spike (method.md 9.2, 9.3, 15.4)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hrsnn._checks import check_column, require
 
 
 def spike_efficiency(memory_capacity: float, spikes_per_neuron: float) -> float | None:
-    """Memory capacity over the spikes that one recurrent neuron spends per input sample, on average (MATH.md 9.2).
+    """Memory capacity over the spikes that one recurrent neuron spends per input sample, on average (method.md 9.2).
 
     memory_capacity     C, in input samples
     spikes_per_neuron   spikes per recurrent neuron per input sample
@@ -29,9 +29,9 @@ def spike_efficiency(memory_capacity: float, spikes_per_neuron: float) -> float 
 
 
 def classification_efficiency(accuracy: float, spikes_per_neuron: float) -> float | None:
-    """Accuracy (0..1) over the mean number of spikes per neuron and recording (MATH.md 9.3); None without a spike.
+    """Accuracy (0..1) over the mean number of spikes per neuron and recording (method.md 9.3); None without a spike.
 
-    The number of spikes is the raw one: a z-score cannot be divided by (MATH.md 16.22). Raises `InputError` for
+    The number of spikes is the raw one: a z-score cannot be divided by (method.md 16.22). Raises `InputError` for
     values out of range.
 
     >>> classification_efficiency(0.9, 4.5)
@@ -43,7 +43,7 @@ def classification_efficiency(accuracy: float, spikes_per_neuron: float) -> floa
 
 
 def prediction_efficiency(nrmse: float, spikes_per_neuron: float) -> float | None:
-    """1 / (NRMSE times the mean number of spikes per neuron and forecast) (MATH.md 9.3).
+    """1 / (NRMSE times the mean number of spikes per neuron and forecast) (method.md 9.3).
 
     None without a spike, and for a forecast without an error. Raises `InputError` for negative or NaN values.
 
@@ -59,7 +59,7 @@ def prediction_efficiency(nrmse: float, spikes_per_neuron: float) -> float | Non
 def z_scores(spikes_per_neuron: ArrayLike) -> NDArray[np.float64]:
     """Mean numbers of spikes of several methods less their mean, in units of their sample SD (n - 1), shape (n,).
 
-    For tables that list spikes of different methods side by side (MATH.md 14, 15.4). Raises `InputError` for fewer
+    For tables that list spikes of different methods side by side (method.md 14, 15.4). Raises `InputError` for fewer
     than two methods, or where all have the same number.
 
     >>> z_scores([1.0, 2.0, 3.0]).tolist()

@@ -1,4 +1,4 @@
-"""Statistics of spike trains: rates, regularity, and correlations of second and third order (MATH.md 10.3, 14)."""
+"""Statistics of spike trains: rates, regularity, and correlations of second and third order (method.md 10.3, 14)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class FiringStatistics:
     """What `firing_statistics` finds; n_i(b) is the spike count of neuron i in time bin b, z_i(b) = (n_i - mean) / SD.
 
     mean_rate_hz            spikes per neuron and second
-    mean_activation         spikes per neuron and step: mean over neurons of (1/T) sum over t of s_i(t) (MATH.md 14)
+    mean_activation         spikes per neuron and step: mean over neurons of (1/T) sum over t of s_i(t) (method.md 14)
     silent_share            share of neurons without a spike
     interval_cv             mean over neurons of SD / mean of their interspike intervals (SD with n - 1), over neurons
                             with at least two intervals, that is three spikes; 0 is a clock, 1 a Poisson process

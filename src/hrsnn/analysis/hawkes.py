@@ -1,7 +1,7 @@
-"""Hawkes processes of an excitatory and an inhibitory population, in which inhibition multiplies (MATH.md 10.1, 10.2).
+"""Hawkes processes of an excitatory and an inhibitory population; inhibition multiplies (method.md 10.1, 10.2).
 
 Population A excites itself and B; B excites itself and divides the intensity of A. With kernels h(t) = alpha e^(-t/tau)
-and the test functions of MATH.md 10.2, neuron i has the intensity
+and the test functions of method.md 10.2, neuron i has the intensity
 
     A:  (mu_a + x_i) / (1 + y_i)      x_i, y_i   sums of h over the past events of A and of B
     B:  mu_b + x_i + y_i
@@ -212,7 +212,7 @@ def simulate_hawkes(
 
 
 def fixed_point_rates(model: HawkesModel) -> Rates:
-    """The stationary rates of infinitely large populations (MATH.md 10.2).
+    """The stationary rates of infinitely large populations (method.md 10.2).
 
     They solve m_A = (mu_a + k1 m_A) / (1 + k2 m_B), m_B = mu_b + k3 m_B + k4 m_A with k = alpha tau. Rates of finite
     populations lie within the order of N^(-1/2) of them, if the fixed point attracts (`growth_per_ms`).

@@ -1,4 +1,4 @@
-"""Heterogeneity of a network: how much its parameters differ between neurons and between synapses (MATH.md 9.4)."""
+"""Heterogeneity of a network: how much its parameters differ between neurons and between synapses (method.md 9.4)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Heterogeneity:
                     homogeneous in everything has exactly
 
     H grows with the spread of each parameter and falls with correlation between them. It is a measure of spread and
-    nothing more: that heterogeneity buys memory is a claim to test (MATH.md 9.6, 16.25).
+    nothing more: that heterogeneity buys memory is a claim to test (method.md 9.6, 16.25).
     """
 
     heterogeneity: float
@@ -44,7 +44,7 @@ class Heterogeneity:
 
 
 def heterogeneity(network: Network, *, epsilon: float = EPSILON) -> Heterogeneity:
-    """Heterogeneity of the parameters that arms differ in (MATH.md 5.1), and the CV of each.
+    """Heterogeneity of the parameters that arms differ in (method.md 5.1), and the CV of each.
 
     Excitatory and inhibitory neurons have different means by design, and so have the four kinds of synapses between
     them: that is no heterogeneity. Every value is divided by the mean over the neurons of its sign, or the synapses of

@@ -1,11 +1,11 @@
-"""How much it matters that a parameter is heterogeneous: its Shapley value (MATH.md 10.5).
+"""How much it matters that a parameter is heterogeneous: its Shapley value (method.md 10.5).
 
 A game: players are groups of parameters, and v(S) is a quantity of the network in which the groups of S keep their laws
 and all others stand at the means of theirs, everything else the same under the same seed. The Shapley value of a group
 is what making it heterogeneous adds, averaged over all orders in which the groups could become so. Over all groups the
 values sum to v(all) - v(none).
 
-Departs: SAGE (Covert et al. 2020), which the paper of MATH.md 10.5 names, is this value for the game of what features
+Departs: SAGE (Covert et al. 2020), which the paper of method.md 10.5 names, is this value for the game of what features
 contribute to the predictions of a fitted model. Here the game is the quantity of the network itself; nothing is fitted.
 """
 

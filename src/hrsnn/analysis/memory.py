@@ -1,4 +1,4 @@
-"""Memory capacity: how much of an input a network holds, and for how long (MATH.md 9.1).
+"""Memory capacity: how much of an input a network holds, and for how long (method.md 9.1).
 
 Symbols: T samples that count, N units, tau the delay in input samples, C(tau) the squared correlation of x(t - tau)
 with its best linear reconstruction from the state at t. Training half and test half of the T samples follow each other
@@ -37,7 +37,7 @@ SAMPLES_PER_DELAY = 40  # then each of the blocks of the interval is as long as 
 N_BLOCKS = 20
 
 _VALIDATION_SHARE = 0.25
-_LEAST_WASHOUT = 100  # samples; 2 s by default, ten of the longest membrane time constants of MATH.md 2.3
+_LEAST_WASHOUT = 100  # samples; 2 s by default, ten of the longest membrane time constants of method.md 2.3
 _ROWS_AT_A_TIME = 2048
 _SILENT_SHARE_TO_WARN_OF = 0.1
 
@@ -59,7 +59,7 @@ class MemoryCapacity:
     bias_floor        n_delays / n_test, what `per_delay_raw` of independent data adds up to on average; of this
                       `per_delay` keeps 8 %
     rank              dimensions of the states: eigenvalues of their covariance beyond rounding
-    participation_ratio   1 / J, how many of these share the variance (MATH.md 9.6)
+    participation_ratio   1 / J, how many of these share the variance (method.md 9.6)
     squared_correlation   of the states of different units, the mean; rank and these two are of the training half
     n_samples, n_test   T, and the part that C is computed on
     penalties         (n_delays + 1,) of the readouts of tau = 0, 1, ..., in units of the mean variance of a state
@@ -89,12 +89,12 @@ class MemoryCapacity:
 
     @property
     def bound(self) -> int:
-        """min(n_delays, rank), which C cannot exceed but by chance (MATH.md 9.1)."""
+        """min(n_delays, rank), which C cannot exceed but by chance (method.md 9.1)."""
         return min(self.per_delay.size, self.rank)
 
     @property
     def spike_efficiency(self) -> float | None:
-        """C over the spikes per neuron per input sample (MATH.md 9.2); None without a spike or without a network."""
+        """C over the spikes per neuron per input sample (method.md 9.2); None without a spike or without a network."""
         spikes = self.spikes_per_neuron
         return None if spikes is None else spike_efficiency(self.memory_capacity, spikes)
 
@@ -150,7 +150,7 @@ def memory_capacity(
     n_delays        tau goes from 1 to this, in input samples
     n_samples       T, after a start-up of max(100, n_delays) samples; None is 20 per neuron, at least 40 per delay
     drive           length of a sample, rate of the input, kind of spikes
-    state           what is read at the end of each sample: "filtered" spike trains (MATH.md 7.1), which by themselves
+    state           what is read at the end of each sample: "filtered" spike trains (method.md 7.1), which by themselves
                     remember tau_filter_ms, or "counts", the spikes within the sample, which do not
     tau_filter_ms   time constant of the filter
     backend         as in `simulate`
@@ -159,8 +159,7 @@ def memory_capacity(
     The filter alone remembers what `input_memory_capacity` finds: a capacity below that owes nothing to the network.
     Raises `InputError` for a drive that is too short for the delays, and a network with fewer than two channels.
 
-    Departs: penalties of the ridge are chosen on validation data for each delay (MATH.md 9.1 has one readout and does
-    not say how).
+    Penalties of the ridge are chosen on validation data, for each delay; the papers do not say how (method.md 9.1).
 
     >>> from hrsnn.spec import NetworkSpec
     >>> from hrsnn.wiring import build

@@ -1,4 +1,4 @@
-"""Separation and generalisation of a network: ranks of its states after many stimuli (MATH.md 8).
+"""Separation and generalisation of a network: ranks of its states after many stimuli (method.md 8).
 
 A network separates m stimuli when the states it ends in are linearly independent: then any targets on these stimuli
 can be had from a linear readout. It generalises when variants of one stimulus end in few dimensions. The difference is
@@ -23,7 +23,7 @@ from hrsnn.network import Network
 from hrsnn.randomness import stream
 from hrsnn.spikes import Spikes
 
-SHARE = 0.99  # of the sum of singular values, MATH.md 8
+SHARE = 0.99  # of the sum of singular values, method.md 8
 _SILENT_SHARE_TO_WARN_OF = 0.1
 
 
@@ -31,7 +31,7 @@ _SILENT_SHARE_TO_WARN_OF = 0.1
 class StateRank:
     """Ranks of the matrix of final states, one row per stimulus.
 
-    effective         singular values that make up 99 % of the sum of all (MATH.md 8): the `separation_rank` of a report
+    effective         singular values that make up 99 % of their sum (method.md 8): the `separation_rank` of a report
     numerical         singular values beyond the rounding of the states' precision
     entropy           exp of the entropy of the shares of the singular values
     singular_values   (min(n_stimuli, N),), falling
@@ -62,13 +62,13 @@ def separation_rank(
     backend: Backend = "auto",
     n_threads: int = 1,
 ) -> StateRank:
-    """Rank of the states that independent Poisson stimuli leave (MATH.md 8, 9.1).
+    """Rank of the states that independent Poisson stimuli leave (method.md 8, 9.1).
 
     seed            of the stimuli; each has a stream of its own, so more of them begin with the same
     n_stimuli       m; None is N, one per neuron
     duration_ms     of a stimulus, a whole number of steps; every stimulus starts from `v_init`
     rate_hz         mean spikes per second of every input channel, below one per step
-    tau_filter_ms   the state is the filtered spike train of every neuron at the end (MATH.md 7.1)
+    tau_filter_ms   the state is the filtered spike train of every neuron at the end (method.md 7.1)
     n_threads       stimuli are spread over this many threads; the result does not depend on it
 
     Raises `InputError` for values out of range.
@@ -126,7 +126,7 @@ def generalisation_rank(
 def computational_measure(separation: StateRank, generalisation: StateRank) -> int:
     """Separation rank minus generalisation rank, of the same number of stimuli (Legenstein and Maass 2007).
 
-    Departs: effective ranks, where the paper has ranks; real-valued states have full rank in both (MATH.md 16.5).
+    Departs: effective ranks, where the paper has ranks; real-valued states have full rank in both (method.md 16.5).
     """
     rule = f"must have {separation.n_stimuli} stimuli, as many as the separation rank"
     same = generalisation.n_stimuli == separation.n_stimuli

@@ -1,4 +1,4 @@
-"""Statistics of states: how many dimensions a matrix of states has, and how alike its units are (MATH.md 8, 9.6).
+"""Statistics of states: how many dimensions a matrix of states has, and how alike its units are (method.md 8, 9.6).
 
 Symbols: m samples in rows, N units in columns, lambda_1 >= lambda_2 >= ... >= 0 the singular values of the matrix.
 States are real numbers of any dtype; all arithmetic is float64, on one thread, so that the bits do not depend on the
@@ -54,7 +54,7 @@ def state_matrix(owner: str, states: ArrayLike, *, first_row: int = 0) -> NDArra
 
 
 def singular_values(states: ArrayLike) -> NDArray[np.float64]:
-    """Singular values of states (m, N), falling, shape (min(m, N),). Nothing is subtracted: MATH.md 8 takes M itself.
+    """Singular values of states (m, N), falling, shape (min(m, N),). Nothing is subtracted: method.md 8 takes M itself.
 
     Raises `InputError` for NaN or infinite states.
     """
@@ -66,7 +66,7 @@ def singular_values(states: ArrayLike) -> NDArray[np.float64]:
 def effective_rank(states: ArrayLike, share: float = 0.99) -> int:
     """The least r for which the r largest singular values add up to `share` of the sum of all of them.
 
-    The sum of the singular values, not of their squares (MATH.md 8). A matrix of zeros has rank 0.
+    The sum of the singular values, not of their squares (method.md 8). A matrix of zeros has rank 0.
     Raises `InputError` for a share outside (0, 1] and for NaN states.
 
     >>> effective_rank(np.diag([8.0, 1.0, 1.0])), effective_rank(np.diag([8.0, 1.0, 1.0]), share=0.8)
@@ -76,7 +76,7 @@ def effective_rank(states: ArrayLike, share: float = 0.99) -> int:
 
 
 def numerical_rank(states: ArrayLike) -> int:
-    """The number of singular values above max(m, N) * epsilon * lambda_1 (MATH.md 8).
+    """The number of singular values above max(m, N) * epsilon * lambda_1 (method.md 8).
 
     Epsilon is that of the dtype of `states`: what single precision rounds off is no dimension. Raises `InputError` for
     NaN states.
@@ -89,7 +89,7 @@ def numerical_rank(states: ArrayLike) -> int:
 
 
 def entropy_rank(states: ArrayLike) -> float:
-    """exp(-sum p ln p) of the shares p_k = lambda_k / sum of lambda; 0 for a matrix of zeros (MATH.md 8).
+    """exp(-sum p ln p) of the shares p_k = lambda_k / sum of lambda; 0 for a matrix of zeros (method.md 8).
 
     Equal singular values count in full, small ones in part. Raises `InputError` for NaN states.
 
@@ -128,7 +128,7 @@ def rank_of_entropy(values: NDArray[np.float64]) -> float:
 
 
 def participation_ratio(states: ArrayLike) -> float:
-    """1 / J = (sum of lambda)^2 / sum of lambda^2 over the eigenvalues of the covariance of the units (MATH.md 9.6).
+    """1 / J = (sum of lambda)^2 / sum of lambda^2 over the eigenvalues of the covariance of the units (method.md 9.6).
 
     Between 1 (all variance along one direction) and N (the same variance along every direction): the *larger*, the
     more uniform the spectrum. 0 where nothing varies. Scales with nothing, but a lively unit weighs more than a quiet
@@ -145,7 +145,7 @@ def participation_ratio(states: ArrayLike) -> float:
 
 
 def mean_squared_correlation(states: ArrayLike) -> SquaredCorrelation:
-    """The mean of corr(x_n, x_m)^2 over all pairs n != m of units that vary (MATH.md 9.6, 16.6).
+    """The mean of corr(x_n, x_m)^2 over all pairs n != m of units that vary (method.md 9.6, 16.6).
 
     Correlations, not covariances, because the latter grow with the firing rate. Independent units have an expected
     value of 1 / (m - 1), not 0. Raises `InputError` for NaN states.

@@ -69,7 +69,7 @@ def lorenz63(
     substeps: int = 1,
     n_discard: int = 0,
 ) -> Series:
-    """dx/dt = sigma (y - x), dy/dt = x (rho - z) - y, dz/dt = x y - beta z (MATH.md 15.1).
+    """dx/dt = sigma (y - x), dy/dt = x (rho - z) - y, dz/dt = x y - beta z (method.md 15.1).
 
     The defaults are those of the published forecasting data, one step of 0.01 per value.
 
@@ -96,7 +96,7 @@ def rossler(
     substeps: int = 1,
     n_discard: int = 0,
 ) -> Series:
-    """dx/dt = -y - z, dy/dt = x + a y, dz/dt = b + z (x - c) (MATH.md 15.1)."""
+    """dx/dt = -y - z, dy/dt = x + a y, dz/dt = b + z (x - c) (method.md 15.1)."""
 
     def field(state: NDArray[np.float64]) -> NDArray[np.float64]:
         x, y, z = state.tolist()
@@ -115,7 +115,7 @@ def lorenz96(
     substeps: int = 1,
     n_discard: int = 2000,
 ) -> Series:
-    """The 8 large variables of the Lorenz-96 system of three scales, 8 x 8 and 8 x 8 x 8 (MATH.md 15.1).
+    """The 8 large variables of the Lorenz-96 system of three scales, 8 x 8 and 8 x 8 x 8 (method.md 15.1).
 
     `coupling` is h of the equations; at 0 the large variables are the Lorenz-96 system of one scale. Each of the lower
     scales is one ring. The start is X = forcing with X_1 one percent above, and small waves below; `n_discard` values

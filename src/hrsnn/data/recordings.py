@@ -201,7 +201,7 @@ def _known(found: _Found) -> Recorded:
 
 
 def _numbered(texts: Sequence[str], order: Sequence[str] = ()) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """The different texts, first those of `order`, or in the order of numbers where all are, and which of them each is."""
+    """The different texts, in this `order` or that of numbers where all are some, and which of them each is."""
     names = sorted(set(texts), key=lambda name: (order.index(name) if name in order else len(order), name))
     if not order and all(re.fullmatch(r"-?\d+", name) for name in names):
         names.sort(key=int)

@@ -26,7 +26,7 @@ def pool_events(
     grid: tuple[int, int] | None = None,
     late: str = "error",
 ) -> Spikes:
-    """Events of an event camera on a coarser grid of pixels and of time (MATH.md 6.3).
+    """Events of an event camera on a coarser grid of pixels and of time (method.md 6.3).
 
     times_ms, x, y, polarity  one sequence per recording; 0 <= x < width, 0 <= y < height, polarity 0 or 1, or -1 or 1
     sensor                    (height, width); None: as far as the events reach, so give it where several calls must

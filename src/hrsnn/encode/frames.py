@@ -13,7 +13,7 @@ from hrsnn.spikes import Spikes
 def temporal_difference(
     frames: ArrayLike, *, fps: float, threshold: float = 0.1, dt_ms: float = 1.0, graded: bool = False
 ) -> Spikes:
-    """ON and OFF spikes where brightness changes between frames by `threshold` or more (MATH.md 6.2).
+    """ON and OFF spikes where brightness changes between frames by `threshold` or more (method.md 6.2).
 
     frames  (n_samples, n_frames, height, width), grey, in [0, 1]; at least two frames
     fps     frames per second; frame f begins at step floor(f * 1000 / (fps * dt_ms))

@@ -26,7 +26,7 @@ def poisson_rate(
     silence_ms: float = 100.0,
     dt_ms: float = 1.0,
 ) -> Spikes:
-    """Independent spikes with a rate proportional to intensity, then silence (MATH.md 6.1).
+    """Independent spikes with a rate proportional to intensity, then silence (method.md 6.1).
 
     images     (n_samples, n_units), in [0, 1]
     f_max_hz   rate of intensity 1; a step has a spike with probability 1 - exp(-f_max x dt)
@@ -54,7 +54,7 @@ def poisson_rate(
 
 @dataclass(frozen=True, slots=True)
 class PopulationCode:
-    """Each variable is shown by neurons with Gaussian tuning; each value is held for some time (MATH.md 6.5).
+    """Each variable is shown by neurons with Gaussian tuning; each value is held for some time (method.md 6.5).
 
     lows, highs     range of each variable, which is scaled to [0, 1]; take it from the training part (`fit`)
     n_per_variable  neurons per variable; centres evenly on [-0.1, 1.1], width 1.5 spacings

@@ -50,7 +50,7 @@ def simulate(
     n_threads  samples are spread over this many threads; the result does not depend on it
 
     Returns a `Recording`. Raises `InputError` where shapes, steps of time or options do not fit.
-    The equations are MATH.md 2.3, in the order listed in `hrsnn.engine.reference`.
+    The equations are method.md 2.3, in the order listed in `hrsnn.engine.reference`.
 
     >>> from hrsnn.spec import NetworkSpec
     >>> from hrsnn.wiring import build
@@ -80,10 +80,10 @@ def simulate_stdp(
     n_threads: int = 1,
     progress: Progress | None = None,
 ) -> tuple[Network, Recording]:
-    """Run the samples of `spikes` in order while STDP changes recurrent and input weights (MATH.md 4.2).
+    """Run the samples of `spikes` in order while STDP changes recurrent and input weights (method.md 4.2).
 
     Weights go from sample to sample; every sample starts from `v_init`, without currents, with empty traces. With
-    `network.rule.normalise` incoming weights are scaled back to their first sums after each sample (MATH.md 4.5).
+    `network.rule.normalise` incoming weights are scaled back to their first sums after each sample (method.md 4.5).
 
     batch_size  None: each sample changes the weights that the next one meets. A number: another algorithm, mini-batch
                 STDP. Weights stay while this many samples run, each with its own traces; their changes, not clipped,

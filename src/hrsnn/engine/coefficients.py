@@ -1,6 +1,6 @@
 """Everything the engines need that follows from a network and a dtype, computed once, in float64, and then cast.
 
-Symbols (MATH.md 2.3): alpha = exp(-dt/tau_mem), beta = exp(-dt/tau_syn), kappa = share of a synaptic current that
+Symbols (method.md 2.3): alpha = exp(-dt/tau_mem), beta = exp(-dt/tau_syn), kappa = share of a synaptic current that
 reaches the potential within one step. Both engines read these numbers and compute none of their own: that is half of
 why they agree bit for bit; the other half is that both do the same operations in the same order.
 """
@@ -177,7 +177,7 @@ def _kappa(tau_syn_ms: NDArray[np.float64], tau_mem_ms: NDArray[np.float64], dt_
     """tau_s / (tau_s - tau_m) (beta - alpha), with R = 1 and its limit at tau_s = tau_m.
 
     Computed as dt/tau_m max(alpha, beta) (1 - exp(-|x|)) / |x|, x = dt (1/tau_m - 1/tau_s): no cancellation where the
-    two constants are close (MATH.md 2.3), no overflow where they are far apart.
+    two constants are close (method.md 2.3), no overflow where they are far apart.
     """
     x = np.abs(dt_ms / tau_mem_ms - dt_ms / tau_syn_ms)
     ratio = np.divide(-np.expm1(-x), x, out=np.ones_like(x), where=x != 0)

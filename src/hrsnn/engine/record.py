@@ -17,7 +17,7 @@ class Record:
     """What to keep of a simulation. Spike counts are always kept: every cost is counted from them.
 
     n_bins          time bins of the counts; bin of step t is `t * n_bins // n_steps`
-    filtered_every  keep the filtered spike trains y <- exp(-dt/tau_filter) y + s (MATH.md 7.1) after every this many
+    filtered_every  keep the filtered spike trains y <- exp(-dt/tau_filter) y + s (method.md 7.1) after every this many
                     steps; `n_steps` keeps the final state alone; None keeps none
     tau_filter_ms   time constant of that filter
     spikes          keep every spike

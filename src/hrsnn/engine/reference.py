@@ -1,4 +1,4 @@
-"""The definition of a simulation in code: plain NumPy, slow, obvious (MATH.md 2.3 and 4.2).
+"""The definition of a simulation in code: plain NumPy, slow, obvious (method.md 2.3 and 4.2).
 
 One function per line of the definition; every other engine must give the same bits. Step t does, in this order:
 
@@ -106,7 +106,7 @@ def run(
 
 
 def normalised(m: Floats, post: NDArray[np.int32], first: NDArray[np.float64], w_max: Floats) -> Floats:
-    """Magnitudes scaled so that their sums per target are `first` again, then clipped to [0, w_max] (MATH.md 4.5).
+    """Magnitudes scaled so that their sums per target are `first` again, then clipped to [0, w_max] (method.md 4.5).
 
     Sums are in float64 in table order; a target whose sum is 0 is left as it is.
     """

@@ -1,4 +1,4 @@
-"""Pruning: a large recurrent network made small without looking at a task (MATH.md 12).
+"""Pruning: a large recurrent network made small without looking at a task (method.md 12).
 
 schedule     the walk from a network to a small one, in many steps or in one
 criterion    what a method of pruning is

@@ -1,4 +1,4 @@
-"""The stationary covariance of x' = A x + noise, and whether there is one (MATH.md 12.2).
+"""The stationary covariance of x' = A x + noise, and whether there is one (method.md 12.2).
 
 Of a few thousand neurons it is computed, of more it is estimated for the pairs that are asked for. The same bits come
 out for any number of threads.

@@ -1,4 +1,4 @@
-"""What Lyapunov noise pruning is held against: criteria that know weights, activity, topology, or nothing (MATH.md 13).
+"""What Lyapunov noise pruning is held against: criteria that know weights, activity, topology, nothing (method.md 13).
 
 All make a network exactly the size that is asked for. Neurons go first, each with its synapses, but never the last
 inhibitory one; what is too many among the synapses that are left goes after them.
@@ -51,8 +51,8 @@ class Uniform(Criterion):
 class WeightProportional(Criterion):
     """Synapses with p in proportion to |w|, and 1 / p times their weights; neurons of the least strength go.
 
-    The control that noise pruning has to beat: on random graphs it is nearly as good (MATH.md 17, check 7). A neuron's
-    strength is the sum of |w| over the synapses that come and go.
+    The control that noise pruning has to beat; on random graphs it does nearly as well (method.md 17, check 7). The
+    strength of a neuron is the sum of |w| over the synapses that come and go.
     """
 
     name: ClassVar[str] = "weight-proportional"

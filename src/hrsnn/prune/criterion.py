@@ -1,4 +1,4 @@
-"""What a method of pruning is: a criterion, which makes a network exactly the size that it is told (MATH.md 12.7)."""
+"""What a method of pruning is: a criterion, which makes a network exactly the size that it is told (method.md 12.7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The input under which pruning looks at a network: it needs no task and no data (MATH.md 12.6)."""
+"""The input under which pruning looks at a network: it needs no task and no data (method.md 12.6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step III of Lyapunov noise pruning: new synapses change how localised the modes of the network are (MATH.md 12.4).
+"""Step III of Lyapunov noise pruning: new synapses change how localised the modes of the network are (method.md 12.4).
 
 Symbols: the graph is undirected and without weights, with degrees d_i; its Laplacian has eigenvectors u_k, mu_k. The
 inverse participation ratio (IPR) of u is the sum of u_i^4: 1 / N where it is spread evenly, 1 on a single neuron.
@@ -65,7 +65,7 @@ def add_edges(
                 without eigenvectors
                 "none": no synapses
     forbidden   (pre, post), pairs that must not be joined in either direction, numbered as in `network`: the synapses
-                of the graph before it was pruned (MATH.md 12.4)
+                of the graph before it was pruned (method.md 12.4)
     n_rounds    of "ipr"; the pairs of each are found after those of the one before have been added
     measure     whether the participation is told, which takes two decompositions
     n_threads   the result does not depend on it
@@ -84,7 +84,7 @@ def add_edges(
     the norm of the perturbation: nearer eigenvalues mix fully, and 1 / gap would promise without bound. In one round a
     neuron is taken once, as long as there are others, because first orders do not add up on one neuron.
 
-    Measured, mean IPR on Erdos-Renyi graphs of MATH.md 16.9 (N = 200, p = 0.03, 100 new edges, 6 graphs, +- 0.002):
+    Measured, mean IPR on Erdos-Renyi graphs of method.md 16.9 (N = 200, p = 0.03, 100 new edges, 6 graphs, +- 0.002):
     before 0.052, "paper" 0.069, pairs at random 0.060, "ipr" 0.029 (0.037 in one round, 0.026 in four), "min-variance"
     0.027. On a small-world network of 2000 neurons with 100 synapses each, 1 % more: before 0.0032, "paper" 0.0040,
     "ipr" 0.0028, "min-variance" 0.0024.

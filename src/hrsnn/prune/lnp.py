@@ -1,4 +1,4 @@
-"""Lyapunov noise pruning: its four steps as one criterion (MATH.md 12)."""
+"""Lyapunov noise pruning: its four steps as one criterion (method.md 12)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class LyapunovNoise(Criterion):
     edges            of step III, as in `add_edges`: 1 % of the synapses are new; "none" leaves it out. With "paper"
                      none of them was there before step I
     timescales       step IV, in every tenth step of a schedule and in the last
-    noise, nodes     False leaves out step I or II: what has to go goes by chance (the branches of MATH.md 12.8)
+    noise, nodes     False leaves out step I or II: what has to go goes by chance (the branches of method.md 12.8)
     n_threads        the result does not depend on it
 
     Departs: the paper removes neurons after synapses. Here they go first, on the graph that the step before has left.

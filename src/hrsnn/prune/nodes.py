@@ -1,4 +1,4 @@
-"""Step II of Lyapunov noise pruning: neurons that few shortest paths lead through go (MATH.md 12.3)."""
+"""Step II of Lyapunov noise pruning: neurons that few shortest paths lead through go (method.md 12.3)."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def prune_by_betweenness(
     seed        of the pivots, in a network of more than 10 000 neurons
     n_threads   the result does not depend on it
 
-    Departs: MATH.md 12.3 has 256 pivots above 3000 neurons. They tell next to nothing: on a small-world network of 3000
-    neurons with 50 synapses each the standard error is 31 % of values that differ by 14 %, and of the lowest hundredth
-    an eighth is found. All paths of 5000 neurons with 100 synapses each take seconds.
+    Pivots are no way to save time (method.md 12.3): with 256 of them, on a small-world network of 3000 neurons with 50
+    synapses each, the standard error is 31 % of values that differ by 14 %, and of the lowest hundredth an eighth is
+    found. All paths of 5000 neurons with 100 synapses each take seconds.
 
     Raises `InputError` for an `n_keep` out of reach.
 

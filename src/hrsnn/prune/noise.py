@@ -1,4 +1,4 @@
-"""Step I of Lyapunov noise pruning: synapses are kept at random, each with its own probability (MATH.md 12.2).
+"""Step I of Lyapunov noise pruning: synapses are kept at random, each with its own probability (method.md 12.2).
 
 Symbols: N neurons, E recurrent synapses; synapse e goes from j = pre(e) to i = post(e). A = -D + L is a linear network
 whose noise has the covariance Sigma; l_e is the entry of L for synapse e. A synapse is kept with a probability that
@@ -26,7 +26,7 @@ Diagonal = Literal["adjust", "keep"]
 
 LEAST_EXPONENT_PER_MS = 1e-3  # lambda_min: an exponent nearer to 0 counts as this
 HURWITZ_MARGIN = 0.05
-MOST_SHIFT = 1.0  # of the leak; a network that needs more is too strong to be linearised (MATH.md 12.7)
+MOST_SHIFT = 1.0  # of the leak; a network that needs more is too strong to be linearised (method.md 12.7)
 MOST_DENSE = 3000  # neurons up to which the covariance is computed; above, what is needed of it is estimated
 _MOST_TAU_CHANGE = 2.0  # of a membrane time constant in one step, and its inverse
 _ROWS_AT_A_TIME = 512
@@ -42,7 +42,7 @@ class NoisePruning:
     shift           what the leak had to be raised by for the linear network to be stable
     abscissa        largest real part of the eigenvalues of A, after the shift; <= -0.05
     strength_cv     standard deviation over mean of |l_e|: where it is near 0, the exponents have no say and the
-                    covariance prunes alone (MATH.md 16.10)
+                    covariance prunes alone (method.md 16.10)
     input_change    (N,), Delta_i: change of the summed strength of the inputs of each neuron, 0 on average
     variance_error  relative standard error of the variances behind the probabilities; 0 where they were computed
     """
@@ -138,8 +138,8 @@ def lyapunov_matrix(network: Network, node_exponents_per_ms: ArrayLike, *, mode:
     them), n in number: "hm" has sign(w) n / sum of 1 / max(|lambda|, 0.001), "literal" has |n / sum of 1 / lambda| with
     the sign of w, "hm*w" the first times |w|, and "w" the weight itself.
 
-    Departs: MATH.md 12.2 recovers the harmonic mean of signed exponents, which is undefined at 0 and explodes where
-    signs cancel; "hm" takes sizes. Raises `InputError` for another length or NaN.
+    Departs: published is the harmonic mean of signed exponents (method.md 12.2), which is undefined at 0 and explodes
+    where signs cancel; "hm" takes sizes. Raises `InputError` for another length or NaN.
 
     >>> from hrsnn.spec import NetworkSpec
     >>> from hrsnn.wiring import build
@@ -200,7 +200,7 @@ def _over_neighbourhoods(network: Network, values: Array) -> tuple[Array, Array]
 
 
 def linearised(network: Network, strength: Array) -> tuple[Array, float]:
-    """A = -D + L of MATH.md 12.2, float64 (N, N), and what D was raised by.
+    """A = -D + L of method.md 12.2, float64 (N, N), and what D was raised by.
 
     D is 1 / tau_mem over its mean, raised until A is stable with a margin of 0.05. Synapses between the same two
     neurons add up.

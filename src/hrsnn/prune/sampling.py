@@ -1,4 +1,4 @@
-"""Synapses kept at random, each with its own probability, so that the expected network stays the same (MATH.md 12.2).
+"""Synapses kept at random, each with its own probability, so that the expected network stays the same (method.md 12.2).
 
 A score per synapse says how much it counts; probabilities are in proportion to it and add up to the number wanted; what
 is kept is divided by the probability of having been kept.

@@ -1,4 +1,4 @@
-"""The schedule: a network made smaller by any criterion, in many steps or in one, down to a target (MATH.md 12.7).
+"""The schedule: a network made smaller by any criterion, in many steps or in one, down to a target (method.md 12.7).
 
 A criterion makes a network exactly the size that it is told. The schedule decides the sizes, restores firing rates
 after each step, looks at what is left under the standard drive, and stops when that is dead, or the target is reached.

@@ -1,4 +1,4 @@
-"""Snapshots of a schedule in a folder, from which a run that was stopped goes on (MATH.md 12.6).
+"""Snapshots of a schedule in a folder, from which a run that was stopped goes on (method.md 12.6).
 
 plan.json                  what all networks follow from: a digest of the start, target, criterion, seed
 snapshot-003.safetensors   the network after the third iteration

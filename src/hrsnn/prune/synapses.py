@@ -1,4 +1,4 @@
-"""New synapses for a network: copies of those that it has, each of its class (MATH.md 12.4).
+"""New synapses for a network: copies of those that it has, each of its class (method.md 12.4).
 
 The class of a synapse is the signs of both ends. A synapse of weight zero is none, so nothing is copied from it.
 """

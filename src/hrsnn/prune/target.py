@@ -1,4 +1,4 @@
-"""How small a network is to become, and the sizes on the way there (MATH.md 12.7)."""
+"""How small a network is to become, and the sizes on the way there (method.md 12.7)."""
 
 from __future__ import annotations
 

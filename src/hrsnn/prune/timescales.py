@@ -1,4 +1,4 @@
-"""Step IV of Lyapunov noise pruning: membrane time constants that bring the dense spectrum back (MATH.md 12.5).
+"""Step IV of Lyapunov noise pruning: membrane time constants that bring the dense spectrum back (method.md 12.5).
 
 Symbols: N neurons; a law is a gamma law of the membrane time constants of one group, which is the neurons of one sign
 in one cluster; u in (0, 1) is the rank of a neuron in its group. The search moves laws, and every neuron goes where its
@@ -125,7 +125,7 @@ def _exponents(spectrum: LyapunovSpectrum) -> Array:
 
 
 def spectral_fit(exponents_per_ms: ArrayLike, dense_exponents_per_ms: ArrayLike) -> float:
-    """How well a spectrum fits that of the dense network; 0 is best (the objective of MATH.md 12.5).
+    """How well a spectrum fits that of the dense network; 0 is best (the objective of method.md 12.5).
 
     -W1 - 10 max(0, l1 - 0) - 10 max(0, -0.02 - l1), with l1 the largest exponent. W1 compares the two by quantile, so
     that they may differ in length.

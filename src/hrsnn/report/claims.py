@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -182,7 +183,7 @@ def claims_markdown(document: Document) -> str:
     ]
     for claim in document["claims"]:
         effects = "<br>".join(f"{c['name']}: {_effect(c['tests'][0])}" for c in claim["conditions"])
-        row = [f"[{claim['title']}](#{claim['id']})", _verdict(claim), effects, _n_pairs(claim)]
+        row = [f"[{claim['title']}](#{_anchor(claim['title'])})", _verdict(claim), effects, _n_pairs(claim)]
         lines.append("| " + " | ".join(_cell(text) for text in row) + " |")
     lines += ["", "## How a verdict is made", "", RULE, "", _multiplicity(document), ""]
     for claim in document["claims"]:
@@ -192,7 +193,7 @@ def claims_markdown(document: Document) -> str:
 
 
 def _claim_lines(claim: Mapping[str, Any]) -> Iterator[str]:
-    yield from (f'<a id="{claim["id"]}"></a>', "", f"## {claim['title']}", "")
+    yield from (f"## {claim['title']}", "")
     yield from (f"**{_verdict(claim)}.** {claim['sentence']}", "")
     for words, key in (
         ("Published", "published"), ("Source", "source"), ("Read here as", "reading"), ("Test", "test"),
@@ -217,6 +218,11 @@ def _activity_lines(document: Document) -> Iterator[str]:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
+
+
+def _anchor(title: str) -> str:
+    """How renderers of Markdown name a heading, to link to it."""
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
 
 
 # -- words -------------------------------------------------------------------------------------------------------------

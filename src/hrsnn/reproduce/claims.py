@@ -261,7 +261,7 @@ def _activity(found: Measured) -> list[dict[str, Any]]:
 
 
 def _regression(found: Measured) -> dict[str, Any]:
-    """C against evenness and correlation of the states over all networks of the spread, pooled (MATH.md 9.6)."""
+    """C against evenness and correlation of the states over all networks of the spread, pooled (method.md 9.6)."""
     names = ("cv", "memory", "log_participation", "squared_correlation", "rate_hz")
     columns = {
         name: [value for seed in range(found.scale.n_spread_seeds) for value in spread_values(found, seed, name)]

@@ -132,7 +132,7 @@ CLAIMS = (
     Claim(
         id="s1-t1-rank",
         title="Heterogeneous networks separate more inputs",
-        source="S1, theorem 1 (MATH.md 8, 16.5)",
+        source="S1, theorem 1 (method.md 8, 16.5)",
         published="For a finite set of inputs, the rank of the states of a heterogeneous network is at least that of a "
         "homogeneous one.",
         reading="The numerical rank is full in both, so it is the effective rank (0.99 of the sum of singular values) "
@@ -152,7 +152,7 @@ CLAIMS = (
     Claim(
         id="s2-t1-memory",
         title="Heterogeneous neurons remember more",
-        source="S2, theorem 1 (MATH.md 9.6, 16.6)",
+        source="S2, theorem 1 (method.md 9.6, 16.6)",
         published="At equal size, the memory capacity of a network with heterogeneous neurons is at least that of one "
         "with homogeneous neurons.",
         reading="A statement about the dynamics of neurons, so networks are untrained. A reservoir without noise "
@@ -171,7 +171,7 @@ CLAIMS = (
     Claim(
         id="s2-t1-mechanism",
         title="Heterogeneity raises memory by decorrelating states",
-        source="S2, proof of theorem 1 (MATH.md 9.6, 16.6)",
+        source="S2, proof of theorem 1 (method.md 9.6, 16.6)",
         published="More heterogeneity makes the states covary less, and the less they covary, the larger the memory.",
         reading="Correlations in place of covariances, which grow with the rate. Three links: C rises with log 1/J, "
         "the evenness of the spectrum of the states; C falls with the mean squared correlation of different neurons; "
@@ -191,7 +191,7 @@ CLAIMS = (
     Claim(
         id="lemma-3-2-1-spikes",
         title="Heterogeneous STDP leads to fewer spikes",
-        source="S2, lemma 3.2.1 (MATH.md 10.3, 16.7)",
+        source="S2, lemma 3.2.1 (method.md 10.3, 16.7)",
         published="With heterogeneity in the dynamics of STDP alone, the mean firing rate after learning is lower.",
         reading="An empirical claim, not a theorem, for a network of integrate-and-fire neurons: HoNHeS against HoNHoS "
         "from the same initial weights.",
@@ -218,7 +218,7 @@ CLAIMS = (
     Claim(
         id="s2-t2-efficiency",
         title="Heterogeneous networks remember more per spike",
-        source="S2, theorem 2 (MATH.md 10.4)",
+        source="S2, theorem 2 (method.md 10.4)",
         published="At equal size, memory capacity per spike is at least as large in a heterogeneous network.",
         reading="E is C over the spikes per neuron and input sample; heterogeneous is HeNHeS, homogeneous HoNHoS. Its "
         "two factors, C and the spikes, are told apart from it.",
@@ -240,7 +240,7 @@ CLAIMS = (
     Claim(
         id="headline-1-neurons",
         title="Heterogeneity of neurons raises memory",
-        source="S2, first headline claim (MATH.md 10.5)",
+        source="S2, first headline claim (method.md 10.5)",
         published="Heterogeneity in neuronal dynamics raises memory capacity.",
         reading="After learning, with either kind of STDP.",
         test=f"C after learning, heterogeneous minus homogeneous neurons; {_PAIRED}.",
@@ -262,7 +262,7 @@ CLAIMS = (
     Claim(
         id="headline-2-synapses",
         title="Heterogeneity of STDP saves spikes and leaves memory as it is",
-        source="S2, second headline claim (MATH.md 10.5)",
+        source="S2, second headline claim (method.md 10.5)",
         published="Heterogeneity in synaptic dynamics lowers the number of spikes without changing memory capacity.",
         reading="Unchanged is a difference in C that is certain to be within 10 % of the C it is compared with.",
         test=f"Spikes and C after learning, heterogeneous minus homogeneous STDP; {_PAIRED}.",
@@ -273,7 +273,7 @@ CLAIMS = (
     Claim(
         id="headline-3-both",
         title="Both kinds of heterogeneity together give most memory per spike",
-        source="S2, third headline claim (MATH.md 10.5)",
+        source="S2, third headline claim (method.md 10.5)",
         published="Heterogeneity of neurons and of STDP together give the highest spike efficiency.",
         reading="E of HeNHeS is above that of each of the three other arms.",
         test=f"E after learning, HeNHeS minus each other arm; {_PAIRED}.",
@@ -284,7 +284,7 @@ CLAIMS = (
     Claim(
         id="sage-memory",
         title="For memory, the spread of membrane time constants matters most",
-        source="S2, figure 4 of S0 (MATH.md 10.5)",
+        source="S2, figure 4 of S0 (method.md 10.5)",
         published="Of all heterogeneous parameters, the membrane time constant matters most for memory capacity.",
         reading="Importance is the size of the Shapley value of making a group of parameters heterogeneous, in the "
         "game whose value is C of the network itself after learning; SAGE is the same value for a fitted model.",
@@ -305,7 +305,7 @@ CLAIMS = (
     Claim(
         id="sage-spikes",
         title="For spikes, the spread of STDP parameters matters most",
-        source="S2, figure 4 of S0 (MATH.md 10.5)",
+        source="S2, figure 4 of S0 (method.md 10.5)",
         published="Of all heterogeneous parameters, those of STDP matter most for the number of spikes.",
         reading="The Shapley values of A± and τ± together, as the paper speaks of STDP as one, against each group of "
         "neurons.",
@@ -325,7 +325,7 @@ CLAIMS = (
     Claim(
         id="f7-rank-peak",
         title="Rank peaks at an intermediate density",
-        source="S1, figure 7 of S0 (MATH.md 15.7)",
+        source="S1, figure 7 of S0 (method.md 15.7)",
         published="Over the map of length scale λ and weight scale, the effective rank is highest at an intermediate "
         "density of connections.",
         reading="Density is set by λ. The middle third of λ (0.5 to 4.5) against the shortest and the longest third, "
@@ -348,7 +348,7 @@ CLAIMS = (
     Claim(
         id="f7-long-range",
         title="Long connections are poor for every weight scale",
-        source="S1, figure 7 of S0 (MATH.md 15.7)",
+        source="S1, figure 7 of S0 (method.md 15.7)",
         published="Large λ gives poor accuracy for all weight scales.",
         reading="Accuracy at the largest λ against the mean over all other λ, both arms together: on average over the "
         "weight scale; and at the weight scale where the largest λ does best in comparison, which is what 'all' asks.",
@@ -367,7 +367,7 @@ CLAIMS = (
     Claim(
         id="f7-fewer-synapses",
         title="Heterogeneous networks peak with fewer synapses",
-        source="S1, figure 7 of S0 (MATH.md 15.7)",
+        source="S1, figure 7 of S0 (method.md 15.7)",
         published="HeNHeS reaches its peak with fewer connections than HoNHoS.",
         reading="The number of recurrent synapses at the best point of the map of a seed.",
         test="Synapses at the peak, HeNHeS minus HoNHoS, by seed.",
@@ -384,7 +384,7 @@ CLAIMS = (
     Claim(
         id="f5-small-networks",
         title="Heterogeneity gains most in small networks",
-        source="S1, figure 5 of S0 (MATH.md 15.7)",
+        source="S1, figure 5 of S0 (method.md 15.7)",
         published="The gain in accuracy of HeNHeS over HoNHoS widens as the network becomes smaller.",
         reading="There is a gain in the smallest network, and it is larger than that in a larger one. The paper goes "
         "from 2000 to 100 neurons on gestures and actions.",
@@ -408,7 +408,7 @@ CLAIMS = (
     Claim(
         id="f8-limited-data",
         title="Heterogeneity gains most with little training data",
-        source="S1, figure 8 of S0 (MATH.md 15.7)",
+        source="S1, figure 8 of S0 (method.md 15.7)",
         published="HeNHeS keeps its accuracy with less training data than HoNHoS.",
         reading="There is a gain with little data, and it is larger than that with all of it. STDP and the readout see "
         "the same share.",
@@ -430,7 +430,7 @@ CLAIMS = (
     Claim(
         id="g1-generalisation",
         title="Heterogeneous STDP helps to generalise",
-        source="S0, without numbers (MATH.md 15.7, G1)",
+        source="S0, without numbers (method.md 15.7, G1)",
         published="The gap between training and test is smaller in heterogeneous networks; STDP heterogeneity helps.",
         reading="HoNHeS against HoNHoS, and HeNHeS against HoNHoS. The gap is accuracy on the training part minus that "
         "on the test part; the second is accuracy on speakers heard in training minus that on speakers never heard.",
@@ -457,7 +457,7 @@ CLAIMS = (
     Claim(
         id="higher-order",
         title="Heterogeneous STDP leads to fewer higher-order correlations",
-        source="S2, proof of lemma 3.2.1 (MATH.md 10.3)",
+        source="S2, proof of lemma 3.2.1 (method.md 10.3)",
         published="Heterogeneous STDP decorrelates spike trains, in higher orders too.",
         reading="The mean |standardised third-order co-moment| of triples of neurons in bins of 20 ms.",
         test=f"Third order after learning, heterogeneous minus homogeneous STDP; {_PAIRED}.",
@@ -482,7 +482,7 @@ CLAIMS = (
     Claim(
         id="mean-activation",
         title="Heterogeneous networks are less active",
-        source="S1, table with average neuronal activation (MATH.md 15.3)",
+        source="S1, table with average neuronal activation (method.md 15.3)",
         published="At 2000 neurons, HeNHeS has a much lower mean activation than HoNHoS.",
         reading="Spikes per neuron and time step after learning, in the sizes of this scale.",
         test=f"Mean activation, HeNHeS minus HoNHoS; {_PAIRED}.",

@@ -4,9 +4,9 @@ A unit depends on its name, on the sizes of the scale and on the networks below,
 in any order, kept and found again.
 
 The networks
-* `drive_spec`, under the white drive of MATH.md 9.1. The defaults of a spec are nearly silent under it (5 % of 100
+* `drive_spec`, under the white drive of method.md 9.1. The defaults of a spec are nearly silent under it (5 % of 100
   channels at 10 Hz reach 30 % of the neurons), and a silent network says nothing about any claim. Its input is
-  therefore that of MATH.md 3.4, whose rates are known: 35 input synapses onto every neuron, of mean weight 1 onto
+  therefore that of method.md 3.4, whose rates are known: 35 input synapses onto every neuron, of mean weight 1 onto
   excitatory and 0.5 onto inhibitory ones, each 10 times a second. Nothing else is changed, and no claim was looked at.
 * `digit_config`, the built-in config of the spoken digits, other sizes of the same.
 
@@ -90,7 +90,7 @@ def digit_spec(n_neurons: int) -> NetworkSpec:
 
 
 def map_axes(n_points: int) -> tuple[list[float], list[float]]:
-    """length_scale (linear, 0.5 to 4.5) and weight_scale (logarithmic, 0.1 to 10) of the map (MATH.md 15.7).
+    """length_scale (linear, 0.5 to 4.5) and weight_scale (logarithmic, 0.1 to 10) of the map (method.md 15.7).
 
     >>> map_axes(3)
     ([0.5, 2.5, 4.5], [0.1, 1.0, 10.0])

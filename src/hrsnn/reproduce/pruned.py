@@ -4,12 +4,12 @@ A unit is one method on one task, for one seed. It depends on its name and on th
 
 The networks
 * Forecasts: those of the built-in configs of the series, that of Lorenz-63 for Rössler and that of the stock for the
-  wind, with the start graph of the papers, a directed small world (MATH.md 3.6), or four of them for CHRSNN (3.7), and
+  wind, with the start graph of the papers, a directed small world (method.md 3.6) or four of them for CHRSNN (3.7), and
   the protocol of the papers, 500 values to train and the next 100 to forecast.
 * Spoken digits: those of the built-in config, other sizes of the same.
 
 The size at the end is 4.94 % of the recurrent synapses, as published, and 45 % of the neurons: 0.8 % of them go in each
-of 100 iterations. The published 6 % of the neurons cannot hold so many synapses (MATH.md 12.7, 16.16). All methods
+of 100 iterations. The published 6 % of the neurons cannot hold so many synapses (method.md 12.7, 16.16). All methods
 leave exactly the same size after each iteration, and rates are restored after each, for all alike.
 
 Learning is STDP without labels, on what was pruned; activity pruning alone learns before it, and after each iteration.

@@ -1,4 +1,4 @@
-"""Lyapunov exponents of spiking networks, of their neurons, and of any map (MATH.md 12.1).
+"""Lyapunov exponents of spiking networks, of their neurons, and of any map (method.md 12.1).
 
 Exponents of a driven network are conditional on its drive.
 

@@ -1,6 +1,6 @@
 """A network in continuous time, from event to event: its run, its state, and perturbations of it.
 
-Symbols: N neurons, k perturbations, R = 1. Between events the equations of MATH.md 2.1 with the currents of 2.2 are
+Symbols: N neurons, k perturbations, R = 1. Between events the equations of method.md 2.1 with the currents of 2.2 are
 solved exactly, spike times are found to the last bits, and a spike arrives `delay_ms` after it was fired. A spike of
 the input in step t happens at `t * dt_ms`. The engines round the time of a spike up to the end of its step and count
 its delay from the beginning of that step; they come to these equations as `dt_ms` becomes small.

@@ -1,4 +1,4 @@
-"""Lyapunov exponents of a spiking network in continuous time, without grid and surrogate (MATH.md 12.1).
+"""Lyapunov exponents of a spiking network in continuous time, without grid and surrogate (method.md 12.1).
 
 (E) `saltation_spectrum` carries perturbations to first order. (F) `two_trajectories` follows a second trajectory beside
 the first. Both stand on `event_simulation`, so they agree as far as a perturbation of finite size is small enough.
@@ -87,7 +87,7 @@ def saltation_spectrum(
     A change dv of the potential of a neuron becomes, when it reaches the threshold, a shift of its spike by
     dt = -dv / v'. The neuron keeps dt while it is held at its reset and is let go with dv = -v' dt. Where the spike
     arrives, a synapse of weight w adds w/tau_syn dt to the current, and -w/tau_mem dt to the potential unless that is
-    held (MATH.md 12.1, E). A delta synapse adds w/tau_mem dt to the potential. The slopes v' are those right before and
+    held (method.md 12.1). A delta synapse adds w/tau_mem dt to the potential. The slopes v' are those right before and
     right after. Because of delays spikes on their way are part of the state, and of the tangent vectors.
 
     A silent network has the exponents of its leak, -1/tau_mem and with exponential synapses -1/tau_syn. With delta

@@ -1,6 +1,6 @@
 """Exponents of neurons: shares of the spectrum, and the growth of a perturbation of one neuron.
 
-A spectrum is sorted by growth and says nothing of neurons. Both readings here are from MATH.md 12.1.
+A spectrum is sorted by growth and says nothing of neurons. Both readings here are from method.md 12.1.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def local_exponents(
     only_at_spikes: bool = False,
     n_threads: int = 1,
 ) -> LocalExponents:
-    """The cheap exponents of neurons: how fast a change of each one alone grows for a short while (MATH.md 12.1).
+    """The cheap exponents of neurons: how fast a change of each one alone grows for a short while (method.md 12.1).
 
     network, spikes   as in `lyapunov_spectrum`
     n_horizon_steps   H, steps that a change is followed

@@ -1,4 +1,4 @@
-"""The Lyapunov spectrum of a spiking network by the QR method on its surrogate Jacobian: estimator (S) of MATH.md 12.1.
+"""The Lyapunov spectrum of a spiking network by the QR method with a surrogate Jacobian: (S) of method.md 12.1.
 
 The exponents are conditional on the drive, and they depend on the gain of the surrogate: report it with every number.
 """
@@ -93,7 +93,7 @@ def lyapunov_spectrum(
 
     Which surrogate? On 40 networks from stable to chaotic the largest exponents with gain 3 at spikes alone rank as the
     event-driven ones do (Spearman 0.93 and 0.87 in two halves), have their sign in 33 and are of their size; with the
-    surrogate in every step, as MATH.md 12.1 has it, ranks hardly agree at any gain (docs/explanation/lyapunov.md).
+    surrogate in every step, as method.md 12.1 has it, ranks hardly agree at any gain (docs/explanation/lyapunov.md).
 
     A neuron keeps its tangent while it is clamped. A network without a spike in the measured steps has the exponents
     of its leak, -1/tau_mem and with exponential synapses -1/tau_syn, without any surrogate; a warning says so.

@@ -1,7 +1,7 @@
 """The tangent map of a network along the trajectory that its input drives, with a surrogate for the spike.
 
 One step of the definition (`hrsnn.engine.reference`) with s replaced by its value at the trajectory and the derivative
-g(u) = gain / (1 + 10 |u|)^2, u = vp - v_th (MATH.md 2.4, 12.1), gives, for exponential synapses and delays of one step,
+g(u) = gain / (1 + 10 |u|)^2, u = vp - v_th (method.md 2.4, 12.1), gives for exponential synapses and delays of one step
 
     dvp = alpha dv + k_exc dI_exc + k_inh dI_inh
     dv' = (1 - s + (v_reset - vp) g) dvp
@@ -215,7 +215,7 @@ def n_state_rows(network: Network) -> int:
 
 
 def surrogate(u: Matrix, gain: float) -> Matrix:
-    """g(u) = gain / (1 + 10 |u|)^2, the derivative that stands for that of a spike (MATH.md 2.4)."""
+    """g(u) = gain / (1 + 10 |u|)^2, the derivative that stands for that of a spike (method.md 2.4)."""
     g: Matrix = gain / (1 + SURROGATE_SLOPE * np.abs(u)) ** 2
     return g
 

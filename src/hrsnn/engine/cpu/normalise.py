@@ -1,4 +1,4 @@
-"""Normalisation of plastic weights after a sample (MATH.md 4.5): the numbers of `reference.normalised`."""
+"""Normalisation of plastic weights after a sample (method.md 4.5): the numbers of `reference.normalised`."""
 
 from __future__ import annotations
 
