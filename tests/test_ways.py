@@ -505,6 +505,17 @@ def test_recordings_that_are_too_long_are_told(speakers: Path, tmp_path: Path) -
         chain.read(speakers)
 
 
+@pytest.mark.parametrize("form", [named_csv, text_last_csv, ts])
+def test_rows_without_classes_are_read_too(tmp_path: Path, form: Callable[[Path], Path]) -> None:
+    path = form(tmp_path)
+    chain = task(path).chain
+    assert chain is not None
+    _, labelled = chain.read(path)
+    text = re.sub(r"(?m)^(slow|quick|Class);|[,:](slow|quick)$", "", path.read_text("utf-8-sig"))
+    path.write_text(text.replace("@classLabel true slow quick", "@classLabel false"))
+    assert chain.read(path)[1] == labelled
+
+
 def test_the_chain_of_events_needs_no_labels(tmp_path: Path) -> None:
     chain = task(events_file(tmp_path / "e.npz")).chain
     assert chain is not None

@@ -113,7 +113,8 @@ class Chain:
                     events.append(spikes)
                     n = spikes.n_samples
                 else:
-                    found = read_values(file, layout=self.layout, label_column=self.label_column)
+                    found = read_values(file, layout=self.layout, label_column=self.label_column,
+                                        class_names=self.class_names)  # fmt: skip
                     recordings += found
                     n = len(found)
                 names += [str(file)] if n == 1 else [f"{file}[{k}]" for k in range(n)]
