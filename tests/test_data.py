@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import http.server
@@ -302,6 +303,50 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("member", "content"),
+    [
+        ("labels", np.array([b"a"] * 4)), ("labels", 3), ("labels", np.array([0, 1, 2, 20])),
+        ("labels", np.array([0, 1, 2, -1])), ("labels", np.array([0.0, np.nan, 1.0, 2.0])),
+        ("labels", np.eye(4, dtype=int)),
+        ("extra/speaker", np.array([b"theo"] * 4)), ("extra/speaker", 7), ("extra/keys", np.arange(20)),
+        ("extra/keys", np.array([b"\xff\xfe"] * 20)), ("extra/keys", 5), ("spikes/times", np.zeros(4)),
+        ("spikes/times", np.array([b"a"] * 4)), ("spikes/units", 3.0),
+    ],
+)  # fmt: skip
+def test_members_of_another_kind_are_an_error_of_the_file(tmp_path: Path, member: str, content: Any) -> None:
+    path = write_h5(tmp_path / "a.h5")
+    with h5py.File(path, "a") as file:
+        if member in file:
+            del file[member]
+        file[member] = content
+    with pytest.raises(FileError, match=r"a\.h5: "):
+        hd_spikes.read_recordings(path)
+
+
+def test_any_changed_byte_of_an_h5_file_is_read_or_refused(tmp_path: Path) -> None:
+    path = write_h5(tmp_path / "a.h5")
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        changed = bytearray(whole)
+        for place in rng.integers(0, min(2500, len(whole)), 2):
+            changed[place] = rng.integers(0, 256)
+        path.write_bytes(changed)
+        with contextlib.suppress(FileError):
+            hd_spikes.read_recordings(path)
+
+
+def test_times_beyond_all_steps_are_left_out(tmp_path: Path) -> None:
+    path = write_h5(tmp_path / "a.h5")
+    with h5py.File(path, "a") as file:
+        del file["spikes/times"]
+        column = file.create_dataset("spikes/times", (4,), dtype=h5py.vlen_dtype(np.float64))
+        for k, row in enumerate([[0.0005, 0.0015, 1e300], [0.0015, 0.0016, 1e18], [], [0.25]]):
+            column[k] = row
+    assert np.diff(hd_spikes.read_recordings(path).spikes.sample_ptr).tolist() == [2, 2, 0, 1]
+
+
+@pytest.mark.parametrize(
     ("change", "name"),
     [({"n_channels": 99}, "n_channels"), ({"n_channels": 0}, "n_channels"), ({"dt_ms": 0.0}, "dt_ms"),
      ({"dt_ms": np.nan}, "dt_ms"), ({"max_ms": 0.5}, "max_ms"), ({"max_ms": np.inf}, "max_ms")],
@@ -425,7 +470,7 @@ def test_what_cannot_be_downloaded_says_so(name: str, tmp_path: Path) -> None:
 
 def test_csv_columns_are_chosen_in_order(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    path.write_text('day,price,volume\n1/2/12,1.5,"1,000.5"\n\n1/3/12,-2e1,"7"\n')
+    path.write_text('day,price,volume\n1/2/12,1.5,"1,000.5"\n1/3/12,-2e1,"7"\n')
     series = own.csv_series(path, ["volume", "price"], dt=0.5, thousands=",")
     assert series.values.tolist() == [[1000.5, 1.5], [7.0, -20.0]]
     assert (series.variable_names, series.name, series.dt, series.solver) == (("volume", "price"), "a", 0.5, "recorded")
@@ -435,8 +480,9 @@ def test_csv_without_header(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("1;2\n3;4\n")
     assert own.csv_series(path, header=False, delimiter=";").values.tolist() == [[1, 2], [3, 4]]
-    with pytest.raises(InputError, match=r"first row must hold names.*header=False"):
-        own.csv_series(path, delimiter=";")
+    with pytest.warns(UserWarning, match=r"first row holds no names but \['1', '2'\].*header=True"):
+        assert own.csv_series(path).values.tolist() == [[1, 2], [3, 4]]
+    assert own.csv_series(path, header=True).variable_names == ("1", "2")
 
 
 @pytest.mark.parametrize("cell", ["n/a", "", "nan", "inf", '"1,5"', "1.5.2"])
@@ -459,7 +505,7 @@ def test_other_bad_csv_files(tmp_path: Path) -> None:
         own.csv_series(path)
     path.write_bytes(b"price\n\xff\xfe1\n")
     with pytest.raises(FileError, match="cannot be read as CSV"):
-        own.csv_series(path)
+        own.csv_series(path, encoding="utf-8")
     with pytest.raises(FileError, match="cannot be read as CSV"):
         own.csv_series(tmp_path / "none.csv")
 
@@ -571,7 +617,10 @@ def test_events_of_an_npz(tmp_path: Path) -> None:
         ({"labels": None}, "has no array `labels`"),
         ({"labels": [0, 1]}, "`sample` of `events.npz` must be <= 1, got 2"),
         ({"labels": [0, -1, 0]}, "`labels` of `events.npz` must be >= 0"),
-        ({"labels": [0, 1, 2], "class_names": ["a", "b"]}, "`labels` of `Dataset` must be <= 1"),
+        (
+            {"labels": [0, 1, 2], "class_names": ["a", "b"]},
+            "`labels` .* must be < 2, the number of class names, got 2",
+        ),
         ({"groups": [1, 2]}, "2 groups for 3 recordings"),
         ({"sample": [0, 2, 0]}, "`sample` of `events.npz` must not fall, got 0 at index 2"),
         (

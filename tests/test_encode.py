@@ -259,10 +259,16 @@ def test_pooling_from_128_to_32_by_hand() -> None:
 
 def test_pooling_refuses() -> None:
     event = {"times_ms": [[0.0]], "x": [[1]], "y": [[1]], "polarity": [[0]], "n_steps": 1, "dt_ms": 1.0}
+    event["sensor"] = (128, 128)
     for change, message in (
         ({"x": [[128]]}, "`x` of `pool_events, recording 0` must be <= 127, got 128"),
         ({"y": [[-1]]}, "`y` .* must be >= 0"),
         ({"polarity": [[2]]}, "`polarity` .* must be <= 1"),
+        (
+            {"times_ms": [[0.0] * 2], "x": [[1] * 2], "y": [[1] * 2], "polarity": [[0, -1]]},
+            "must be 0 or 1, or -1 or 1",
+        ),
+        ({"sensor": None, "x": [[33]], "y": [[33]], "grid": (32, 32)}, r"`grid` .* as large as the events reach, \(34"),
         ({"polarity": [[0, 1]]}, "must have length 1, got length 2"),
         ({"x": []}, "`x` .* must have 1 recordings, got 0"),
         ({"grid": (30, 32)}, "`grid` .* must divide the sensor"),
@@ -272,6 +278,24 @@ def test_pooling_refuses() -> None:
         with pytest.raises(InputError, match=message):
             pool_events(**{**event, **change})  # type: ignore[arg-type]
     assert pool_events(**{**event, "times_ms": [[5.0]], "late": "drop"}).n_events == 0  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [(34, 34), (128, 128), (180, 240), (260, 346), (720, 1280), (7, 30)])
+def test_events_fill_the_grid_of_a_sensor_of_unknown_size(size: tuple[int, int]) -> None:
+    height, width = size
+    y, x = (a.reshape(-1) for a in np.indices(size))
+    spikes = pool_events([np.zeros(x.size)], [x], [y], [x % 2 * 2 - 1], n_steps=1, dt_ms=1.0)
+    assert spikes.n_events == spikes.n_units or (height < 32 and width < 32)  # every unit has an event
+    assert spikes.n_units <= 2 * 32 * 32
+    known = pool_events([np.zeros(x.size)], [x], [y], [x % 2], n_steps=1, dt_ms=1.0, sensor=size)
+    assert known == spikes  # -1 and 1 are 0 and 1
+
+
+def test_pixels_at_the_edge_without_an_event_do_not_move_the_others() -> None:
+    inner = pool_events([[0.0] * 3], [[0, 64, 126]], [[0, 64, 126]], [[0, 0, 1]], n_steps=1, dt_ms=1.0)
+    outer = pool_events([[0.0] * 4], [[0, 64, 126, 127]], [[0, 64, 126, 127]], [[0, 0, 1, 1]], n_steps=1, dt_ms=1.0)
+    assert inner == outer
+    assert inner.n_units == 2048
 
 
 @settings(deadline=None, max_examples=30)

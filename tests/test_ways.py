@@ -182,6 +182,13 @@ def test_test_events_come_onto_the_grid_of_training(tmp_path: Path) -> None:
     assert split.test.spikes.n_events == 1
 
 
+def test_classes_of_events_keep_their_order_and_those_without_recordings_go(tmp_path: Path) -> None:
+    events = {"times_ms": np.arange(20.0) % 5, "units": np.zeros(20, int), "sample": np.arange(20)}
+    names = np.array(["right", "never", "left"])
+    np.savez(tmp_path / "e.npz", **events, labels=2 * (np.arange(20) % 2), class_names=names)
+    assert task(tmp_path / "e.npz").class_names == ("right", "left")
+
+
 def test_the_continuation_of_a_series(tmp_path: Path) -> None:
     for name, n in (("before", 120), ("after", 80)):
         (tmp_path / f"{name}.csv").write_text("x\n" + "\n".join(f"{np.sin(k / 3):.6f}" for k in range(n)) + "\n")
@@ -195,6 +202,7 @@ def test_the_continuation_of_a_series(tmp_path: Path) -> None:
 # -- labelled series -------------------------------------------------------------------------------------------------
 
 N = 20
+N_DAMAGES = int(os.environ.get("N_DAMAGES", "15"))
 
 
 def rows(values: np.ndarray, labels: list[str], mark: str) -> str:
@@ -377,6 +385,29 @@ def test_the_column_of_classes_may_be_named(tmp_path: Path) -> None:
         task(tmp_path / "t.csv", kind="labelled", label_column="who")
 
 
+@pytest.mark.parametrize("form", [ucr, named_csv, ts, arff, npz, npy_folder])
+def test_damaged_files_are_told_in_a_sentence(tmp_path: Path, form: Callable[[Path], Path]) -> None:
+    path = form(tmp_path)
+    file = sorted(path.iterdir())[0] if path.is_dir() else path
+    whole = file.read_bytes()
+    rng = np.random.default_rng(0)
+    told: list[str] = []
+    for _ in range(N_DAMAGES):
+        content = bytearray(whole)
+        for _ in range(rng.integers(1, 4)):
+            at, length = int(rng.integers(len(content))), int(rng.integers(1, 9))
+            mark = rng.choice(np.frombuffer(b"\x00\xff\n,:?;\t'\"@-9eEnN. ", dtype=np.uint8), length).tobytes()
+            content[at : at + length * int(rng.integers(2))] = mark
+        if rng.random() < 0.2:
+            del content[int(rng.integers(len(content))) :]
+        file.write_bytes(bytes(content))
+        try:
+            task(path, kind="labelled")
+        except InputError as error:
+            told.append(str(error))
+    assert [text for text in told if "\n" in text or len(text) > 600] == []
+
+
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
@@ -472,6 +503,17 @@ def test_recordings_that_are_too_long_are_refused_or_cut(speakers: Path, tmp_pat
     cutting = task(speakers, n_channels=8, max_ms=30.0).chain  # as those of training were
     assert cutting is not None
     assert cutting.read(files)[1].n_steps == 30
+
+
+@pytest.mark.parametrize("form", [named_csv, text_last_csv, ts])
+def test_rows_without_classes_are_read_too(tmp_path: Path, form: Callable[[Path], Path]) -> None:
+    path = form(tmp_path)
+    chain = task(path).chain
+    assert chain is not None
+    _, labelled = chain.read(path)
+    text = re.sub(r"(?m)^(slow|quick|Class);|[,:](slow|quick)$", "", path.read_text("utf-8-sig"))
+    path.write_text(text.replace("@classLabel true slow quick", "@classLabel false"))
+    assert chain.read(path)[1] == labelled
 
 
 def test_the_chain_of_events_needs_no_labels(tmp_path: Path) -> None:

@@ -136,10 +136,11 @@ def _own_series(spec: TaskSpec, path: Path, test_path: Path | None) -> ForecastT
     for option in ("label_column", "group_pattern", "test_groups", "validation_groups"):
         value = getattr(spec, option)
         require(not value, "task", option, f"is for recordings, and {spec.name} is a series", value)
-    series = csv_series(path, dt=spec.forecast.dt or 1.0, name=spec.name)
+    variables = list(spec.forecast.variables) or None
+    series = csv_series(path, variables, dt=spec.forecast.dt or 1.0, name=spec.name)
     if test_path is None:
         return _forecast(series, spec)
-    after = csv_series(test_path, dt=series.dt, name=spec.name).select(series.variable_names)
+    after = csv_series(test_path, series.variable_names, dt=series.dt, name=spec.name)
     whole = replace(series, values=np.concatenate([series.values, after.values]))
     forecast = spec.forecast.model_copy(update={"n_train": series.n_steps})
     return _forecast(whole, spec.model_copy(update={"forecast": forecast}))

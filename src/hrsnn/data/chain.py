@@ -120,7 +120,9 @@ class Chain:
                 recordings.append(events)
                 n = events.n_samples
             else:
-                values = read_values(file, layout=self.layout, label_column=self.label_column)
+                values = read_values(
+                    file, layout=self.layout, label_column=self.label_column, class_names=self.class_names
+                )
                 recordings += values
                 n = len(values)
             names += [str(file)] if n == 1 else [f"{file}[{k}]" for k in range(n)]

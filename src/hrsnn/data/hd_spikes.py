@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrsnn._checks import FileError, require
+from hrsnn._checks import FileError, HrsnnError, require
 from hrsnn.data.dataset import Dataset, Splits
 from hrsnn.spikes import Spikes
 
@@ -112,14 +111,16 @@ def _read(
     pool = N_CHANNELS // n_channels
     seen = np.zeros(n_steps * n_channels, dtype=bool)
     keys: list[NDArray[np.int32]] = []
-    with _open(path) as file:
-        times, units, labels = (_member(file, path, member) for member in ("spikes/times", "spikes/units", "labels"))
-        speakers = _member(file, path, "extra/speaker")
-        for member, column in (("spikes/units", units), ("labels", labels), ("extra/speaker", speakers)):
-            if len(column) != len(times):
-                raise FileError(f"{path}: `{member}` has {len(column)} entries for {len(times)} recordings")
-        names = tuple(k.decode() for k in file["extra/keys"][:]) if "extra/keys" in file else CLASS_NAMES
-        try:
+    try:
+        with _open(path) as file:
+            times, units = (_member(file, path, member) for member in ("spikes/times", "spikes/units"))
+            labels, speakers = (_numbers(file, path, member) for member in ("labels", "extra/speaker"))
+            for member, column in (("spikes/units", units), ("labels", labels), ("extra/speaker", speakers)):
+                if len(column) != len(times):
+                    raise FileError(f"{path}: `{member}` has {len(column)} entries for {len(times)} recordings")
+            names = tuple(k.decode() for k in file["extra/keys"][:]) if "extra/keys" in file else CLASS_NAMES
+            if labels.size and not 0 <= labels.min() <= labels.max() < len(names):
+                raise FileError(f"{path}: `labels` must be 0..{len(names) - 1}, got {labels.min()}..{labels.max()}")
             for first in range(0, len(times), _CHUNK):
                 chunk = zip(times[first : first + _CHUNK], units[first : first + _CHUNK], strict=True)
                 for recording, (t, u) in enumerate(chunk, start=first):
@@ -129,9 +130,12 @@ def _read(
                     found = np.flatnonzero(seen)
                     seen[found] = False
                     keys.append(found.astype(np.int32))
-            return keys, labels[:].astype(np.int64), speakers[:].astype(np.int64), names
-        except OSError as error:
-            raise FileError(f"{path}: the file is damaged or incomplete ({error})") from error
+            return keys, labels, speakers, names
+    except HrsnnError:
+        raise
+    except Exception as error:  # what is damaged, or lies otherwise, makes h5py raise a dozen classes of errors
+        what = " ".join(str(error).split())[:200] or type(error).__name__
+        raise FileError(f"{path}: the file is damaged or incomplete, or of another layout ({what})") from error
 
 
 def _events(
@@ -146,7 +150,8 @@ def _events(
     if time.size and not (channel.min() >= 0 and channel.max() < N_CHANNELS):
         bad = channel[(channel < 0) | (channel >= N_CHANNELS)][0]
         raise FileError(f"{path}: recording {recording} has unit {bad}, units must be 0..{N_CHANNELS - 1}")
-    return np.floor(time * (1000.0 / dt_ms) + 1e-9).astype(np.int64), channel
+    step = np.floor(time * (1000.0 / dt_ms) + 1e-9)
+    return np.minimum(step, 2.0**62).astype(np.int64), channel
 
 
 def _dataset(
@@ -185,7 +190,7 @@ def _open(path: Path) -> Any:
         if packed.exists():
             with gzip.open(packed) as stream:
                 return h5py.File(io.BytesIO(stream.read()), "r")
-    except (OSError, EOFError, zlib.error) as error:
+    except Exception as error:  # of gzip, zlib and h5py
         shown = path if path.exists() else packed
         raise FileError(f"{shown}: the file is damaged or incomplete ({error}); get it again") from error
     raise FileError(f"{packed}: no such file, nor {path.name}; `hrsnn data list` says where each data set comes from")
@@ -195,3 +200,12 @@ def _member(file: Any, path: Path, name: str) -> Any:
     if name not in file:
         raise FileError(f"{path}: the file has no `{name}`; it must have the layout of the Spiking Heidelberg Digits")
     return file[name]
+
+
+def _numbers(file: Any, path: Path, name: str) -> NDArray[np.int64]:
+    """A column of whole numbers."""
+    values = np.asarray(_member(file, path, name)[()])
+    if values.ndim != 1 or values.dtype.kind not in "iu":
+        what = f"{values.dtype} of shape {values.shape}"
+        raise FileError(f"{path}: `{name}` must hold one whole number per recording, it holds {what}")
+    return values.astype(np.int64)

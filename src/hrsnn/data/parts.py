@@ -135,8 +135,8 @@ def _share_of_classes(known: Recorded, rows: Rows, share: float, seed: int) -> R
         n = int((known.labels == label).sum())
         if (labels == label).sum() < 2:
             raise InputError(
-                f'class "{known.class_names[label]}" cannot be divided, it has {n} recording{"s" * (n != 1)}: each '
-                "part needs one of every class; add some, or take the class out of task.path"
+                f'class "{known.class_names[label][:60]}" cannot be divided, it has {n} recording{"s" * (n != 1)}: '
+                "each part needs one of every class; add some, or take the class out of task.path"
             )
     try:
         _, out = train_test_split(rows, test_size=share, stratify=labels, random_state=seed)
@@ -156,7 +156,7 @@ def _share_of_classes(known: Recorded, rows: Rows, share: float, seed: int) -> R
 def _require_classes(known: Recorded, train: Rows) -> None:
     missing = np.setdiff1d(known.labels, known.labels[train]).tolist()
     if missing:
-        names = ", ".join(f'"{known.class_names[label]}"' for label in missing[:5])
+        names = ", ".join(f'"{known.class_names[label][:60]}"' for label in missing[:5])
         raise InputError(
             f"no recording of {names} is in the training part; every class must be in it: name other task.test_groups "
             "or task.validation_groups, or take the class out of the test data"

@@ -57,6 +57,7 @@ class _Found:
     group_word: str = "group"
     layout: Layout = "files"
     label_column: str = ""
+    class_order: Sequence[str] = ()  # of the classes that the files put in an order
 
     def __add__(self, other: _Found) -> _Found:
         """These to train, the others to test."""
@@ -165,7 +166,7 @@ def _found_events(dataset: Dataset) -> _Found:
     if dataset.groups is not None:
         names = dataset.group_names
         groups = [str(group) if names is None else names[group] for group in dataset.groups.tolist()]
-    return _Found([dataset.spikes], labels, groups)
+    return _Found([dataset.spikes], labels, groups, class_order=dataset.class_names)
 
 
 def _found(path: Path, kind: FileKind, wanted: Wanted) -> _Found:
@@ -198,17 +199,17 @@ def _require_variables(found: _Found) -> None:
 
 
 def _known(found: _Found) -> Recorded:
-    names, labels = _numbered(found.labels)
+    names, labels = _numbered(found.labels, found.class_order)
     if found.groups is None:
         return Recorded(labels, names, parts=found.parts)
     group_names, groups = _numbered(found.groups)
     return Recorded(labels, names, groups, group_names, found.group_word, found.parts)
 
 
-def _numbered(texts: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """The different texts, in the order of numbers where all are numbers, and which of them each is."""
-    names = sorted(set(texts))
-    if all(re.fullmatch(r"-?\d+", name) for name in names):
+def _numbered(texts: Sequence[str], order: Sequence[str] = ()) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """The different texts, in this `order` or that of numbers where all are some, and which of them each is."""
+    names = sorted(set(texts), key=lambda name: (order.index(name) if name in order else len(order), name))
+    if not order and all(re.fullmatch(r"-?\d+", name) for name in names):
         names.sort(key=int)
     place = {name: k for k, name in enumerate(names)}
     return tuple(names), np.array([place[text] for text in texts], dtype=np.int64)

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrsnn._checks import check_column, require
+from hrsnn._checks import check_all, check_column, require
 from hrsnn.encode.rates import check_finite
 from hrsnn.spikes import Spikes
+
+_N_PIXELS = 32  # of a pooled grid along its longer side, at most
 
 
 def pool_events(
@@ -20,14 +22,17 @@ def pool_events(
     *,
     n_steps: int,
     dt_ms: float,
-    sensor: tuple[int, int] = (128, 128),
-    grid: tuple[int, int] = (32, 32),
+    sensor: tuple[int, int] | None = None,
+    grid: tuple[int, int] | None = None,
     late: str = "error",
 ) -> Spikes:
     """Events of an event camera on a coarser grid of pixels and of time (method.md 6.3).
 
-    times_ms, x, y, polarity  one sequence per recording; 0 <= x < width, 0 <= y < height, polarity 0 or 1
-    sensor, grid              (height, width) before and after; the sensor must divide evenly
+    times_ms, x, y, polarity  one sequence per recording; 0 <= x < width, 0 <= y < height, polarity 0 or 1, or -1 or 1
+    sensor                    (height, width); None: as far as the events reach, so give it where several calls must
+                              have the same units
+    grid                      (height, width) after pooling, which must divide the sensor evenly; None: of square cells,
+                              as small as leaves at most 32 of them along the longer side
     late                      events after the last step: "error" or "drop"
 
     Unit = (polarity * grid height + row) * grid width + column. Several events of a unit in one step become one.
@@ -37,22 +42,65 @@ def pool_events(
     [0, 7]
     """
     owner = "pool_events"
-    (height, width), (rows, columns) = sensor, grid
-    ok = rows >= 1 and columns >= 1 and height % rows == 0 and width % columns == 0
-    require(ok, owner, "grid", f"must divide the sensor {tuple(sensor)}", tuple(grid))
     n = len(times_ms)
     for name, given in (("x", x), ("y", y), ("polarity", polarity)):
         require(len(given) == n, owner, name, f"must have {n} recordings", len(given))
-    units = []
-    for sample in range(n):
-        place = f"{owner}, recording {sample}"
-        length = np.size(times_ms[sample])
-        px, py, on = (
-            check_column(place, name, given[sample], dtype=np.int64, length=length, at_least=0, at_most=most)
-            for name, given, most in (("x", x, width - 1), ("y", y, height - 1), ("polarity", polarity, 1))
+    sizes = [np.size(times) for times in times_ms]
+    columns = [
+        check_pixels(f"{owner}, recording {sample}", *given, length=size, sensor=sensor)
+        for sample, (size, *given) in enumerate(zip(sizes, x, y, polarity, strict=True))
+    ]
+    px, py, on = (np.concatenate([*parts, np.zeros(0, np.int64)]) for parts in zip(*columns, strict=True))
+    unit, n_units = pooled_units(owner, px, py, on, sensor=sensor, grid=grid)
+    units = np.split(unit, np.cumsum(sizes)[:-1]) if n else []
+    return Spikes.from_times(times_ms, units, n_units=n_units, n_steps=n_steps, dt_ms=dt_ms, late=late)
+
+
+def check_pixels(
+    owner: str, x: ArrayLike, y: ArrayLike, polarity: ArrayLike, *, length: int, sensor: tuple[int, int] | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """x, y and polarity of events, checked; polarity, which may come as -1 and 1, as 0 and 1."""
+    height, width = sensor or (None, None)
+    px, py = (
+        check_column(
+            owner, name, given, dtype=np.int64, length=length, at_least=0, at_most=None if size is None else size - 1
         )
-        units.append((on * rows + py // (height // rows)) * columns + px // (width // columns))
-    return Spikes.from_times(times_ms, units, n_units=2 * rows * columns, n_steps=n_steps, dt_ms=dt_ms, late=late)
+        for name, given, size in (("x", x, width), ("y", y, height))
+    )
+    on = check_column(owner, "polarity", polarity, dtype=np.int64, length=length, at_least=-1, at_most=1)
+    if on.min(initial=0) < 0:
+        check_all(owner, "polarity", "must be 0 or 1, or -1 or 1", on, on != 0)
+    return px, py, np.maximum(on, 0)
+
+
+def pooled_units(
+    owner: str,
+    x: NDArray[np.int64],
+    y: NDArray[np.int64],
+    on: NDArray[np.int64] | None,
+    *,
+    sensor: tuple[int, int] | None = None,
+    grid: tuple[int, int] | None = None,
+) -> tuple[NDArray[np.int64], int]:
+    """Units of events after pooling, and how many units there are; half as many without polarity."""
+    height, width = sensor or (int(y.max(initial=0)) + 1, int(x.max(initial=0)) + 1)
+    if grid is None:
+        cell = -(-max(height, width) // _N_PIXELS)
+        cell_height = cell_width = cell
+        rows, columns = -(-height // cell), -(-width // cell)
+    else:
+        rows, columns = grid
+        ok = rows >= 1 and columns >= 1
+        if ok and sensor is None:  # the outermost pixels may have no event
+            cell_height, cell_width = -(-height // rows), -(-width // columns)
+            ok = -(-height // cell_height) == rows and -(-width // cell_width) == columns
+        elif ok:
+            cell_height, cell_width = height // rows, width // columns
+            ok = height % rows == 0 and width % columns == 0
+        reach = "the sensor" if sensor else "a sensor as large as the events reach,"
+        require(ok, owner, "grid", f"must divide {reach} {(height, width)}", tuple(grid))
+    unit = (y // cell_height) * columns + x // cell_width
+    return (unit, rows * columns) if on is None else (on * rows * columns + unit, 2 * rows * columns)
 
 
 def level_crossing(signals: ArrayLike, *, threshold: float, dt_ms: float) -> Spikes:

@@ -18,6 +18,7 @@ from hrsnn.spikes import Spikes
 _BATCH = 32  # recordings encoded at a time
 _TAILS = (0.5, 99.5)  # percentiles of the training part that are the ends of a range: a stray value does not set it
 _N_FIT = 200_000  # values per variable that percentiles are taken of; more are thinned out evenly
+_LARGEST = 1e100
 _FLOOR = 1e-3  # of the local deviation, in units of the deviation of the whole training part
 
 
@@ -217,4 +218,6 @@ def _recording(index: int, values: ArrayLike, n_variables: int | None) -> NDArra
     if n_variables is not None:
         require(x.shape[1] == n_variables, owner, "recordings", f"must have {n_variables} variables", x.shape[1])
     check_finite(owner, "recordings", x)
+    largest = float(np.abs(x).max())  # squares are summed
+    require(largest <= _LARGEST, owner, "recordings", f"must be at most {_LARGEST:g} in size", largest)
     return x

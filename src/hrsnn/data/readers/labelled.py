@@ -53,15 +53,26 @@ def read_labelled(path: Path, *, label_column: str = "") -> Examples:
     return examples
 
 
-def read_values(path: Path, *, layout: Layout, label_column: str = "") -> list[NDArray[np.float64]]:
+def read_values(
+    path: Path, *, layout: Layout, label_column: str = "", class_names: Sequence[str] = ()
+) -> list[NDArray[np.float64]]:
     """The recordings of a file without their classes.
 
-    `layout` tells text with a recording per row from files that are one recording each, a row per step of time. Where
-    classes are text, rows may come without them.
+    `layout` tells text with a recording per row from files that are one recording each, a row per step of time. Rows
+    may come without a class where their names, or `class_names` that are no numbers, tell that it is not there.
     """
-    if path.suffix.lower() == ".npy" or (layout == "files" and path.suffix.lower() in (".csv", ".tsv", ".txt")):
+    in_rows = path.suffix.lower() in (".csv", ".tsv", ".txt")
+    if path.suffix.lower() == ".npy" or (in_rows and layout == "files"):
         return [read_example(path)]
-    return _read(path, label_column or "none").values
+    if in_rows:
+        header, rows = _header(_rows(path))
+        if label_column in ("first", "last"):
+            cell = rows[0][1][0 if label_column == "first" else -1]
+            there = _number(cell) is None or any(_number(name) is not None for name in class_names)
+        else:
+            there = label_column in header
+        return _read_rows(path, label_column if there else "none").values
+    return _read(path, label_column).values
 
 
 def read_example(path: Path) -> NDArray[np.float64]:
@@ -223,7 +234,7 @@ def has_values(path: Path) -> bool:
     """Whether an .npz holds labelled series, not events."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            return "values" in file.files and "times_ms" not in file.files
+            return "values" in file.files and not any(name.startswith("times_") for name in file.files)
     except Exception:  # the reader of events says what is wrong with it
         return False
 
@@ -261,9 +272,14 @@ def _header(rows: list[Cells]) -> tuple[list[str], list[Cells]]:
     first = rows[0][1]
     text = [j for j, cell in enumerate(first) if _number(cell, or_nan=True) is None]
     below = rows[1][1] if len(rows) > 1 else []
-    named = len(text) > 1 or any(
-        first[j].lower() in _LABEL_NAMES or (j < len(below) and _number(below[j], or_nan=True) is not None)
-        for j in text
+    counted = len(first) >= _FEW and first == [str(k) for k in range(len(first))]  # names that a program gave
+    named = (
+        counted
+        or len(text) > 1
+        or any(
+            first[j].lower() in _LABEL_NAMES or (j < len(below) and _number(below[j], or_nan=True) is not None)
+            for j in text
+        )
     )
     return (first, rows[1:]) if named and below else ([], rows)
 
