@@ -400,6 +400,25 @@ def test_comparisons_of_identical_things_are_not_told(ci95: Any) -> None:
     assert [text for text in texts if "Heterogeneous neurons add 0.031" in text]
 
 
+def test_a_difference_of_a_thousandth_is_none_to_tell_and_no_season_is_told_once() -> None:
+    def row(arm: str, rmse: float) -> dict[str, Any]:
+        metrics = {"vpt_steps": {"mean": 2.0}, "rmse": {"mean": rmse}}
+        return {"arm": arm, "stage": "trained", "n_seeds": 5, "metrics": metrics}
+
+    summary = [row("HeNHoS", 0.2), row("HoNHoS", 0.2), row("Persistence", 0.3), row("SeasonalNaive", 0.3)]
+    pairs = [
+        ("HeNHoS", "HoNHoS", [-1e-7, 1e-6]),
+        *(("HeNHoS", b, [-0.2, -0.1]) for b in ("Persistence", "SeasonalNaive")),
+    ]
+    rows = [compared(a, b, 0.0, ZERO, metric="vpt_steps") for a, b, _ in pairs]
+    rows += [compared(a, b, sum(ci95) / 2, ci95, metric="rmse") for a, b, ci95 in pairs]
+    texts = [text for _, text in told(*rows, metric="vpt_steps", summary=summary)]
+    assert not [text for text in texts if "Heterogeneous neurons" in text]
+    assert len([text for text in texts if "lowers RMSE by 0.150" in text]) == 1
+    summary[-1] = row("SeasonalNaive", 0.31)
+    assert len([text for _, text in told(*rows, metric="vpt_steps", summary=summary) if "lowers RMSE" in text]) == 2
+
+
 def test_two_that_are_never_wrong_differ_by_what_they_spend() -> None:
     def row(arm: str, spikes: float) -> dict[str, Any]:
         metrics, costs = {"accuracy": {"mean": 1.0}}, {"spikes_per_sample": {"mean": spikes}}

@@ -365,15 +365,15 @@ def _compared(
     for metric in units[0][0][1] if units else ():
         if not all(metric in y for _, (_, y, _) in units):
             continue
-        scores = np.array([[x[metric] for (_, x, _), _ in units], [y[metric] for _, (_, y, _) in units]])
-        difference = scores[0] - scores[1]
+        pair = [np.array([unit[k][1][metric] for unit in units]) for k in (0, 1)]
+        difference = pair[0] - pair[1]
         known = bool(np.isfinite(difference).all())
         interval = None
-        if known:
+        if known and metric in _ERRORS:
             favoured = _favoured_by_limits(difference, [(x, y) for (*_, x), (*_, y) in units])
-            interval = (
-                interval_of_errors(scores[0], scores[1], favoured) if metric in _ERRORS else paired_interval(difference)
-            )
+            interval = interval_of_errors(pair[0], pair[1], favoured)
+        elif known:
+            interval = paired_interval(difference)
         diff = float(difference.mean()) if known else None
         found.append({"a": a, "b": b, "metric": metric, "diff": diff, "ci95": interval, "n_pairs": len(seeds)})
     return found

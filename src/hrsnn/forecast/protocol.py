@@ -201,8 +201,9 @@ def _scored(
 def _told_of_cuts(share: float) -> tuple[str, ...]:
     if not share:
         return ()
+    how_many = "less than 1 %" if share < 0.01 else f"{100 * share:.0f} %"
     return (
-        f"{share:.1%} of the forecast values ran away and were cut to the limits, the training range and the last "
+        f"{how_many} of the forecast values ran away and were cut to the limits, the training range and the last "
         "known value widened by half the range, which hold for every method",
     )
 

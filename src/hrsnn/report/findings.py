@@ -90,7 +90,10 @@ def found(results: Results) -> list[Finding]:
     metric = results.headline
     if metric is None:
         return [Finding("plain", "This run holds no measured values.")]
-    answers = [answer for q in questions(results.reference) for answer in answers_to(results, q, metric)]
+    asked = questions(results.reference)
+    if _same_scores(results, Key("SeasonalNaive"), Key("Persistence")):  # no season: asked of the last value already
+        asked = tuple(q for q in asked if all(b != Key("SeasonalNaive") for _, b in q.pairs))
+    answers = [answer for q in asked for answer in answers_to(results, q, metric)]
     if not answers:
         answers = [Finding("plain", "This run compares no two arms, so it says nothing about what helps.")]
     told = [*_level(results, metric), *_seen(results), *answers, *_of_pruning(results, metric)]
@@ -147,7 +150,21 @@ def tied(comparison: Comparison | None) -> bool:
 def alike(results: Results, a: Key, b: Key) -> bool:
     """Whether nothing that the run compares tells `a` and `b` apart: there is nothing to say about them."""
     rows = [c for c in results.comparisons if (c.a, c.b) in ((a, b), (b, a)) and c.diff is not None]
-    return bool(rows) and all(tied(c) for c in rows)
+    return bool(rows) and all(tied(c) or _negligible(results, c) for c in rows)
+
+
+def _negligible(results: Results, c: Comparison) -> bool:
+    """Whether a whole interval of an error lies within a thousandth of it."""
+    row = results.row(c.b)
+    level = row.metrics.get(c.metric) if row else None
+    if c.metric not in _ERRORS or c.ci95 is None or level is None or level.mean is None:
+        return False
+    return max(abs(bound) for bound in c.ci95) < 1e-3 * level.mean
+
+
+def _same_scores(results: Results, a: Key, b: Key) -> bool:
+    rows = results.row(a), results.row(b)
+    return None not in rows and rows[0].metrics == rows[1].metrics  # type: ignore[union-attr]
 
 
 def _answers(results: Results, question: Question, first: Comparison) -> list[Finding]:
