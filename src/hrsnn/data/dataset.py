@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,7 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn._checks import InputError, check_column, did_you_mean, require
+from hrsnn._checks import (
+    InputError,
+    as_array,
+    check_column,
+    chosen_rows,
+    did_you_mean,
+    real_array,
+    real_number,
+    require,
+)
 from hrsnn.spikes import Spikes
 
 
@@ -42,7 +50,8 @@ class Dataset:
             values = getattr(self, column)
             if column == "groups" and values is None:
                 continue
-            n = np.size(values)
+            values = as_array("Dataset", column, values)
+            n = values.size
             require(
                 n == self.spikes.n_samples, "Dataset", column, "must hold one value per recording",
                 f"{n} {column} for {self.spikes.n_samples} recordings",
@@ -68,7 +77,7 @@ class Dataset:
 
     def select(self, samples: Any) -> Dataset:
         """The recordings with these indices (or this boolean mask, or slice), in this order."""
-        chosen = np.arange(self.n_samples)[samples].reshape(-1)
+        chosen = chosen_rows("Dataset.select", "samples", self.n_samples, samples)
         groups = None if self.groups is None else self.groups[chosen]
         return Dataset(self.spikes.select(chosen), self.labels[chosen], self.class_names, groups)
 
@@ -153,7 +162,7 @@ class Series:
     solver: str = "recorded"
 
     def __post_init__(self) -> None:
-        values = np.array(self.values, dtype=np.float64)
+        values = real_array("Series", "values", self.values).copy()
         require(
             values.ndim == 2 and values.size > 0, "Series", "values",
             "must have shape (n_steps, n_variables) with at least one value", f"shape {values.shape}",
@@ -165,7 +174,7 @@ class Series:
                 f"`values` of `Series` must be finite, got {values[step, variable]} at step {step}, "
                 f"variable {variable} ({len(bad)} of {values.size} values)"
             )
-        require(math.isfinite(self.dt) and self.dt > 0, "Series", "dt", "must be > 0", self.dt)
+        object.__setattr__(self, "dt", real_number("Series", "dt", self.dt, above=0))
         names = tuple(self.variable_names)
         require(
             len(names) == values.shape[1], "Series", "variable_names", "must hold one name per variable",

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn._checks import FileError, InputError, check_all, check_column, did_you_mean, require
+from hrsnn._checks import FileError, InputError, check_all, check_column, did_you_mean, real_number, require
 from hrsnn.data.dataset import Dataset, Series, Splits
 from hrsnn.encode.audio import AudioCode
-from hrsnn.spikes import Spikes
+from hrsnn.spikes import Spikes, n_steps_of, to_steps
 
 
 def csv_series(
@@ -135,10 +135,14 @@ def events_npz(
         labels = check_column(owner, "labels", arrays["labels"], dtype=np.int64, at_least=0)
         names = arrays.get("class_names", np.arange(labels.max(initial=0) + 1).astype(str))
     n_units = int(unit.max(initial=0)) + 1 if n_units is None else n_units
-    n_steps = math.ceil(max_ms / dt_ms) if max_ms is not None else int(time.max(initial=0.0) / dt_ms + 1e-9) + 1
+    dt_ms = real_number("events_npz", "dt_ms", dt_ms, above=0)
+    if max_ms is not None:
+        n_steps = n_steps_of(real_number("events_npz", "max_ms", max_ms, above=0), dt_ms)
+    else:
+        n_steps = int(to_steps(arrays["times_ms"], dt_ms).max(initial=0)) + 1
     cuts = np.searchsorted(sample, np.arange(1, n))
     spikes = Spikes.from_times(
-        np.split(time, cuts), np.split(unit, cuts), n_units=n_units, n_steps=n_steps, dt_ms=dt_ms, late="drop"
+        np.split(arrays["times_ms"], cuts), np.split(unit, cuts), n_units=n_units, n_steps=n_steps, dt_ms=dt_ms, late="drop"
     )
     return Dataset(spikes, labels, tuple(names.tolist()), arrays.get("groups"))
 
