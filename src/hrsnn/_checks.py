@@ -100,6 +100,13 @@ def real_number(
     return number
 
 
+def time_step(owner: str, dt_ms: object) -> float:
+    """`dt_ms` as a float, between a picosecond and eleven days: what it divides and is divided by stays a number."""
+    number = real_number(owner, "dt_ms", dt_ms, above=0)
+    require(1e-9 <= number <= 1e9, owner, "dt_ms", "must lie in 1e-09..1e+09", number)
+    return number
+
+
 def as_array(owner: str, name: str, values: object) -> NDArray[Any]:
     """`values` as an array, whatever NumPy makes one of: nested lists, tensors in main memory, columns of a table.
 

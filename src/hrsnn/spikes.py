@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrsnn._checks import as_array, check_all, check_column, chosen_rows, real_number, require, whole_number
+from hrsnn._checks import as_array, check_all, check_column, chosen_rows, require, time_step, whole_number
 
 STEPS_END = 2**31  # steps and units are kept in 32 bits
 
@@ -253,4 +253,4 @@ def _grid(owner: str, n_units: object, n_steps: object, dt_ms: object) -> tuple[
         whole_number(owner, name, value, at_least=1, below=STEPS_END)
         for name, value in (("n_units", n_units), ("n_steps", n_steps))
     )
-    return units, steps, real_number(owner, "dt_ms", dt_ms, above=0)
+    return units, steps, time_step(owner, dt_ms)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn._checks import FileError, InputError, check_all, check_column, did_you_mean, real_number, require
+from hrsnn._checks import FileError, InputError, check_all, check_column, did_you_mean, real_number, require, time_step
 from hrsnn.data.dataset import Dataset, Series, Splits
 from hrsnn.encode.audio import AudioCode
 from hrsnn.spikes import Spikes, n_steps_of, to_steps
@@ -135,7 +135,7 @@ def events_npz(
         labels = check_column(owner, "labels", arrays["labels"], dtype=np.int64, at_least=0)
         names = arrays.get("class_names", np.arange(labels.max(initial=0) + 1).astype(str))
     n_units = int(unit.max(initial=0)) + 1 if n_units is None else n_units
-    dt_ms = real_number("events_npz", "dt_ms", dt_ms, above=0)
+    dt_ms = time_step("events_npz", dt_ms)
     if max_ms is not None:
         n_steps = n_steps_of(real_number("events_npz", "max_ms", max_ms, above=0), dt_ms)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn._checks import real_number, require
+from hrsnn._checks import real_number, require, time_step
 from hrsnn.encode.rates import whole_steps
 from hrsnn.spikes import STEPS_END, Spikes, n_steps_of, nearest_steps, to_steps
 
@@ -45,7 +45,7 @@ def regrid(spikes: Spikes, *, dt_ms: float) -> Spikes:
     >>> fine.step.tolist(), fine.n_steps
     ([0, 6], 10)
     """
-    dt_ms = real_number("regrid", "dt_ms", dt_ms, above=0)
+    dt_ms = time_step("regrid", dt_ms)
     if dt_ms == spikes.dt_ms:
         return spikes
     n_steps = n_steps_of(spikes.n_steps * spikes.dt_ms, dt_ms)

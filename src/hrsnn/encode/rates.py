@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrsnn._checks import check_all, real_array, real_number, require, whole_number
+from hrsnn._checks import check_all, real_array, real_number, require, time_step, whole_number
 from hrsnn.spikes import STEPS_END, Spikes, nearest_steps
 
 Rng = np.random.Generator | Sequence[np.random.Generator]
@@ -88,7 +88,7 @@ class PopulationCode:
         n_neurons = whole_number("PopulationCode", "n_per_variable", self.n_per_variable, at_least=2)
         object.__setattr__(self, "n_per_variable", n_neurons)
         for name in ("f_max_hz", "hold_ms", "dt_ms"):
-            object.__setattr__(self, name, real_number("PopulationCode", name, getattr(self, name)))
+            object.__setattr__(self, name, real_number("PopulationCode", name, getattr(self, name), above=0))
         n_hold = whole_steps("PopulationCode", "hold_ms", self.hold_ms, self.dt_ms)
         ok = 0 < self.f_max_hz * self.dt_ms <= 1000.0
         rule = f"must lie in (0, {1000.0 / self.dt_ms:g}], at most one spike per step"
@@ -201,7 +201,7 @@ def from_keys(keys: Sequence[NDArray[np.intp]], *, n_units: int, n_steps: int, d
 
 def whole_steps(owner: str, name: str, time_ms: float, dt_ms: float, *, at_least: int = 1) -> int:
     """`time_ms` as a number of steps, or an error where it is not a whole number of them."""
-    real_number(owner, "dt_ms", dt_ms, above=0)
+    time_step(owner, dt_ms)
     real_number(owner, name, time_ms)
     n_steps, is_whole = nearest_steps(time_ms, dt_ms)
     ok = n_steps >= at_least and is_whole

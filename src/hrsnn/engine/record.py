@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn._checks import require
-from hrsnn.spikes import Spikes
+from hrsnn._checks import real_number, require, whole_number
+from hrsnn.spikes import STEPS_END, Spikes
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,16 @@ class Record:
     state: bool = False
 
     def __post_init__(self) -> None:
-        require(self.n_bins >= 1, "Record", "n_bins", "must be >= 1", self.n_bins)
-        ok = self.filtered_every is None or self.filtered_every >= 1
-        require(ok, "Record", "filtered_every", "must be >= 1 step or None", self.filtered_every)
-        require(self.tau_filter_ms > 0, "Record", "tau_filter_ms", "must be > 0", self.tau_filter_ms)
+        object.__setattr__(self, "n_bins", whole_number("Record", "n_bins", self.n_bins, at_least=1))
+        for name in ("filtered_every",):
+            every = getattr(self, name)
+            if every is not None:
+                object.__setattr__(self, name, whole_number("Record", name, every, at_least=1, below=STEPS_END))
+        tau_filter_ms = real_number("Record", "tau_filter_ms", self.tau_filter_ms, above=0)
+        object.__setattr__(self, "tau_filter_ms", tau_filter_ms)
+        for name in ("spikes", "state"):
+            value = getattr(self, name)
+            require(isinstance(value, (bool, np.bool_)), "Record", name, "must be true or false", value)
 
 
 @dataclass(frozen=True, slots=True)
