@@ -213,6 +213,18 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f'did you mean "{near[0]}"?' if near else f"known: {', '.join(known)}"
 
 
+def too_large(error: MemoryError | OverflowError) -> str:
+    """The sentence for what Python says of a number, or of an array, that is too large.
+
+    >>> too_large(OverflowError("int too large to convert to float"))
+    'a number is too large (int too large to convert to float); make it smaller'
+    """
+    said = f" ({shortened(str(error))})" if str(error) else ""
+    if isinstance(error, MemoryError):
+        return f"this takes more memory than there is{said}; make the network, the data or what was asked for smaller"
+    return f"a number is too large{said}; make it smaller"
+
+
 def _shown(value: object) -> str:
     if isinstance(value, np.ndarray):
         value = np.array2string(value, separator=", ", threshold=20)

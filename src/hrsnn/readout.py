@@ -24,6 +24,7 @@ from threadpoolctl import threadpool_limits
 from hrsnn._checks import (
     FileError,
     InputError,
+    as_array,
     check_all,
     check_column,
     real_array,
@@ -174,7 +175,7 @@ class Readout:
 
     def _read(self, windows: ArrayLike) -> NDArray[Any]:
         """The activity of the units that are read."""
-        activity = np.asarray(windows)
+        activity = as_array("Readout", "windows", windows)
         n_least = int(self.units.max(initial=-1)) + 1
         ok = activity.ndim == 3 and activity.shape[2] >= n_least
         rule = f"must have shape (samples, windows, units) with at least {n_least} units"

@@ -49,7 +49,7 @@ class TaskSpec(Table):
     arms: Annotated[list[Preset], Field(min_length=1)] = list(PRESETS)
     controls: list[Control] = ["untrained", "no-recurrence", "input-only", "random-features"]
     seed: Annotated[int, Field(ge=0)] = 0
-    n_seeds: Annotated[int, Field(ge=1)] = 5
+    n_seeds: Annotated[int, Field(ge=1, le=10_000)] = 5
     dt_ms: Annotated[float, Field(ge=0)] = 0.0
     n_channels: Annotated[int, Field(ge=0)] = 0
     max_ms: Annotated[float, Field(ge=0)] = 0.0

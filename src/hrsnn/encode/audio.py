@@ -12,10 +12,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrsnn._checks import require
+from hrsnn._checks import as_array, real_array, real_number, require, time_step, whole_number
 from hrsnn.encode.events import level_crossing
 from hrsnn.encode.rates import check_finite, whole_steps
-from hrsnn.spikes import Spikes
+from hrsnn.spikes import STEPS_END, Spikes
 
 _BATCH = 32  # recordings encoded at a time
 _LOG_FLOOR = 1e-3
@@ -55,16 +55,16 @@ class AudioCode:
     threshold: float = 0.05
 
     def __post_init__(self) -> None:
-        require(self.n_channels >= 1, "AudioCode", "n_channels", "must be >= 1", self.n_channels)
-        for name in ("f_min_hz", "sample_rate_hz", "dt_ms", "exponent", "tau_ms", "gain", "threshold"):
-            value = getattr(self, name)
-            require(math.isfinite(value) and value > 0, "AudioCode", name, "must be > 0", value)
+        n_channels = whole_number("AudioCode", "n_channels", self.n_channels, at_least=1, below=STEPS_END)
+        object.__setattr__(self, "n_channels", n_channels)
+        for name in ("f_min_hz", "f_max_hz", "sample_rate_hz", "exponent", "tau_ms", "gain", "threshold"):
+            object.__setattr__(self, name, real_number("AudioCode", name, getattr(self, name), above=0))
+        object.__setattr__(self, "dt_ms", time_step("AudioCode", self.dt_ms))
         ok = self.f_min_hz < self.f_max_hz < 0.5 * self.sample_rate_hz
         rule = f"must lie between f_min_hz = {self.f_min_hz:g} and half of sample_rate_hz = {self.sample_rate_hz:g}"
         require(ok, "AudioCode", "f_max_hz", rule, self.f_max_hz)
         if self.loudness is not None:
-            ok = math.isfinite(self.loudness) and self.loudness > 0
-            require(ok, "AudioCode", "loudness", "must be > 0 or None", self.loudness)
+            object.__setattr__(self, "loudness", real_number("AudioCode", "loudness", self.loudness, above=0))
         require(
             self.compression in ("power", "log"),
             "AudioCode",
@@ -74,7 +74,7 @@ class AudioCode:
         )
         require(self.neuron in ("lif", "level"), "AudioCode", "neuron", 'must be "lif" or "level"', self.neuron)
         per_step = self.sample_rate_hz * self.dt_ms / 1000.0
-        ok = per_step >= 1 and abs(per_step - round(per_step)) < 1e-9
+        ok = per_step >= 1 and abs(per_step - round(per_step)) < 1e-9 * per_step
         require(ok, "AudioCode", "dt_ms", "must hold a whole number of samples at sample_rate_hz", self.dt_ms)
 
     @property
@@ -90,7 +90,7 @@ class AudioCode:
     def encode(
         self,
         signals: Sequence[ArrayLike],
-        sample_rate_hz: float | Sequence[float],
+        sample_rate_hz: float | ArrayLike,
         *,
         duration_ms: float | None = None,
     ) -> Spikes:
@@ -98,7 +98,8 @@ class AudioCode:
 
         The grid holds the longest signal, or `duration_ms`: what is later is left out, shorter signals end in silence.
         """
-        rates = [sample_rate_hz] * len(signals) if isinstance(sample_rate_hz, (int, float)) else list(sample_rate_hz)
+        given = as_array("AudioCode", "sample_rate_hz", sample_rate_hz)
+        rates = [sample_rate_hz] * len(signals) if given.ndim == 0 else list(given)
         require(
             len(rates) == len(signals), "AudioCode", "sample_rate_hz", f"must hold {len(signals)} rates", len(rates)
         )
@@ -123,11 +124,11 @@ class AudioCode:
         from scipy.signal import resample_poly
 
         owner = f"AudioCode, signal {index}"
-        sound = np.asarray(signal, dtype=np.float64)
+        sound = real_array(owner, "signals", signal)
         require(sound.ndim == 1, owner, "signals", "must have one dimension", f"shape {sound.shape}")
         require(sound.size > 0, owner, "signals", "must not be empty", "zero samples")
         check_finite(owner, "signals", sound)
-        require(math.isfinite(rate_hz) and rate_hz > 0, owner, "sample_rate_hz", "must be > 0", rate_hz)
+        rate_hz = real_number(owner, "sample_rate_hz", rate_hz, above=0)
         if rate_hz != self.sample_rate_hz:
             ratio = Fraction(self.sample_rate_hz / rate_hz).limit_denominator(1000)
             sound = np.asarray(resample_poly(sound, ratio.numerator, ratio.denominator))

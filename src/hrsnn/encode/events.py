@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hrsnn._checks import check_column, require
+from hrsnn._checks import as_array, check_column, real_array, real_number, require, whole_number
 from hrsnn.encode.rates import check_finite
 from hrsnn.spikes import Spikes
 
@@ -37,7 +37,8 @@ def pool_events(
     [0, 7]
     """
     owner = "pool_events"
-    (height, width), (rows, columns) = sensor, grid
+    height, width = _shape(owner, "sensor", sensor)
+    rows, columns = _shape(owner, "grid", grid)
     ok = rows >= 1 and columns >= 1 and height % rows == 0 and width % columns == 0
     require(ok, owner, "grid", f"must divide the sensor {tuple(sensor)}", tuple(grid))
     n = len(times_ms)
@@ -46,13 +47,20 @@ def pool_events(
     units = []
     for sample in range(n):
         place = f"{owner}, recording {sample}"
-        length = np.size(times_ms[sample])
+        length = as_array(place, "times_ms", times_ms[sample]).size
         px, py, on = (
             check_column(place, name, given[sample], dtype=np.int64, length=length, at_least=0, at_most=most)
             for name, given, most in (("x", x, width - 1), ("y", y, height - 1), ("polarity", polarity, 1))
         )
         units.append((on * rows + py // (height // rows)) * columns + px // (width // columns))
     return Spikes.from_times(times_ms, units, n_units=2 * rows * columns, n_steps=n_steps, dt_ms=dt_ms, late=late)
+
+
+def _shape(owner: str, name: str, shape: tuple[int, int]) -> tuple[int, int]:
+    given = list(as_array(owner, name, shape).reshape(-1))
+    require(len(given) == 2, owner, name, "must be (height, width)", shape)
+    height, width = (whole_number(owner, name, size, at_least=1) for size in given)
+    return height, width
 
 
 def level_crossing(signals: ArrayLike, *, threshold: float, dt_ms: float) -> Spikes:
@@ -68,11 +76,11 @@ def level_crossing(signals: ArrayLike, *, threshold: float, dt_ms: float) -> Spi
     >>> level_crossing([[[0.0], [1.0], [2.0], [0.5]]], threshold=1.0, dt_ms=1.0).unit.tolist()
     [0, 0, 1]
     """
-    x = np.asarray(signals, dtype=np.float64)
+    x = real_array("level_crossing", "signals", signals)
     ok = x.ndim == 3 and x.shape[1] > 0 and x.shape[2] > 0
     require(ok, "level_crossing", "signals", "must have shape (samples, steps, variables)", f"shape {x.shape}")
     check_finite("level_crossing", "signals", x)
-    require(np.isfinite(threshold) and threshold > 0, "level_crossing", "threshold", "must be > 0", threshold)
+    threshold = real_number("level_crossing", "threshold", threshold, above=0)
     n_samples, n_steps, n = x.shape
     raster = np.zeros((n_samples, n_steps, 2 * n), dtype=bool)
     level = np.zeros((n_samples, n))  # whole thresholds, so that no rounding adds up
