@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrsnn._checks import InputError, as_array, check_all, check_column, real_number, require, shortened, time_step, whole_number
+from hrsnn._shown import Shown
 
 SynapseModel = Literal["exp", "delta"]
 Pairing = Literal["all-to-all", "nearest"]
@@ -56,8 +57,8 @@ class StdpRule:
         object.__setattr__(self, "normalise", bool(self.normalise))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class NeuronTable:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class NeuronTable(Shown):
     """One row per neuron; all columns have length N.
 
     tau_mem_ms, tau_syn_exc_ms, tau_syn_inh_ms   time constants of membrane and of the two synaptic currents, > 0
@@ -109,6 +110,9 @@ class NeuronTable:
     def __len__(self) -> int:
         return self.tau_mem_ms.size
 
+    def _facts(self) -> dict[str, object]:
+        return {"n_neurons": len(self)}
+
     def __eq__(self, other: object) -> bool:
         return _same_columns(self, other)
 
@@ -117,8 +121,8 @@ class NeuronTable:
         return NeuronTable(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SynapseTable:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class SynapseTable(Shown):
     """Synapses in compressed rows by presynaptic unit; all columns but `ptr` have length n_synapses.
 
     ptr            int64 (n_pre + 1,), rises from 0 to n_synapses
@@ -181,6 +185,9 @@ class SynapseTable:
     def __len__(self) -> int:
         return self.post.size
 
+    def _facts(self) -> dict[str, object]:
+        return {"n_synapses": len(self), "n_pre": self.n_pre}
+
     def __eq__(self, other: object) -> bool:
         return _same_columns(self, other)
 
@@ -213,8 +220,8 @@ class SynapseTable:
         return SynapseTable(ptr=kept_before[self.ptr], **columns)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Network:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Network(Shown):
     """A recurrent spiking network: immutable, checked when made, equal when every column is equal.
 
     neurons     the neuron table, N rows
@@ -263,6 +270,13 @@ class Network:
         sign = np.repeat(self.neurons.sign, table.out_degree) if name == "recurrent" else np.int8(1)
         rule = "must have the sign of its presynaptic neuron"
         check_all("Network", f"{name}.weight", rule, table.weight, table.weight * sign >= 0)
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "n_neurons": self.n_neurons, "n_excitatory": self.n_excitatory, "n_inputs": self.n_inputs,
+            "n_recurrent_synapses": len(self.recurrent), "n_input_synapses": len(self.inputs), "dt_ms": self.dt_ms,
+            "synapse": self.synapse,
+        }  # fmt: skip
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Network):

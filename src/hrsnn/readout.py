@@ -33,6 +33,7 @@ from hrsnn._checks import (
     shortened,
     whole_number,
 )
+from hrsnn._shown import Shown
 from hrsnn.graph import betweenness
 from hrsnn.network import Network
 from hrsnn.network_file import load_tensors, save_tensors
@@ -93,8 +94,8 @@ class ReadoutSpec(Table):
         return 1 if self.features == "filtered" else math.lcm(*self.n_bins)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Readout:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Readout(Shown):
     """A fitted readout.
 
     units            int64 (n_read,), the units it reads
@@ -143,6 +144,12 @@ class Readout:
         ok = bool(np.isfinite(layers[-1][1]).any()) or layers[-1][1].size == 0
         require(ok, "Readout", "layers", "must have a finite offset for one output at least", "none")
         object.__setattr__(self, "layers", layers)
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "features": self.features, "n_units": self.units.size, "n_bins": self.n_bins, "transform": self.transform,
+            "n_outputs": self.layers[-1][1].size, "n_layers": len(self.layers),
+        }  # fmt: skip
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Readout):

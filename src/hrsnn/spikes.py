@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrsnn._checks import as_array, check_all, check_column, chosen_rows, require, time_step, whole_number
+from hrsnn._shown import Shown
 
 STEPS_END = 2**31  # steps and units are kept in 32 bits
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Spikes:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Spikes(Shown):
     """Spike trains of `n_samples` independent samples on one grid of time.
 
     sample_ptr  int64 (n_samples + 1,)   events of sample s are `sample_ptr[s]:sample_ptr[s + 1]`
@@ -140,6 +141,12 @@ class Spikes:
         return cls(ptr, step, unit, n_units, n_steps, dt_ms)
 
     # -- looked at -----------------------------------------------------------------------------------------------
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "n_samples": self.n_samples, "n_events": self.n_events, "n_units": self.n_units, "n_steps": self.n_steps,
+            "dt_ms": self.dt_ms,
+        }  # fmt: skip
 
     @property
     def n_samples(self) -> int:

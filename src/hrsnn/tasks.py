@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -158,11 +159,14 @@ def evaluate(
 ) -> tuple[Outcome, Readout]:
     """Fit a readout on the training part, choose among its alternatives on the validation part, score the test once.
 
-    Returns the outcome (metrics, costs, network) and the fitted readout; the network is not changed.
+    Returns the outcome (metrics, costs, network) and the fitted readout; the network is not changed. What is wrong
+    with the network's activity is in `outcome.warnings`, and is warned of as well (`RuntimeWarning`).
     Raises `InputError` when network and task disagree in channels or step of time.
     """
     evaluation = evaluate_network(network, task, readout or ReadoutSpec(), label=label or Label())
     assert evaluation.readout is not None  # a network always has one
+    for sentence in evaluation.outcome.warnings:
+        warnings.warn(sentence, RuntimeWarning, stacklevel=2)
     return evaluation.outcome, evaluation.readout
 
 

@@ -19,11 +19,12 @@ from hrsnn._checks import (
     real_number,
     require,
 )
+from hrsnn._shown import Shown
 from hrsnn.spikes import Spikes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Dataset:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Dataset(Shown):
     """Spike recordings with one label each.
 
     spikes       one sample per recording
@@ -59,6 +60,13 @@ class Dataset:
             limits: dict[str, Any] = {"at_least": 0, "at_most": len(names) - 1} if column == "labels" else {}
             object.__setattr__(self, column, check_column("Dataset", column, values, dtype=np.int64, **limits))
 
+    def _facts(self) -> dict[str, object]:
+        return {
+            "n_samples": self.n_samples, "n_classes": self.n_classes, "n_units": self.spikes.n_units,
+            "n_steps": self.spikes.n_steps, "dt_ms": self.spikes.dt_ms,
+            "n_groups": None if self.groups is None else np.unique(self.groups).size,
+        }  # fmt: skip
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Dataset):
             return NotImplemented
@@ -82,8 +90,8 @@ class Dataset:
         return Dataset(self.spikes.select(chosen), self.labels[chosen], self.class_names, groups)
 
 
-@dataclass(frozen=True, slots=True)
-class Splits:
+@dataclass(frozen=True, slots=True, repr=False)
+class Splits(Shown):
     """A classification data set in its three parts, all on one grid and with one list of classes.
 
     Train fits, validation chooses, test is read once. When recordings carry a group, no group of the validation
@@ -115,6 +123,12 @@ class Splits:
             shared = np.intersect1d(self.train.groups, self.validation.groups)
             require(shared.size == 0, "Splits", "validation", "must not share groups with training", shared.tolist())
 
+    def _facts(self) -> dict[str, object]:
+        return {
+            "name": self.name, "n_train": self.train.n_samples, "n_validation": self.validation.n_samples,
+            "n_test": self.test.n_samples, "n_classes": self.train.n_classes, "n_inputs": self.n_inputs,
+        }  # fmt: skip
+
     @property
     def n_inputs(self) -> int:
         return self.train.spikes.n_units
@@ -141,8 +155,8 @@ class Splits:
         return ~np.isin(self.test.groups, np.concatenate([self.train.groups, self.validation.groups]))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Series:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Series(Shown):
     """Values at equal distances in time, of one variable or several.
 
     values             float64 (n_steps, n_variables)
@@ -183,6 +197,11 @@ class Series:
         values.flags.writeable = False
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "variable_names", names)
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "name": self.name, "n_steps": self.n_steps, "variable_names": self.variable_names, "dt": self.dt,
+        }  # fmt: skip
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Series):
