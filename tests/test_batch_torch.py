@@ -49,7 +49,7 @@ def check(network: Network, spikes: Spikes, dtype: type, device: str, learns: bo
     """Assert that `run_batch` leaves the bits of the reference in all it gives and changes."""
     c = coefficients(network, dtype)
     few = min(7, spikes.n_steps)
-    record = Record(n_bins=min(3, few), filtered_every=few, tau_filter_ms=9.0, spikes=True)
+    record = Record(n_bins=min(3, few), filtered_every=few, tau_filter_ms=9.0, spikes=True, v=few)
     factor = filter_factor(network.dt_ms, record.tau_filter_ms, dtype)
     m = (np.abs(network.recurrent.weight).astype(dtype), np.abs(network.inputs.weight).astype(dtype))
     drives = []

@@ -72,7 +72,7 @@ def test_read_only_column_is_taken_as_it_is() -> None:
         ([1.0, -np.inf], {}, "`x` of `T` must be finite, got -inf at index 1 (1 of 2 values)"),
         ([1e39], {"dtype": np.float32}, "`x` of `T` must be numbers that fit float32, got 1e+39"),
         ([[1.0]], {}, "`x` of `T` must have one dimension, got shape (1, 1)"),
-        ([[1.0], [1.0, 2.0]], {}, "`x` of `T` must have one dimension"),
+        ([[1.0], [1.0, 2.0]], {}, "`x` of `T` cannot be made an array: setting an array element"),
         ([1.0, 2.0], {"length": 3}, "`x` of `T` must have length 3, got length 2"),
         (["a"], {}, "`x` of `T` must be real numbers, got dtype <U1"),
         ([1j], {}, "`x` of `T` must be real numbers, got dtype complex128"),

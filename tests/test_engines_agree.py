@@ -43,14 +43,16 @@ CLAMP = ("t_ref_ms",)
 def everything(spikes: Spikes) -> Record:
     """A record of all there is; windows that do and that do not divide the sample."""
     return Record(
-        n_bins=min(3, spikes.n_steps), filtered_every=min(7, spikes.n_steps), tau_filter_ms=9.0, spikes=True, state=True
-    )
+        n_bins=min(3, spikes.n_steps), filtered_every=min(7, spikes.n_steps), tau_filter_ms=9.0, spikes=True, state=True,
+        v=min(4, spikes.n_steps),
+    )  # fmt: skip
 
 
 def assert_same(a: Recording, b: Recording) -> None:
     np.testing.assert_array_equal(a.counts, b.counts)
     assert a.spikes == b.spikes
     assert same_bits(a.filtered, b.filtered)
+    assert same_bits(a.v, b.v)
     assert_same_fields(a.state, b.state)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hrsnn._checks import InputError
-from hrsnn.spikes import Spikes
+from hrsnn.spikes import Spikes, n_steps_of, nearest_steps, to_steps
 
 GRID = {"n_units": 3, "n_steps": 5, "dt_ms": 1.0}
 
@@ -84,6 +84,16 @@ def test_empty_samples_are_legal() -> None:
         ([[1.0]], [[0]], {"late": "keep"}, 'must be "error" or "drop"'),
         ([[1.0]], [[0]], {"dt_ms": 0.0}, "`dt_ms` of `Spikes.from_times` must be > 0"),
         ([[1.0]], [[0]], {"n_steps": 0}, "`n_steps` of `Spikes.from_times` must be a whole number >= 1"),
+        ([[1.0]], [[0]], {"n_steps": 2**31}, "`n_steps` of `Spikes.from_times` must be < 2147483648"),
+        ([[1.0]], [[0]], {"n_units": 2**40}, "`n_units` of `Spikes.from_times` must be < 2147483648"),
+        ([[1.0]], [[0]], {"n_units": True}, "`n_units` of `Spikes.from_times` must be a whole number"),
+        ([[1.0]], [[0]], {"dt_ms": "1"}, "`dt_ms` of `Spikes.from_times` must be > 0, got 1"),
+        ([[1.0]], [[0]], {"dt_ms": None}, "`dt_ms` of `Spikes.from_times` must be > 0, got None"),
+        (5.0, [[0]], {}, "`times_ms` of `Spikes.from_times` must be a sequence"),
+        ([[1.0]], None, {}, "`units` of `Spikes.from_times` must be a sequence"),
+        ([np.ma.masked_array([1.0], [True])], [[0]], {}, "must have no masked values, got 1 of 1"),
+        ([[1.0]], [np.ma.masked_array([1], [True])], {}, "must have no masked values, got 1 of 1"),
+        ([[10**400]], [[0]], {}, "must be real numbers"),
     ],
 )
 def test_times_that_are_wrong(times: Any, units: Any, options: dict[str, Any], message: str) -> None:
@@ -102,10 +112,86 @@ def test_a_time_that_is_a_whole_number_of_steps_up_to_rounding_belongs_to_that_s
     assert found.step.tolist() == list(range(100))
 
 
+FINE = (np.float64, np.float32)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(
+    st.sampled_from(FINE),
+    st.sampled_from([0.1, 0.2, 0.3, 0.05, 0.01, 1.0, 0.25, 1 / 3]),
+    st.lists(st.integers(0, 100_000), min_size=1, max_size=20),
+    st.sampled_from(["rounded", "computed in the type", "seconds"]),
+)
+def test_whole_steps_survive_the_rounding_of_the_type_of_times(
+    dtype: Any, dt_ms: float, k: list[int], how: str
+) -> None:
+    """At 100,000 steps half a unit in the last place of single precision is 0.004 steps."""
+    steps = np.array(k)
+    if how == "computed in the type":
+        times = steps.astype(dtype) * dtype(dt_ms)
+    elif how == "rounded":
+        times = (steps * dt_ms).astype(dtype)
+    else:
+        times = (steps * (dt_ms / 1000)).astype(dtype)
+    unit_ms = 1000.0 if how == "seconds" else 1.0
+    assert to_steps(times, dt_ms, unit_ms=unit_ms).tolist() == k
+    assert to_steps(((steps + 0.5) * (dt_ms / unit_ms)).astype(dtype), dt_ms, unit_ms=unit_ms).tolist() == k
+
+
+@examples
+@given(st.sampled_from([np.int64, np.uint32, np.uint64, np.int32]), st.lists(st.integers(0, 2**31 - 1), max_size=20))
+def test_whole_microseconds_are_exact(dtype: Any, times: list[int]) -> None:
+    given_us = np.array(times, dtype=dtype)
+    assert to_steps(given_us, 1.0, unit_ms=1e-3).tolist() == [t // 1000 for t in times]
+    assert to_steps(given_us, 0.3, unit_ms=1e-3).tolist() == [t // 300 for t in times]
+
+
+def test_whole_numbers_beyond_double_precision_are_exact() -> None:
+    assert to_steps(np.array([2**60 - 1], dtype=np.int64), 2.0).tolist() == [2**59 - 1]
+    assert to_steps(np.array([2**64 - 1], dtype=np.uint64), 1.0).tolist() == [2**62]
+
+
+def test_half_precision_keeps_the_steps_that_it_can_tell_apart() -> None:
+    k = np.arange(1000)  # 64 ms and more stand 0.6 steps apart
+    assert to_steps((k * 0.1).astype(np.float16), 0.1).tolist() == k.tolist()
+
+
+def test_late_times_in_double_precision_do_not_slip() -> None:
+    k = np.arange(10**8, 10**8 + 1000)
+    for dt_ms in (0.1, 0.3, 0.7, 1e-3):
+        assert np.array_equal(to_steps(k * dt_ms, dt_ms), k)
+    drift = np.cumsum(np.full(10_000, 0.1))  # rounded ten thousand times
+    assert np.array_equal(to_steps(drift, 0.1), np.arange(1, 10_001))
+
+
+@examples
+@given(st.integers(1, 10**7), st.sampled_from([0.1, 0.3, 0.7, 1.0, 2.0]), st.sampled_from(FINE))
+def test_durations_of_whole_steps_have_that_many(n: int, dt_ms: float, dtype: Any) -> None:
+    if dtype is np.float32:
+        n %= 100_000
+    duration_ms = dtype(n * dt_ms)
+    assert n_steps_of(duration_ms, dt_ms) == n
+    assert nearest_steps(duration_ms, dt_ms) == (n, True)
+    assert n_steps_of((n + 0.5) * dt_ms, dt_ms) == n + 1
+    assert nearest_steps((n + 0.3) * dt_ms, dt_ms) == (n, False)
+
+
 @pytest.mark.filterwarnings("error")
 def test_late_events_are_dropped_on_request_however_late() -> None:
     found = Spikes.from_times([[1.0, 5.0, 1e300]], [[0, 1, 2]], **GRID, late="drop")
     assert (found.step.tolist(), found.unit.tolist()) == ([1], [0])
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    found = Spikes.from_times([[1.0]], [[0]], n_units=np.int8(3), n_steps=np.array(5), dt_ms=np.float32(1.0))
+    assert found == Spikes.from_times([np.ma.masked_array([1.0], [False])], [[0]], **GRID)
+    assert [type(value) for value in found.grid] == [int, int, float]
+
+
+@pytest.mark.parametrize("samples", [[9], [True], 1.5, ["a"], [[0], [0, 1]], None, slice("a", None)])
+def test_samples_that_are_not_there(samples: Any) -> None:
+    with pytest.raises(InputError, match=r"`samples` of `Spikes.select`"):
+        Spikes.empty(3, **GRID).select(samples)
 
 
 def test_raster_that_is_wrong() -> None:

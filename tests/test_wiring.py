@@ -234,7 +234,7 @@ def test_membrane_time_constants_are_clipped() -> None:
 
 
 def test_negative_seed() -> None:
-    with pytest.raises(InputError, match="`seed` of `build` must be >= 0, got -1"):
+    with pytest.raises(InputError, match="`seed` of `build` must be a whole number >= 0, got -1"):
         build(spec(), seed=-1)
 
 

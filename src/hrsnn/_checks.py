@@ -7,6 +7,8 @@ Every message names the owner, the rule, the value received and the place, and w
 from __future__ import annotations
 
 import difflib
+import math
+import operator
 from collections.abc import Iterable
 from typing import Any
 
@@ -49,6 +51,88 @@ def require(ok: object, owner: str, name: str, rule: str, value: object, *, plac
     raise InputError(f"`{name}` of `{owner}` {rule}, got {_shown(value)}{where}{what_to_do}")
 
 
+def whole_number(owner: str, name: str, value: object, *, at_least: int | None = None, below: int | None = None) -> int:
+    """`value` as an int: a whole number of Python, of NumPy or of one element of an array or tensor; never a bool.
+
+    >>> whole_number("build", "seed", np.int64(3), at_least=0)
+    3
+    """
+    rule = "must be a whole number" if at_least is None else f"must be a whole number >= {at_least}"
+    try:
+        if isinstance(value, (bool, np.bool_)) or getattr(value, "dtype", None) == np.bool_:
+            raise TypeError
+        number = operator.index(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError):
+        require(False, owner, name, rule, value)
+        raise
+    require(at_least is None or number >= at_least, owner, name, rule, number)
+    require(below is None or number < below, owner, name, f"must be < {below}", number)
+    return number
+
+
+def real_number(
+    owner: str, name: str, value: object, *, above: float | None = None, at_least: float | None = None
+) -> float:
+    """`value` as a finite float: a number of Python, of NumPy or of one element of an array or tensor; no text, no bool.
+
+    >>> real_number("Spikes", "dt_ms", np.float32(0.5), above=0)
+    0.5
+    """
+    rule = "must be a finite number"
+    if above is not None:
+        rule = f"must be > {above:g}"
+    elif at_least is not None:
+        rule = f"must be >= {at_least:g}"
+    try:
+        if isinstance(value, (str, bytes, bool, np.bool_)) or np.ma.is_masked(value):
+            raise TypeError
+        array = np.asarray(value)
+        if array.ndim or array.dtype.kind not in "iufO":
+            raise TypeError
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        require(False, owner, name, rule, value)
+        raise
+    ok = math.isfinite(number) and (above is None or number > above) and (at_least is None or number >= at_least)
+    require(ok, owner, name, rule, number)
+    return number
+
+
+def time_step(owner: str, dt_ms: object) -> float:
+    """`dt_ms` as a float, between a picosecond and eleven days: what it divides and is divided by stays a number."""
+    number = real_number(owner, "dt_ms", dt_ms, above=0)
+    require(1e-9 <= number <= 1e9, owner, "dt_ms", "must lie in 1e-09..1e+09", number)
+    return number
+
+
+def as_array(owner: str, name: str, values: object) -> NDArray[Any]:
+    """`values` as an array, whatever NumPy makes one of: nested lists, tensors in main memory, columns of a table.
+
+    What has no place in an array is an `InputError`, not an error of NumPy's or torch's own; so are masked values, which
+    a plain array would show again.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        n_masked = int(np.ma.getmaskarray(values).sum())
+        remedy = "leave them out (`.compressed()`) or fill them (`.filled(value)`)"
+        require(n_masked == 0, owner, name, "must have no masked values", f"{n_masked} of {values.size}", remedy=remedy)
+    try:
+        return np.asarray(values)
+    except (
+        TypeError,
+        ValueError,
+        RuntimeError,
+        OverflowError,
+    ) as error:  # ragged lists; tensors with gradients, on a GPU
+        raise InputError(f"`{name}` of `{owner}` cannot be made an array: {_shown(str(error))}") from error
+
+
+def real_array(owner: str, name: str, values: object) -> NDArray[np.float64]:
+    """`as_array` in float64, for real numbers alone; they need not be finite."""
+    array = as_array(owner, name, values)
+    require(array.dtype.kind in "biuf", owner, name, "must be real numbers", f"dtype {array.dtype}")
+    return array.astype(np.float64, copy=False)
+
+
 def check_column(
     owner: str,
     name: str,
@@ -64,10 +148,7 @@ def check_column(
 
     Real columns must be finite; integer columns must hold integers exactly.
     """
-    try:
-        array = np.asarray(values)
-    except ValueError as error:  # nested lists of different lengths
-        raise InputError(f"`{name}` of `{owner}` must have one dimension: {error}") from error
+    array = as_array(owner, name, values)
     require(array.ndim == 1, owner, name, "must have one dimension", f"shape {array.shape}")
     if length is not None:
         require(array.size == length, owner, name, f"must have length {length}", f"length {array.size}")
@@ -109,6 +190,21 @@ def check_all(owner: str, name: str, rule: str, values: NDArray[Any], ok: NDArra
     require(False, owner, name, rule, values[first].item(), place=place)
 
 
+def chosen_rows(owner: str, name: str, n: int, chosen: object) -> NDArray[np.int64]:
+    """The indices below `n` that `chosen` means: an index or several, a boolean mask, or a slice.
+
+    >>> chosen_rows("Spikes.select", "samples", 3, slice(1, None)).tolist()
+    [1, 2]
+    """
+    if not isinstance(chosen, slice):
+        array = as_array(owner, name, chosen)
+        chosen = array.astype(np.int64) if array.size == 0 and array.dtype.kind == "f" else array  # an empty list
+    try:
+        return np.arange(n)[chosen].reshape(-1)
+    except (IndexError, TypeError) as error:
+        raise InputError(f"`{name}` of `{owner}` must choose among {n}: {_shown(str(error))}") from error
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `did you mean "x"?` for the nearest of `known`, else the list of what is known.
 
@@ -120,8 +216,29 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f'did you mean "{near[0]}"?' if near else f"known: {', '.join(known)}"
 
 
+def too_large(error: MemoryError | OverflowError) -> str:
+    """The sentence for what Python says of a number, or of an array, that is too large.
+
+    >>> too_large(OverflowError("int too large to convert to float"))
+    'a number is too large (int too large to convert to float); make it smaller'
+    """
+    said = f" ({shortened(str(error))})" if str(error) else ""
+    if isinstance(error, MemoryError):
+        return f"this takes more memory than there is{said}; make the network, the data or what was asked for smaller"
+    return f"a number is too large{said}; make it smaller"
+
+
 def _shown(value: object) -> str:
     if isinstance(value, np.ndarray):
         value = np.array2string(value, separator=", ", threshold=20)
     text = value if isinstance(value, str) else repr(value)
+    return shortened(text)
+
+
+def shortened(text: str) -> str:
+    """The first 200 characters of a value that is told in a sentence.
+
+    >>> len(shortened("a" * 5000))
+    200
+    """
     return text if len(text) <= 200 else text[:197] + "..."

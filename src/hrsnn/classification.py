@@ -135,6 +135,7 @@ def _finish_best(found: Sequence[_Alternative], task: Splits, label: Label, star
             n_samples=task.test.spikes.n_samples, n_steps=task.test.spikes.n_steps, n_neurons=0, spikes=0,
             synops_input=best.synops, synops_recurrent=0, synops_readout=readout.count_synops(best.windows["test"]),
             n_nonzero_weights=0, n_possible_weights=0, footprint_bytes=best.n_bytes + readout.n_bytes,
+            bytes_synapses=best.n_bytes, bytes_readout=readout.n_bytes,
         )  # fmt: skip
 
     return _finish(choice, best.windows, task, label=label, costs=costs, started=started)

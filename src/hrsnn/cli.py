@@ -88,15 +88,18 @@ def _told(error: Exception) -> int:
     if hasattr(error, "format_message"):  # a usage error of typer, whose class differs between its versions
         _complain(f"{error.format_message()} (`hrsnn --help` and `hrsnn VERB --help` list what there is)")
         return USAGE
-    from hrsnn._checks import HrsnnError, InputError
+    from hrsnn._checks import HrsnnError, InputError, shortened, too_large
 
     if isinstance(error, HrsnnError):
         _complain(str(error))
         code = USAGE if isinstance(error, InputError) else FAILED
     elif isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename else ""
+        place = f"{shortened(str(error.filename))}: " if error.filename else ""
         _complain(f"{place}{error.strerror or error}")
         code = FAILED
+    elif isinstance(error, (MemoryError, OverflowError)):
+        _complain(too_large(error))
+        code = USAGE
     else:
         text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         _complain(f"internal error, please report it: {text}; HRSNN_DEBUG=1 shows the traceback")

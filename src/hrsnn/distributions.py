@@ -22,7 +22,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import core_schema
 from scipy import special, stats
 
-from hrsnn._checks import InputError, check_column, did_you_mean, require
+from hrsnn._checks import InputError, check_column, did_you_mean, real_number, require
 
 
 class Distribution(ABC):
@@ -321,7 +321,7 @@ def from_toml(value: Any) -> Distribution:
     if isinstance(value, Distribution):
         return value
     if _is_number(value):
-        return Constant(float(value))
+        return Constant(value)
     ok = isinstance(value, dict) and len(value) == 1
     example = "a table such as {gamma = {mean = 20, shape = 3}}"
     require(ok, "Distribution", "value", f"must be a number or {example}", value)
@@ -343,9 +343,9 @@ def _plain(kind: str, name: str, value: Any) -> Any:
     if name == "values":
         ok = isinstance(value, (list, tuple)) and all(_is_number(v) for v in value)
         require(ok, kind, name, "must be a list of numbers", value)
-        return tuple(float(v) for v in value)
+        return tuple(real_number(kind, name, v) for v in value)
     require(_is_number(value), kind, name, "must be a number", value)
-    return float(value)
+    return value
 
 
 def _is_number(value: Any) -> bool:
@@ -354,8 +354,4 @@ def _is_number(value: Any) -> bool:
 
 def _finite(law: Any) -> None:
     for f in fields(law):
-        value = getattr(law, f.name)
-        require(
-            _is_number(value) and math.isfinite(value), type(law).__name__, f.name, "must be a finite number", value
-        )
-        object.__setattr__(law, f.name, float(value))
+        object.__setattr__(law, f.name, real_number(type(law).__name__, f.name, getattr(law, f.name)))

@@ -7,6 +7,7 @@ import platform
 import re
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -108,13 +109,17 @@ def _engine() -> Iterator[Finding]:
     slow = simulate(network, spikes, backend="reference").counts
     try:
         started = time.perf_counter()
-        fast = simulate(network, spikes, backend="cpu").counts
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            fast = simulate(network, spikes, backend="cpu").counts
     except Exception as error:
         yield Finding(
             "engine", True, f"the compiled engine does not work ({type(error).__name__}: {error}); the slow one does"
         )
         yield Finding("engine", False, "runs take about a hundred times longer; reinstall numba")
         return
+    for warning in told:
+        yield Finding("compiled code", False, str(warning.message))
     same = bool(np.array_equal(slow, fast))
     text = f"compiled, ready in {time.perf_counter() - started:.1f} s, "
     yield Finding(

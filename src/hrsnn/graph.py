@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import breadth_first_order
 
 from hrsnn._checks import require
+from hrsnn._compiled import compiled
 from hrsnn.network import Network, SynapseTable
 from hrsnn.randomness import stream
 
@@ -84,7 +84,7 @@ def _live(table: SynapseTable) -> SynapseTable:
     return table.select(table.weight != 0)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _brandes(ptr: Any, post: Any, sources: Any) -> Any:
     """Brandes 2001, level by level: a breadth-first search from each source, dependencies added up on the way back.
 

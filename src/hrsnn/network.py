@@ -16,7 +16,18 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrsnn._checks import InputError, check_all, check_column, require
+from hrsnn._checks import (
+    InputError,
+    as_array,
+    check_all,
+    check_column,
+    real_number,
+    require,
+    shortened,
+    time_step,
+    whole_number,
+)
+from hrsnn._shown import Shown
 
 SynapseModel = Literal["exp", "delta"]
 Pairing = Literal["all-to-all", "nearest"]
@@ -26,6 +37,11 @@ UNITS = {"time": "ms", "potential": "mean threshold gap"}
 
 # Delays are stored in single precision: a multiple of dt up to this share of one step counts as a multiple.
 _DELAY_TOLERANCE_STEPS = 1e-3
+_STEPS_END = 2**31  # delays and refractory periods are counted in 32 bits
+
+# Engines compute in single precision, which ends at 3.4e38: up to here sums over all synapses and differences of
+# potentials stay inside it, and time constants stay above zero.
+LARGEST, _SHORTEST_MS = 1e30, 1e-30
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +60,21 @@ class StdpRule:
     def __post_init__(self) -> None:
         known = get_args(Pairing)
         require(self.pairing in known, "StdpRule", "pairing", f"must be one of {', '.join(known)}", self.pairing)
-        require(0 <= self.soft_bound <= 1, "StdpRule", "soft_bound", "must be in [0, 1]", self.soft_bound)
+        soft_bound = real_number("StdpRule", "soft_bound", self.soft_bound)
+        require(0 <= soft_bound <= 1, "StdpRule", "soft_bound", "must be in [0, 1]", soft_bound)
+        require(
+            isinstance(self.normalise, (bool, np.bool_)),
+            "StdpRule",
+            "normalise",
+            "must be true or false",
+            self.normalise,
+        )
+        object.__setattr__(self, "soft_bound", soft_bound)
+        object.__setattr__(self, "normalise", bool(self.normalise))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class NeuronTable:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class NeuronTable(Shown):
     """One row per neuron; all columns have length N.
 
     tau_mem_ms, tau_syn_exc_ms, tau_syn_inh_ms   time constants of membrane and of the two synaptic currents, > 0
@@ -76,30 +102,32 @@ class NeuronTable:
     position: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        n = np.size(self.tau_mem_ms)
+        n = as_array("NeuronTable", "tau_mem_ms", self.tau_mem_ms).size
         require(n >= 1, "NeuronTable", "tau_mem_ms", "must hold at least one neuron", "none")
         bounds: dict[str, dict[str, Any]] = {
-            "tau_mem_ms": {"above": 0},
-            "tau_syn_exc_ms": {"above": 0},
-            "tau_syn_inh_ms": {"above": 0},
+            **dict.fromkeys(("tau_mem_ms", "tau_syn_exc_ms", "tau_syn_inh_ms"), {"above": 0, "at_least": _SHORTEST_MS}),
+            **dict.fromkeys(("v_th", "v_reset", "v_rest", "v_init", "bias"), {"at_least": -LARGEST}),
             "t_ref_ms": {"at_least": 0},
             "sign": {"dtype": np.int8},
             "population": {"dtype": np.int16, "at_least": 0},
         }
         for f in fields(self):
-            values = np.asarray(getattr(self, f.name))
+            values = as_array("NeuronTable", f.name, getattr(self, f.name))
             if f.name == "position":
                 require(values.shape == (n, 3), "NeuronTable", "position", f"must have shape ({n}, 3)", values.shape)
                 flat = check_column("NeuronTable", "position", values.reshape(-1), dtype=np.float64)
                 object.__setattr__(self, "position", flat.reshape(n, 3))
                 continue
-            rules = {"dtype": np.float64, **bounds.get(f.name, {})}
+            rules = {"dtype": np.float64, "at_most": LARGEST, **bounds[f.name]}
             object.__setattr__(self, f.name, check_column("NeuronTable", f.name, values, length=n, **rules))
         check_all("NeuronTable", "sign", "must be +1 or -1", self.sign, np.abs(self.sign) == 1)
         check_all("NeuronTable", "v_reset", "must be < v_th", self.v_reset, self.v_reset < self.v_th)
 
     def __len__(self) -> int:
         return self.tau_mem_ms.size
+
+    def _facts(self) -> dict[str, object]:
+        return {"n_neurons": len(self)}
 
     def __eq__(self, other: object) -> bool:
         return _same_columns(self, other)
@@ -109,8 +137,8 @@ class NeuronTable:
         return NeuronTable(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SynapseTable:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class SynapseTable(Shown):
     """Synapses in compressed rows by presynaptic unit; all columns but `ptr` have length n_synapses.
 
     ptr            int64 (n_pre + 1,), rises from 0 to n_synapses
@@ -140,7 +168,7 @@ class SynapseTable:
         object.__setattr__(self, "post", post)
         object.__setattr__(self, "ptr", ptr)
         bounds: dict[str, dict[str, Any]] = {
-            "weight": {},
+            "weight": {"at_least": -LARGEST},
             "delay_ms": {"above": 0},
             "a_plus": {"at_least": 0},
             "a_minus": {"at_least": 0},
@@ -150,7 +178,8 @@ class SynapseTable:
         }
         for name, rules in bounds.items():
             values = getattr(self, name)
-            column = check_column("SynapseTable", name, values, dtype=np.float32, length=post.size, **rules)
+            rules = {"dtype": np.float32, "length": post.size, "at_most": LARGEST, **rules}
+            column = check_column("SynapseTable", name, values, **rules)
             object.__setattr__(self, name, column)
 
     @classmethod
@@ -159,6 +188,7 @@ class SynapseTable:
 
         Every other column is an array along the edges or one number for all of them.
         """
+        n_pre = whole_number("SynapseTable", "n_pre", n_pre, at_least=0, below=2**31)
         sources = check_column("SynapseTable", "pre", pre, dtype=np.int32, at_least=0, at_most=n_pre - 1)
         targets = check_column("SynapseTable", "post", post, dtype=np.int32, length=sources.size, at_least=0)
         edge = sources.astype(np.int64) << 32 | targets
@@ -170,6 +200,9 @@ class SynapseTable:
 
     def __len__(self) -> int:
         return self.post.size
+
+    def _facts(self) -> dict[str, object]:
+        return {"n_synapses": len(self), "n_pre": self.n_pre}
 
     def __eq__(self, other: object) -> bool:
         return _same_columns(self, other)
@@ -190,7 +223,9 @@ class SynapseTable:
     def with_weight(self, weight: ArrayLike) -> SynapseTable:
         """The table with other signed weights."""
         table = copy(self)
-        column = check_column("SynapseTable", "weight", weight, dtype=np.float32, length=len(self))
+        column = check_column(
+            "SynapseTable", "weight", weight, dtype=np.float32, length=len(self), at_least=-LARGEST, at_most=LARGEST
+        )  # fmt: skip
         object.__setattr__(table, "weight", column)
         return table
 
@@ -201,8 +236,8 @@ class SynapseTable:
         return SynapseTable(ptr=kept_before[self.ptr], **columns)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Network:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Network(Shown):
     """A recurrent spiking network: immutable, checked when made, equal when every column is equal.
 
     neurons     the neuron table, N rows
@@ -226,7 +261,7 @@ class Network:
 
     def __post_init__(self) -> None:
         n = len(self.neurons)
-        require(np.isfinite(self.dt_ms) and self.dt_ms > 0, "Network", "dt_ms", "must be > 0", self.dt_ms)
+        object.__setattr__(self, "dt_ms", time_step("Network", self.dt_ms))
         known = get_args(SynapseModel)
         require(self.synapse in known, "Network", "synapse", f"must be one of {', '.join(known)}", self.synapse)
         require(self.recurrent.n_pre == n, "Network", "recurrent", f"must have {n} rows", self.recurrent.n_pre)
@@ -234,16 +269,30 @@ class Network:
         for name, table in (("recurrent", self.recurrent), ("inputs", self.inputs)):
             check_all("Network", f"{name}.post", f"must be < {n}, the number of neurons", table.post, table.post < n)
             self._check_signs(name, table)
-            steps = np.divide(table.delay_ms, self.dt_ms, dtype=np.float64)
-            whole = (np.rint(steps) >= 1) & (np.abs(steps - np.rint(steps)) <= _DELAY_TOLERANCE_STEPS)
-            rule = f"must be a multiple of dt_ms = {self.dt_ms:g}, at least one step"
+            with np.errstate(over="ignore"):
+                steps = np.divide(table.delay_ms, self.dt_ms, dtype=np.float64)
+            # Of long delays the rounding to single precision alone is more than that.
+            tolerance = np.maximum(_DELAY_TOLERANCE_STEPS, np.minimum(steps * 2.0**-22, 0.25))
+            whole = (np.rint(steps) >= 1) & (np.abs(steps - np.rint(steps)) <= tolerance) & (steps < _STEPS_END - 1)
+            rule = f"must be a multiple of dt_ms = {self.dt_ms:g}, at least one step and less than {_STEPS_END}"
             check_all("Network", f"{name}.delay_ms", rule, table.delay_ms, whole)
+        with np.errstate(over="ignore"):
+            fits = self.neurons.t_ref_ms / self.dt_ms < _STEPS_END - 1
+        rule = f"must be less than {_STEPS_END} steps of dt_ms = {self.dt_ms:g}"
+        check_all("Network", "neurons.t_ref_ms", rule, self.neurons.t_ref_ms, fits)
         object.__setattr__(self, "provenance", _plain_json(self.provenance))
 
     def _check_signs(self, name: str, table: SynapseTable) -> None:
         sign = np.repeat(self.neurons.sign, table.out_degree) if name == "recurrent" else np.int8(1)
         rule = "must have the sign of its presynaptic neuron"
         check_all("Network", f"{name}.weight", rule, table.weight, table.weight * sign >= 0)
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "n_neurons": self.n_neurons, "n_excitatory": self.n_excitatory, "n_inputs": self.n_inputs,
+            "n_recurrent_synapses": len(self.recurrent), "n_input_synapses": len(self.inputs), "dt_ms": self.dt_ms,
+            "synapse": self.synapse,
+        }  # fmt: skip
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Network):
@@ -346,14 +395,14 @@ def digest(columns: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> str
 
 
 def _mask(owner: str, keep: ArrayLike, length: int) -> NDArray[np.bool_]:
-    mask = np.asarray(keep)
+    mask = as_array(f"Network.{owner}", "keep", keep)
     ok = mask.dtype == bool and mask.shape == (length,)
     require(ok, f"Network.{owner}", "keep", f"must be {length} booleans", f"{mask.dtype} of shape {mask.shape}")
     return mask
 
 
 def _along(name: str, values: ArrayLike, length: int) -> NDArray[Any]:
-    array = np.asarray(values)
+    array = as_array("SynapseTable", name, values)
     if array.ndim == 0:
         return np.full(length, array)
     require(array.shape == (length,), "SynapseTable", name, f"must have length {length}", f"shape {array.shape}")
@@ -367,6 +416,11 @@ def _same_columns(a: Any, b: object) -> bool:
 def _plain_json(provenance: Mapping[str, Any]) -> Any:
     require(isinstance(provenance, Mapping), "Network", "provenance", "must be a table", provenance)
     try:
-        return json.loads(json.dumps(dict(provenance), allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"`provenance` of `Network` must hold plain JSON values: {error}") from error
+        plain = json.loads(json.dumps(dict(provenance), allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        sentence = f"`provenance` of `Network` must hold plain JSON values: {shortened(str(error))}"
+        raise InputError(sentence) from error
+    history = plain.get("history", [])
+    ok = isinstance(history, list) and all(isinstance(entry, str) for entry in history)
+    require(ok, "Network", "provenance.history", "must be a list of sentences", history)
+    return plain

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
-from hrsnn._checks import FileError, InputError
+from hrsnn._checks import FileError, InputError, shortened
 from hrsnn.network import SCHEMA, Network, NeuronTable, StdpRule, SynapseTable, columns_of, digest, facts_of
 
 _KEY = "hrsnn"
@@ -53,7 +53,7 @@ def load(path: str | os.PathLike[str]) -> Network:
             provenance=facts["provenance"],
         )
     except (KeyError, TypeError) as error:
-        raise FileError(f"{path} is not a complete network file: {error}") from error
+        raise FileError(f"{path} is not a complete network file: {shortened(str(error))}") from error
     except InputError as error:
         raise FileError(f"{path} holds a network that breaks a rule: {error}") from error
 

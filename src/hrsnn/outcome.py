@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from hrsnn._checks import RunError, require
+from hrsnn._shown import Shown
 
 Stage = Literal["trained", "pruned", "control", "trial"]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+@dataclass(frozen=True, slots=True, repr=False)
+class Outcome(Shown):
     """Metrics and costs of one arm, stage, method and seed (names: docs/reference/run-directory.md).
 
     metrics   name -> value; costs: name -> value, `energy_pj` a map from profile to value; network: counts and hash
@@ -34,6 +35,12 @@ class Outcome:
         for name in ("metrics", "costs", "network"):
             object.__setattr__(self, name, plain_values(getattr(self, name)))
         object.__setattr__(self, "warnings", tuple(self.warnings))
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "label": self.label, "seed": self.seed, **{k: v for k, v in self.metrics.items() if isinstance(v, (int, float))},
+            "warnings": len(self.warnings),
+        }  # fmt: skip
 
     @property
     def label(self) -> str:

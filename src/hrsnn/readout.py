@@ -22,7 +22,19 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, model_validator
 from threadpoolctl import threadpool_limits
 
-from hrsnn._checks import FileError, InputError, check_column, require
+from hrsnn._checks import (
+    FileError,
+    InputError,
+    as_array,
+    check_all,
+    check_column,
+    real_array,
+    real_number,
+    require,
+    shortened,
+    whole_number,
+)
+from hrsnn._shown import Shown
 from hrsnn.graph import betweenness
 from hrsnn.network import Network
 from hrsnn.network_file import load_tensors, save_tensors
@@ -118,8 +130,8 @@ class Grid:
         return self.n_steps * self.dt_ms
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Readout:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Readout(Shown):
     """A fitted readout.
 
     units            int64 (n_read,), the units it reads
@@ -143,26 +155,46 @@ class Readout:
     grid: Grid | None = None
 
     def __post_init__(self) -> None:
-        known = self.features in get_args(Features) and self.transform in _TRANSFORMS and self.n_bins >= 1
-        given = f"{self.features}, {self.n_bins}, {self.transform}"
-        require(known, "Readout", "features, n_bins, transform", "must be known", given)
+        known = self.features in get_args(Features) and self.transform in get_args(Transform)
+        given = f"{self.features}, {self.transform}"
+        require(known, "Readout", "features, transform", "must be known", given)
+        object.__setattr__(self, "n_bins", whole_number("Readout", "n_bins", self.n_bins, at_least=1, below=2**31))
+        for name, limits in (("tau_filter_ms", {"above": 0}), ("last_ms", {"at_least": 0})):
+            object.__setattr__(self, name, real_number("Readout", name, getattr(self, name), **limits))
         units = check_column("Readout", "units", self.units, dtype=np.int64, at_least=0)
         n_features = self.n_bins * units.size
         for name in ("mean", "scale"):
             column = check_column("Readout", name, getattr(self, name), dtype=np.float64, length=n_features)
             object.__setattr__(self, name, column)
         object.__setattr__(self, "units", units)
-        require(self.last_ms >= 0, "Readout", "last_ms", "must be >= 0", self.last_ms)
+        check_all("Readout", "scale", "must be > 0", self.scale, self.scale > 0)
         require(len(self.layers) >= 1, "Readout", "layers", "must hold at least one", "none")
-        sizes = [n_features, *(offset.size for _, offset in self.layers)]
+        layers = tuple((_real("weight", weight, 2), _real("offset", offset, 1)) for weight, offset in self.layers)
+        sizes = [n_features, *(offset.size for _, offset in layers)]
         shapes = list(pairwise(sizes))
-        given_shapes = [weight.shape for weight, _ in self.layers]
+        given_shapes = [weight.shape for weight, _ in layers]
         require(given_shapes == shapes, "Readout", "layers", f"must have weights of shapes {shapes}", given_shapes)
+        for k, (weight, offset) in enumerate(layers):
+            # In the last layer a class without training samples has the score minus infinity.
+            known_offset = np.isfinite(offset) | (np.isneginf(offset) & (k == len(layers) - 1))
+            check_all(
+                "Readout", f"layer{k}.weight", "must be finite", weight.reshape(-1), np.isfinite(weight).reshape(-1)
+            )
+            check_all("Readout", f"layer{k}.offset", "must be finite", offset, known_offset)
+        ok = bool(np.isfinite(layers[-1][1]).any()) or layers[-1][1].size == 0
+        require(ok, "Readout", "layers", "must have a finite offset for one output at least", "none")
+        object.__setattr__(self, "layers", layers)
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "features": self.features, "n_units": self.units.size, "n_bins": self.n_bins, "transform": self.transform,
+            "n_outputs": self.layers[-1][1].size, "n_layers": len(self.layers),
+        }  # fmt: skip
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Readout):
             return NotImplemented
-        return self._facts() == other._facts() and all(
+        return self._saved_facts() == other._saved_facts() and all(
             np.array_equal(a, b) for a, b in zip(self._columns().values(), other._columns().values(), strict=True)
         )
 
@@ -190,7 +222,7 @@ class Readout:
 
     def _read(self, windows: ArrayLike) -> NDArray[Any]:
         """The activity of the units that are read."""
-        activity = np.asarray(windows)
+        activity = as_array("Readout", "windows", windows)
         n_least = int(self.units.max(initial=-1)) + 1
         ok = activity.ndim == 3 and activity.shape[2] >= n_least
         rule = f"must have shape (samples, windows, units) with at least {n_least} units"
@@ -204,7 +236,7 @@ class Readout:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write to a safetensors file, atomically."""
-        save_tensors(path, self._columns(), self._facts())
+        save_tensors(path, self._columns(), self._saved_facts())
 
     def _columns(self) -> dict[str, NDArray[Any]]:
         columns: dict[str, NDArray[Any]] = {"units": self.units, "mean": self.mean, "scale": self.scale}
@@ -212,7 +244,7 @@ class Readout:
             columns |= {f"layer{k}.weight": weight, f"layer{k}.offset": offset}
         return columns
 
-    def _facts(self) -> dict[str, Any]:
+    def _saved_facts(self) -> dict[str, Any]:
         facts = {name: getattr(self, name) for name in _FACTS}
         grid = None if self.grid is None else asdict(self.grid)
         return {**facts, "grid": grid, "n_layers": len(self.layers), "schema": SCHEMA}
@@ -225,7 +257,10 @@ class Readout:
         """
         columns, facts = load_tensors(path, SCHEMA, _SCHEMA_WITHOUT_GRID)
         try:
-            layers = tuple((columns[f"layer{k}.weight"], columns[f"layer{k}.offset"]) for k in range(facts["n_layers"]))
+            layers = tuple(
+                (columns[f"layer{k}.weight"], columns[f"layer{k}.offset"])
+                for k in range(whole_number("Readout", "n_layers", facts["n_layers"]))
+            )
             known = {name: facts[name] for name in _FACTS}
             told = facts["grid"] if facts["schema"] == SCHEMA else None
             grid = None if told is None else Grid(**told)
@@ -233,9 +268,16 @@ class Readout:
                 columns["units"], mean=columns["mean"], scale=columns["scale"], layers=layers, grid=grid, **known
             )
         except (KeyError, TypeError) as error:
-            raise FileError(f"{path} is not a complete readout file: {error}") from error
+            raise FileError(f"{path} is not a complete readout file: {shortened(str(error))}") from error
         except InputError as error:
             raise FileError(f"{path} holds a readout that breaks a rule: {error}") from error
+
+
+def _real(name: str, values: ArrayLike, n_dimensions: int) -> NDArray[np.float64]:
+    array = real_array("Readout", f"layers {name}", values)
+    rule = f"must have {n_dimensions} dimensions"
+    require(array.ndim == n_dimensions, "Readout", f"layers {name}", rule, f"shape {array.shape}")
+    return array
 
 
 @dataclass(frozen=True, slots=True)

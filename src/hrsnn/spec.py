@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from hrsnn._checks import InputError, did_you_mean, require
+from hrsnn._checks import InputError, did_you_mean, require, shortened
 from hrsnn.distributions import Constant, Distribution, Gamma, Uniform, from_toml
 from hrsnn.network import Pairing, SynapseModel
 
@@ -44,10 +44,36 @@ Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 
 
+def _plain(value: Any) -> Any:
+    """Numbers and arrays of NumPy and torch as numbers and lists of Python; all else as it is."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(_plain(inner) for inner in value) if type(value) in (list, tuple) else value
+    if isinstance(value, str) and "\0" in value:  # no path has it, and the system would answer with an error of its own
+        raise ValueError("must have no null character")
+    return value.tolist() if hasattr(value, "tolist") and hasattr(value, "dtype") else value
+
+
 class Table(BaseModel):
-    """A table of a config: frozen, strict, unknown keys forbidden, no infinity or NaN."""
+    """A table of a config: frozen, strict, unknown keys forbidden, no infinity or NaN.
+
+    Numbers, lists and arrays of NumPy or torch are taken as those of Python. Raises `InputError`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def __init__(self, /, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise InputError(_sentence(error, type(self), type(self).__name__)) from None
+
+    # So pydantic makes nested tables, and those of `validated`, without it, and names what is wrong by its whole path.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _values_of_python(cls, tables: Any) -> Any:
+        return {name: _plain(value) for name, value in tables.items()} if isinstance(tables, dict) else tables
 
 
 class PopulationSpec(Table):
@@ -153,10 +179,10 @@ class NetworkSpec(Table):
     (Constant(value=20.0), Gamma(mean=20.0, shape=3.0))
     """
 
-    n_neurons: Annotated[int, Field(ge=1)] = 500
-    n_inputs: Annotated[int, Field(ge=1)]
+    n_neurons: Annotated[int, Field(ge=1, lt=2**31)] = 500
+    n_inputs: Annotated[int, Field(ge=1, lt=2**31)]
     excitatory_share: Probability = 0.8
-    dt_ms: Positive = 1.0
+    dt_ms: Annotated[float, Field(gt=0, le=1e9)] = 1.0
     synapse: SynapseModel = "exp"
     cluster_tau_ratio: Positive = 2.0
     excitatory: PopulationSpec = PopulationSpec()
@@ -229,14 +255,18 @@ def validated(model: type[_Model], tables: dict[str, Any], *, place: str = "") -
     try:
         return model.model_validate(tables)
     except ValidationError as error:
-        first = error.errors()[0]
-        path = [str(part) for part in first["loc"] if not str(part).startswith("function-")]
-        name = ".".join([*([place] if place else []), *path])
-        if first["type"] == "extra_forbidden":
-            raise InputError(f"unknown key `{name}`; {did_you_mean(path[-1], _keys_at(model, path[:-1]))}") from None
-        message = first["msg"].removeprefix("Value error, ")
-        given = "" if first["type"] == "missing" else f" (got {first['input']!r})"
-        raise InputError(f"`{name}`: {message[0].lower() + message[1:]}{given}") from None
+        raise InputError(_sentence(error, model, place)) from None
+
+
+def _sentence(error: ValidationError, model: type[BaseModel], place: str) -> str:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"] if not str(part).startswith("function-")]
+    name = shortened(".".join([*([place] if place else []), *path]))
+    if first["type"] == "extra_forbidden":
+        return f"unknown key `{name}`; {did_you_mean(path[-1], _keys_at(model, path[:-1]))}"
+    message = first["msg"].removeprefix("Value error, ")
+    given = "" if first["type"] == "missing" else f" (got {shortened(repr(first['input']))})"
+    return f"`{name}`: {message[0].lower() + message[1:]}{given}"
 
 
 def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrsnn._checks import check_all, check_column, require
+from hrsnn._checks import as_array, check_all, check_column, chosen_rows, require, time_step, whole_number
+from hrsnn._shown import Shown
+
+STEPS_END = 2**31  # steps and units are kept in 32 bits
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Spikes:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Spikes(Shown):
     """Spike trains of `n_samples` independent samples on one grid of time.
 
     sample_ptr  int64 (n_samples + 1,)   events of sample s are `sample_ptr[s]:sample_ptr[s + 1]`
@@ -36,7 +39,8 @@ class Spikes:
     dt_ms: float
 
     def __post_init__(self) -> None:
-        _check_grid("Spikes", self.n_units, self.n_steps, self.dt_ms)
+        for name, value in zip(("n_units", "n_steps", "dt_ms"), _grid("Spikes", *self.grid), strict=True):
+            object.__setattr__(self, name, value)
         unit = check_column("Spikes", "unit", self.unit, dtype=np.int32, at_least=0, at_most=self.n_units - 1)
         step = check_column(
             "Spikes", "step", self.step, dtype=np.int32, length=unit.size, at_least=0, at_most=self.n_steps - 1
@@ -69,34 +73,37 @@ class Spikes:
     ) -> Spikes:
         """Bin event times to the grid: one sequence of times (ms) and one of units per sample.
 
-        Step = floor(time / dt_ms); several events of a unit in one step become one. Events at or after
+        The step of a time is that of `to_steps`; several events of a unit in one step become one. Events at or after
         `n_steps * dt_ms` are an error, or left out with `late="drop"`. Times need not be sorted; a negative,
         infinite or NaN time is an error, as is a unit out of range or a different number of times and units.
         """
         require(late in ("error", "drop"), "Spikes.from_times", "late", 'must be "error" or "drop"', late)
-        _check_grid("Spikes.from_times", n_units, n_steps, dt_ms)
+        n_units, n_steps, dt_ms = _grid("Spikes.from_times", n_units, n_steps, dt_ms)
+        for name, given in (("times_ms", times_ms), ("units", units)):
+            rule = "must be a sequence with one array for each sample"
+            require(hasattr(given, "__len__") and hasattr(given, "__iter__"), "Spikes.from_times", name, rule, given)
         require(
             len(times_ms) == len(units), "Spikes.from_times", "units", f"must have {len(times_ms)} samples", len(units)
         )  # fmt: skip
         keys = []
         for sample, (t, u) in enumerate(zip(times_ms, units, strict=True)):
             owner = f"Spikes.from_times, sample {sample}"
-            time = check_column(owner, "times_ms", t, dtype=np.float64, at_least=0)
+            time = as_array(owner, "times_ms", t)
+            in_ms = check_column(owner, "times_ms", time, dtype=np.float64, at_least=0)
             unit = check_column(
                 owner, "units", u, dtype=np.int64, length=time.size, at_least=0, at_most=n_units - 1
             )  # fmt: skip
-            # A time that is a whole number of steps up to rounding belongs to that step, not to the one before.
-            step = np.floor(time / dt_ms + 1e-9)
+            step = to_steps(time, dt_ms)
             inside = step < n_steps
             if late == "error":
-                check_all(owner, "times_ms", f"must be < {n_steps * dt_ms:g}, the end of the grid", time, inside)
-            keys.append(np.unique(step[inside].astype(np.int64) * n_units + unit[inside]))
+                check_all(owner, "times_ms", f"must be < {n_steps * dt_ms:g}, the end of the grid", in_ms, inside)
+            keys.append(np.unique(step[inside] * n_units + unit[inside]))
         return cls._from_keys(keys, n_units, n_steps, dt_ms)
 
     @classmethod
     def from_dense(cls, raster: ArrayLike, *, dt_ms: float) -> Spikes:
         """From a 0/1 raster of shape `(n_samples, n_steps, n_units)`."""
-        dense = np.asarray(raster)
+        dense = as_array("Spikes.from_dense", "raster", raster)
         require(dense.ndim == 3, "Spikes.from_dense", "raster", "must have shape (samples, steps, units)", dense.shape)
         flat = dense.reshape(-1)
         check_all("Spikes.from_dense", "raster", "must be 0 or 1", flat, (flat == 0) | (flat == 1))
@@ -107,6 +114,8 @@ class Spikes:
     @classmethod
     def empty(cls, n_samples: int, *, n_units: int, n_steps: int, dt_ms: float) -> Spikes:
         """`n_samples` samples without an event."""
+        n_samples = whole_number("Spikes.empty", "n_samples", n_samples, at_least=0)
+        n_units, n_steps, dt_ms = _grid("Spikes.empty", n_units, n_steps, dt_ms)
         return cls._from_keys([np.zeros(0, dtype=np.int64)] * n_samples, n_units, n_steps, dt_ms)
 
     @classmethod
@@ -132,6 +141,12 @@ class Spikes:
         return cls(ptr, step, unit, n_units, n_steps, dt_ms)
 
     # -- looked at -----------------------------------------------------------------------------------------------
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "n_samples": self.n_samples, "n_events": self.n_events, "n_units": self.n_units, "n_steps": self.n_steps,
+            "dt_ms": self.dt_ms,
+        }  # fmt: skip
 
     @property
     def n_samples(self) -> int:
@@ -159,7 +174,7 @@ class Spikes:
 
     def select(self, samples: Any) -> Spikes:
         """The samples with these indices (or this boolean mask, or slice), in this order."""
-        chosen = np.arange(self.n_samples)[samples].reshape(-1)
+        chosen = chosen_rows("Spikes.select", "samples", self.n_samples, samples)
         sizes = np.diff(self.sample_ptr)[chosen]
         ptr = np.concatenate([[0], np.cumsum(sizes)])
         events = np.repeat(self.sample_ptr[chosen] - ptr[:-1], sizes) + np.arange(ptr[-1])
@@ -170,6 +185,7 @@ class Spikes:
 
         Bin of step t is `t * n_bins // n_steps`, so bins differ by at most one step in length.
         """
+        n_bins = whole_number("Spikes.counts", "n_bins", n_bins)
         require(1 <= n_bins <= self.n_steps, "Spikes.counts", "n_bins", f"must be 1..{self.n_steps}", n_bins)
         window = (self.sample_of_event() * n_bins + self.step.astype(np.int64) * n_bins // self.n_steps) * self.n_units
         size = self.n_samples * n_bins * self.n_units
@@ -183,8 +199,65 @@ class Spikes:
         return raster
 
 
-def _check_grid(owner: str, n_units: object, n_steps: object, dt_ms: float) -> None:
-    for name, value in (("n_units", n_units), ("n_steps", n_steps)):
-        ok = isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 1
-        require(ok, owner, name, "must be a whole number >= 1", value)
-    require(np.isfinite(dt_ms) and dt_ms > 0, owner, "dt_ms", "must be > 0", dt_ms)
+def to_steps(times: ArrayLike, dt_ms: float, *, unit_ms: float = 1.0) -> NDArray[np.int64]:
+    """The step of each of `times`, in units of `unit_ms`, on a grid of `dt_ms`: floor(time / dt), int64, same shape.
+
+    A time that is a whole number of steps up to the rounding of its own type belongs to that step, not to the one
+    before. What counts as rounding is 4 units in the last place of the type the times are given in, so as many
+    roundings as it takes to compute a time, at most a quarter of a step. Where half a unit is more than that the type
+    cannot tell all steps apart, and the nearest one is right. Whole numbers are exact wherever a step holds a whole
+    number of units. Times must be >= 0, and not NaN; those beyond 2^62 steps are put there.
+
+    >>> to_steps(np.array([0.3, 0.7, 0.75], dtype=np.float32), 0.1).tolist()
+    [3, 7, 7]
+    >>> to_steps(np.array([2999, 3000], dtype=np.uint32), 1.0, unit_ms=0.001).tolist()
+    [2, 3]
+    """
+    given = as_array("to_steps", "times", times)
+    require(given.dtype.kind in "biuf", "to_steps", "times", "must be real numbers", f"dtype {given.dtype}")
+    per_step = dt_ms / unit_ms
+    if given.dtype.kind in "iu" and 1 <= per_step < STEPS_END and abs(per_step - round(per_step)) < 1e-12 * per_step:
+        wide = given.astype(np.uint64 if given.dtype.kind == "u" else np.int64)
+        return np.minimum(wide // round(per_step), 2**62).astype(np.int64)
+    steps, tolerance = _in_steps(given, dt_ms, unit_ms)
+    return np.floor(np.minimum(steps + tolerance, 2.0**62)).astype(np.int64)
+
+
+def n_steps_of(duration_ms: float, dt_ms: float) -> int:
+    """The fewest steps of `dt_ms` that hold `duration_ms`; a duration of whole steps up to rounding is those.
+
+    >>> n_steps_of(0.9, 0.3), n_steps_of(1.0, 0.3)
+    (3, 4)
+    """
+    steps, tolerance = _in_steps(np.asarray(duration_ms), dt_ms, 1.0)
+    return int(np.ceil(np.minimum(steps - tolerance, 2.0**62)))
+
+
+def nearest_steps(time_ms: float, dt_ms: float) -> tuple[int, bool]:
+    """The number of steps of `dt_ms` nearest to `time_ms`, and whether the two are the same up to rounding.
+
+    >>> nearest_steps(0.9, 0.3), nearest_steps(1.0, 0.3)
+    ((3, True), (3, False))
+    """
+    steps, tolerance = _in_steps(np.asarray(time_ms), dt_ms, 1.0)
+    nearest = np.rint(np.minimum(steps, 2.0**62))
+    return int(nearest), bool(np.abs(steps - nearest) <= np.maximum(tolerance, 1e-6))
+
+
+def _in_steps(times: NDArray[Any], dt_ms: float, unit_ms: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Times in steps, and how far each may be from a whole number and still mean it."""
+    narrow = times if times.dtype.kind == "f" and times.dtype.itemsize < 8 else times.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite where a step is next to nothing
+        steps = narrow.astype(np.float64) * unit_ms / dt_ms
+        ulp = np.spacing(np.abs(narrow)).astype(np.float64) * unit_ms / dt_ms
+    # 1e-9 of a step is for times in double precision that were added up one after the other.
+    few = np.minimum(4 * ulp, np.clip(ulp / 2, 0.25, 0.5))
+    return steps, np.maximum(few, 1e-9)
+
+
+def _grid(owner: str, n_units: object, n_steps: object, dt_ms: object) -> tuple[int, int, float]:
+    units, steps = (
+        whole_number(owner, name, value, at_least=1, below=STEPS_END)
+        for name, value in (("n_units", n_units), ("n_steps", n_steps))
+    )
+    return units, steps, time_step(owner, dt_ms)

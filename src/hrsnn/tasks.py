@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from functools import lru_cache
@@ -69,7 +70,7 @@ class TaskSpec(Table):
     arms: Annotated[list[Preset], Field(min_length=1)] = list(PRESETS)
     controls: list[Control] = ["untrained", "no-recurrence", "input-only", "random-features"]
     seed: Annotated[int, Field(ge=0)] = 0
-    n_seeds: Annotated[int, Field(ge=1)] = 5
+    n_seeds: Annotated[int, Field(ge=1, le=10_000)] = 5
     dt_ms: Annotated[float, Field(ge=0)] = 0.0
     n_channels: Annotated[int, Field(ge=0)] = 0
     max_ms: Annotated[float, Field(ge=0)] = 0.0
@@ -252,11 +253,14 @@ def evaluate(
 ) -> tuple[Outcome, Readout]:
     """Fit a readout on the training part, choose among its alternatives on the validation part, score the test once.
 
-    Returns the outcome (metrics, costs, network) and the fitted readout; the network is not changed.
+    Returns the outcome (metrics, costs, network) and the fitted readout; the network is not changed. What is wrong
+    with the network's activity is in `outcome.warnings`, and is warned of as well (`RuntimeWarning`).
     Raises `InputError` when network and task disagree in channels or step of time.
     """
     evaluation = evaluate_network(network, task, readout or ReadoutSpec(), label=label or Label())
     assert evaluation.readout is not None  # a network always has one
+    for sentence in evaluation.outcome.warnings:
+        warnings.warn(sentence, RuntimeWarning, stacklevel=2)
     return evaluation.outcome, evaluation.readout
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -10,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from hrsnn._checks import require
+from hrsnn._checks import require, whole_number
 from hrsnn.data.dataset import Dataset
 from hrsnn.engine import simulate_stdp
 from hrsnn.network import Network
@@ -57,13 +59,13 @@ def learn(
     spec: LearnSpec | None = None,
     *,
     seed: int = 0,
-    progress: Progress = no_progress,
+    progress: Progress | bool = no_progress,
     dtype: type = np.float32,
 ) -> Network:
     """The network with the weights that STDP leaves after it saw `data`; labels are not used.
 
     Every recording starts from the initial state. `seed` orders the recordings; mini-batches (`spec.batch_size`) are
-    cut from that order, through all epochs. `progress` is called after each recording.
+    cut from that order, through all epochs. `progress` is called after each recording; True tells on standard error.
 
     >>> import hrsnn
     >>> spec = hrsnn.NetworkSpec.preset("HoNHoS", n_inputs=2, n_neurons=20)
@@ -74,6 +76,9 @@ def learn(
     spec = spec or LearnSpec()
     spikes = data if isinstance(data, Spikes) else data.spikes
     require(spikes.n_samples >= 1, "learn", "data", "must hold at least one recording", "none")
+    seed = whole_number("learn", "seed", seed, at_least=0)
+    if isinstance(progress, bool):
+        progress = _Line() if progress else no_progress
     order = _order(spikes.n_samples, spec, seed)
     watch = _Watch(progress, order.size, network.n_neurons)
     learned, _ = simulate_stdp(
@@ -87,6 +92,26 @@ def _order(n: int, spec: LearnSpec, seed: int) -> NDArray[np.int64]:
     per_epoch = min(n, spec.n_samples or n)
     epochs = [stream(seed, "learn.order", epoch).permutation(n)[:per_epoch] for epoch in range(spec.n_epochs)]
     return np.concatenate(epochs)
+
+
+class _Line:
+    """Progress as a line of text on standard error: written over on a terminal, elsewhere anew every tenth of the way."""
+
+    def __init__(self) -> None:
+        self._is_terminal, self._told_at, self._tenth = sys.stderr.isatty(), 0.0, -1
+
+    def __call__(self, event: ProgressEvent) -> None:
+        is_last, tenth, now = event.done >= event.total, 10 * event.done // event.total, time.monotonic()
+        if not (is_last or (now - self._told_at > 0.1 if self._is_terminal else tenth > self._tenth)):
+            return
+        self._told_at, self._tenth = now, tenth
+        text = f"{event.phase} {event.done} of {event.total}"
+        if event.spikes_per_neuron is not None and event.silent_share is not None:
+            text += f", {event.spikes_per_neuron:.1f} spikes/neuron, {event.silent_share:.0%} silent"
+        if self._is_terminal:
+            print(f"\r{text:<79}", end="\n" if is_last else "", file=sys.stderr, flush=True)
+        else:
+            print(text, file=sys.stderr, flush=True)
 
 
 class _Watch:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn._checks import require
+from hrsnn._checks import require, whole_number
 from hrsnn.distributions import Constant, Distribution
 from hrsnn.network import Network, NeuronTable, StdpRule, SynapseTable
 from hrsnn.randomness import stream
@@ -34,7 +34,7 @@ def build(spec: NetworkSpec, *, seed: int) -> Network:
     >>> net.n_neurons, net.n_excitatory, len(net.recurrent) > 0
     (100, 80, True)
     """
-    require(seed >= 0, "build", "seed", "must be >= 0", seed)
+    seed = whole_number("build", "seed", seed, at_least=0)
     neurons = _neurons(spec, seed)
     return Network(
         neurons=neurons,
@@ -73,7 +73,7 @@ def _neurons(spec: NetworkSpec, seed: int) -> NeuronTable:
     columns["tau_mem_ms"] = clipped_tau_mem_ms(columns["tau_mem_ms"], spec.dt_ms)
     return NeuronTable(
         sign=sign.astype(np.int8),
-        population=population.astype(np.int16),
+        population=population,  # type: ignore[arg-type]
         position=_positions(population, n_clusters),
         **columns,
     )

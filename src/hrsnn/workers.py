@@ -23,7 +23,7 @@ from typing import Any, Protocol, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from hrsnn._checks import InputError, RunError
+from hrsnn._checks import InputError, RunError, too_large
 from hrsnn.config import Config
 from hrsnn.run_directory import RunDirectory, Unit, UnitResult, cannot_write
 from hrsnn.train import Progress, ProgressEvent
@@ -111,6 +111,8 @@ def _attempt(work: Work, unit: Named, progress: Progress) -> Failure | None:
         return Failure(cannot_write(work.path, error), False, True, traceback.format_exc())
     except (InputError, RunError) as error:
         return Failure(str(error), isinstance(error, InputError), True, traceback.format_exc())
+    except (MemoryError, OverflowError) as error:
+        return Failure(too_large(error), True, True, traceback.format_exc())
     except Exception as error:
         text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return Failure(text, False, False, traceback.format_exc())

@@ -45,7 +45,7 @@ ENERGY_PROFILES = (
 
 # Per neuron on a device: decay, two current decays and gains, threshold, reset, rest, bias, refractory steps; and the
 # state: potential, two currents, refractory counter. Single precision.
-_BYTES_PER_NEURON = 4 * (10 + 4)
+_BYTES_PER_NEURON, _BYTES_PER_STATE = 4 * 10, 4 * 4
 _BYTES_PER_SYNAPSE = 4 + 4  # target and weight; a delay of more than one step adds 2
 _BYTES_PER_ROW = 4
 
@@ -55,6 +55,7 @@ class Costs:
     """What `n_samples` samples cost in total: integers that were counted.
 
     synops_*   synaptic operations: spikes times live outgoing synapses; in the readout, nonzero features times outputs
+    bytes_*    the parts of `footprint_bytes`: parameters of neurons, synapses, state of neurons, readout
     """
 
     n_samples: int
@@ -67,6 +68,10 @@ class Costs:
     n_nonzero_weights: int
     n_possible_weights: int
     footprint_bytes: int
+    bytes_neurons: int = 0
+    bytes_synapses: int = 0
+    bytes_state: int = 0
+    bytes_readout: int = 0
 
     @property
     def synops(self) -> int:
@@ -120,6 +125,10 @@ class Costs:
             "activation_sparsity": None if activation is None else 1 - activation,
             "mean_activation": activation,
             "footprint_bytes": self.footprint_bytes,
+            "footprint_bytes_neurons": self.bytes_neurons,
+            "footprint_bytes_synapses": self.bytes_synapses,
+            "footprint_bytes_state": self.bytes_state,
+            "footprint_bytes_readout": self.bytes_readout,
             "energy_pj": {profile.name: self.synops / n * profile.pj_per_synop for profile in ENERGY_PROFILES},
         }
 
@@ -144,6 +153,12 @@ def count_costs(
         int(np.count_nonzero((table.delay_ms > 1.5 * network.dt_ms) & (table.weight != 0))) for table in tables
     )
     n = network.n_neurons
+    parts = {
+        "bytes_neurons": n * _BYTES_PER_NEURON,
+        "bytes_synapses": n_live * _BYTES_PER_SYNAPSE + 2 * delayed + (n + network.n_inputs + 2) * _BYTES_PER_ROW,
+        "bytes_state": n * _BYTES_PER_STATE,
+        "bytes_readout": readout_bytes,
+    }
     return Costs(
         n_samples=spikes.n_samples,
         n_steps=spikes.n_steps,
@@ -154,11 +169,8 @@ def count_costs(
         synops_readout=synops_readout,
         n_nonzero_weights=n_live,
         n_possible_weights=n * (n + network.n_inputs),
-        footprint_bytes=n_live * _BYTES_PER_SYNAPSE
-        + 2 * delayed
-        + (n + network.n_inputs + 2) * _BYTES_PER_ROW
-        + n * _BYTES_PER_NEURON
-        + readout_bytes,
+        footprint_bytes=sum(parts.values()),
+        **parts,
     )
 
 

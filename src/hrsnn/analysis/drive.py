@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
-from hrsnn._checks import require
+from hrsnn._checks import require, whole_number
 from hrsnn.encode.rates import PopulationCode
 from hrsnn.randomness import stream
 from hrsnn.spikes import Spikes
@@ -23,6 +23,8 @@ from hrsnn.spikes import Spikes
 # depends on nothing but the network, because what is summed up per piece depends on the pieces by rounding.
 _CELLS_AT_A_TIME = 2**22
 _VALUES_AT_A_TIME = 2048
+
+_SAMPLES_END = 10**8  # more are a mistake: a day of computing
 
 _N_TERMS = 25  # of the series of `mean_rate_hz`, whose terms fall like 1 / k!
 
@@ -57,7 +59,7 @@ class WhiteDrive:
 
     def values(self, n_samples: int, *, seed: int) -> NDArray[np.float64]:
         """x, shape (n_samples,); a longer drive of the same seed begins with the shorter one."""
-        require(n_samples >= 1, "WhiteDrive", "n_samples", "must be >= 1", n_samples)
+        n_samples = whole_number("WhiteDrive", "n_samples", n_samples, at_least=1, below=_SAMPLES_END)
         return stream(seed, "white-drive.values").uniform(-1.0, 1.0, n_samples)
 
     def code(self, n_inputs: int, dt_ms: float) -> PopulationCode:
@@ -97,7 +99,7 @@ class WhiteDrive:
         step = [part.step + (end - part.n_steps) for part, end in zip(parts, ends, strict=True)]
         unit = np.concatenate([part.unit for part in parts])
         ptr = np.array([0, unit.size], dtype=np.int64)
-        return Spikes(ptr, np.concatenate(step).astype(np.int32), unit, n_inputs, int(ends[-1]), dt_ms)
+        return Spikes(ptr, np.concatenate(step), unit, n_inputs, int(ends[-1]), dt_ms)
 
     def recordings(self, n_recordings: int, n_values: int, *, n_inputs: int, dt_ms: float, seed: int) -> Spikes:
         """Independent samples of `n_values` numbers each, to learn from."""

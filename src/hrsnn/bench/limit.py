@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from hrsnn._compiled import compiled
 
-@njit(cache=True, nogil=True)
+
+@compiled
 def scatter(rows: NDArray[Any], k: int, post: NDArray[Any], weight: NDArray[Any], total: NDArray[Any]) -> None:
     """Add the weights of every row of `rows` (each K synapses of the flat `post`, `weight`) to `total`, in place."""
     for row in rows:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -10,15 +9,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn._checks import InputError, check_column, did_you_mean, require
+from hrsnn._checks import (
+    InputError,
+    as_array,
+    check_column,
+    chosen_rows,
+    did_you_mean,
+    real_array,
+    real_number,
+    require,
+)
+from hrsnn._shown import Shown
 from hrsnn.spikes import Spikes
 
 if TYPE_CHECKING:
     from hrsnn.data.chain import Chain
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Dataset:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Dataset(Shown):
     """Spike recordings with one label each.
 
     spikes       one sample per recording
@@ -47,7 +56,8 @@ class Dataset:
             values = getattr(self, column)
             if column == "groups" and values is None:
                 continue
-            n = np.size(values)
+            values = as_array("Dataset", column, values)
+            n = values.size
             require(
                 n == self.spikes.n_samples, "Dataset", column, "must hold one value per recording",
                 f"{n} {column} for {self.spikes.n_samples} recordings",
@@ -59,6 +69,13 @@ class Dataset:
         if self.group_names is not None:
             object.__setattr__(self, "group_names", tuple(self.group_names))
             require(self.groups is not None, "Dataset", "group_names", "needs groups", list(self.group_names))
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "n_samples": self.n_samples, "n_classes": self.n_classes, "n_units": self.spikes.n_units,
+            "n_steps": self.spikes.n_steps, "dt_ms": self.spikes.dt_ms,
+            "n_groups": None if self.groups is None else np.unique(self.groups).size,
+        }  # fmt: skip
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Dataset):
@@ -80,7 +97,7 @@ class Dataset:
 
     def select(self, samples: Any) -> Dataset:
         """The recordings with these indices (or this boolean mask, or slice), in this order."""
-        chosen = np.arange(self.n_samples)[samples].reshape(-1)
+        chosen = chosen_rows("Dataset.select", "samples", self.n_samples, samples)
         groups = None if self.groups is None else self.groups[chosen]
         return Dataset(self.spikes.select(chosen), self.labels[chosen], self.class_names, groups, self.group_names)
 
@@ -92,8 +109,8 @@ class Dataset:
         return [str(group) if self.group_names is None else self.group_names[group] for group in found]
 
 
-@dataclass(frozen=True, slots=True)
-class Splits:
+@dataclass(frozen=True, slots=True, repr=False)
+class Splits(Shown):
     """A classification data set in its three parts, all on one grid and with one list of classes.
 
     Train fits, validation chooses, test is read once. When recordings carry a group, no group of the validation
@@ -140,6 +157,12 @@ class Splits:
             shared = np.intersect1d(self.train.groups, self.validation.groups)
             require(shared.size == 0, "Splits", "validation", "must not share groups with training", shared.tolist())
 
+    def _facts(self) -> dict[str, object]:
+        return {
+            "name": self.name, "n_train": self.train.n_samples, "n_validation": self.validation.n_samples,
+            "n_test": self.test.n_samples, "n_classes": self.train.n_classes, "n_inputs": self.n_inputs,
+        }  # fmt: skip
+
     @property
     def n_inputs(self) -> int:
         return self.train.spikes.n_units
@@ -172,8 +195,8 @@ class Splits:
         return ~np.isin(self.test.groups, np.concatenate([self.train.groups, self.validation.groups]))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Series:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Series(Shown):
     """Values at equal distances in time, of one variable or several.
 
     values             float64 (n_steps, n_variables)
@@ -193,7 +216,7 @@ class Series:
     solver: str = "recorded"
 
     def __post_init__(self) -> None:
-        values = np.array(self.values, dtype=np.float64)
+        values = real_array("Series", "values", self.values).copy()
         require(
             values.ndim == 2 and values.size > 0, "Series", "values",
             "must have shape (n_steps, n_variables) with at least one value", f"shape {values.shape}",
@@ -205,7 +228,7 @@ class Series:
                 f"`values` of `Series` must be finite, got {values[step, variable]} at step {step}, "
                 f"variable {variable} ({len(bad)} of {values.size} values)"
             )
-        require(math.isfinite(self.dt) and self.dt > 0, "Series", "dt", "must be > 0", self.dt)
+        object.__setattr__(self, "dt", real_number("Series", "dt", self.dt, above=0))
         names = tuple(self.variable_names)
         require(
             len(names) == values.shape[1], "Series", "variable_names", "must hold one name per variable",
@@ -214,6 +237,11 @@ class Series:
         values.flags.writeable = False
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "variable_names", names)
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "name": self.name, "n_steps": self.n_steps, "variable_names": self.variable_names, "dt": self.dt,
+        }  # fmt: skip
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Series):

@@ -12,10 +12,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrsnn._checks import require
+from hrsnn._checks import as_array, real_array, real_number, require, time_step, whole_number
 from hrsnn.encode.events import crossings
 from hrsnn.encode.rates import check_finite, from_keys, whole_steps
-from hrsnn.spikes import Spikes
+from hrsnn.spikes import STEPS_END, Spikes
 
 _N_BLOCK = 2**17  # samples at a time, about
 _MAX_RATIO = 1000  # of sampling rates
@@ -56,16 +56,16 @@ class AudioCode:
     threshold: float = 0.05
 
     def __post_init__(self) -> None:
-        require(self.n_channels >= 1, "AudioCode", "n_channels", "must be >= 1", self.n_channels)
-        for name in ("f_min_hz", "sample_rate_hz", "dt_ms", "exponent", "tau_ms", "gain", "threshold"):
-            value = getattr(self, name)
-            require(math.isfinite(value) and value > 0, "AudioCode", name, "must be > 0", value)
+        n_channels = whole_number("AudioCode", "n_channels", self.n_channels, at_least=1, below=STEPS_END)
+        object.__setattr__(self, "n_channels", n_channels)
+        for name in ("f_min_hz", "f_max_hz", "sample_rate_hz", "exponent", "tau_ms", "gain", "threshold"):
+            object.__setattr__(self, name, real_number("AudioCode", name, getattr(self, name), above=0))
+        object.__setattr__(self, "dt_ms", time_step("AudioCode", self.dt_ms))
         ok = self.f_min_hz < self.f_max_hz < 0.5 * self.sample_rate_hz
         rule = f"must lie between f_min_hz = {self.f_min_hz:g} and half of sample_rate_hz = {self.sample_rate_hz:g}"
         require(ok, "AudioCode", "f_max_hz", rule, self.f_max_hz)
         if self.loudness is not None:
-            ok = math.isfinite(self.loudness) and self.loudness > 0
-            require(ok, "AudioCode", "loudness", "must be > 0 or None", self.loudness)
+            object.__setattr__(self, "loudness", real_number("AudioCode", "loudness", self.loudness, above=0))
         require(
             self.compression in ("power", "log"),
             "AudioCode",
@@ -75,7 +75,7 @@ class AudioCode:
         )
         require(self.neuron in ("lif", "level"), "AudioCode", "neuron", 'must be "lif" or "level"', self.neuron)
         per_step = self.sample_rate_hz * self.dt_ms / 1000.0
-        ok = per_step >= 1 and abs(per_step - round(per_step)) < 1e-9
+        ok = per_step >= 1 and abs(per_step - round(per_step)) < 1e-9 * per_step
         require(ok, "AudioCode", "dt_ms", "must hold a whole number of samples at sample_rate_hz", self.dt_ms)
 
     @property
@@ -91,7 +91,7 @@ class AudioCode:
     def encode(
         self,
         signals: Sequence[ArrayLike | Samples],
-        sample_rate_hz: float | Sequence[float],
+        sample_rate_hz: float | ArrayLike,
         *,
         duration_ms: float | None = None,
     ) -> Spikes:
@@ -102,7 +102,8 @@ class AudioCode:
         encoded beside it: they end with the step of its last sample. Memory does not grow with the length of a signal
         that is read in pieces (`Samples`).
         """
-        rates = [sample_rate_hz] * len(signals) if isinstance(sample_rate_hz, (int, float)) else list(sample_rate_hz)
+        given = as_array("AudioCode", "sample_rate_hz", sample_rate_hz)
+        rates: list[Any] = [sample_rate_hz] * len(signals) if given.ndim == 0 else list(given)
         require(
             len(rates) == len(signals), "AudioCode", "sample_rate_hz", f"must hold {len(signals)} rates", len(rates)
         )
@@ -184,12 +185,13 @@ class _Sound:
         owner = f"AudioCode, signal {index}"
         signal: Any = given
         if isinstance(given, (np.ndarray, Sequence)) or not hasattr(given, "__getitem__"):
-            signal = np.asarray(given, dtype=np.float64)
+            signal = real_array(owner, "signals", given)
             require(signal.ndim == 1, owner, "signals", "must have one dimension", f"shape {signal.shape}")
         n = len(signal)
         require(n > 0, owner, "signals", "must not be empty", "zero samples")
-        ok = math.isfinite(rate_hz) and 0 < rate_hz <= _MAX_RATIO * code.sample_rate_hz
-        rule = f"must be > 0 and at most {_MAX_RATIO} times the internal {code.sample_rate_hz:g}"
+        rate_hz = real_number(owner, "sample_rate_hz", rate_hz, above=0)
+        ok = rate_hz <= _MAX_RATIO * code.sample_rate_hz
+        rule = f"must be at most {_MAX_RATIO} times the internal {code.sample_rate_hz:g}"
         require(ok, owner, "sample_rate_hz", rule, rate_hz)
         ratio = Fraction(code.sample_rate_hz / rate_hz).limit_denominator(_MAX_RATIO)
         up, down = ratio.numerator, ratio.denominator

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn._checks import require
+from hrsnn._checks import real_number, require, time_step
 from hrsnn.encode.rates import whole_steps
-from hrsnn.spikes import Spikes
+from hrsnn.spikes import STEPS_END, Spikes, n_steps_of, nearest_steps, to_steps
 
 
 def stretch(spikes: Spikes, *, duration_ms: float, tail_ms: float = 0.0) -> Spikes:
@@ -23,9 +21,11 @@ def stretch(spikes: Spikes, *, duration_ms: float, tail_ms: float = 0.0) -> Spik
     >>> stretch(s, duration_ms=8.0).step.tolist()
     [1, 7, 0, 7]
     """
-    n_event_steps, n_tail_steps = round(duration_ms / spikes.dt_ms), round(tail_ms / spikes.dt_ms)
+    duration_ms = real_number("stretch", "duration_ms", duration_ms, above=0)
+    tail_ms = real_number("stretch", "tail_ms", tail_ms, at_least=0)
+    n_event_steps, n_tail_steps = (nearest_steps(time_ms, spikes.dt_ms)[0] for time_ms in (duration_ms, tail_ms))
     require(n_event_steps >= 1, "stretch", "duration_ms", f"must be at least one step of {spikes.dt_ms:g}", duration_ms)
-    require(n_tail_steps >= 0, "stretch", "tail_ms", "must be >= 0", tail_ms)
+    _check_n_steps("stretch", "duration_ms", n_event_steps + n_tail_steps, duration_ms, spikes.dt_ms)
     sample = spikes.sample_of_event()
     last = np.zeros(spikes.n_samples, dtype=np.int64)
     filled = np.diff(spikes.sample_ptr) > 0
@@ -48,13 +48,12 @@ def regrid(spikes: Spikes, *, dt_ms: float) -> Spikes:
     >>> fine.step.tolist(), fine.n_steps
     ([0, 6], 10)
     """
-    require(dt_ms > 0, "regrid", "dt_ms", "must be > 0", dt_ms)
+    dt_ms = time_step("regrid", dt_ms)
     if dt_ms == spikes.dt_ms:
         return spikes
-    ratio = spikes.dt_ms / dt_ms
-    # A time that is a whole number of steps up to rounding belongs to that step, not to the one before.
-    step = np.floor(spikes.step * ratio + 1e-9).astype(np.int64)
-    return _moved(spikes, spikes.sample_of_event(), step, math.ceil(spikes.n_steps * ratio - 1e-9), dt_ms)
+    n_steps = n_steps_of(spikes.n_steps * spikes.dt_ms, dt_ms)
+    _check_n_steps("regrid", "dt_ms", n_steps, dt_ms, dt_ms)
+    return _moved(spikes, spikes.sample_of_event(), to_steps(spikes.step * spikes.dt_ms, dt_ms), n_steps, dt_ms)
 
 
 def split_before_last(spikes: Spikes, *, last_ms: float) -> tuple[Spikes | None, Spikes]:
@@ -88,7 +87,7 @@ def in_sequence(first: Spikes, second: Spikes) -> Spikes:
     rule = f"must have the samples, units and step of time of the first, {facts[0]}"
     require(facts[1] == facts[0], "in_sequence", "second", rule, facts[1])
     sample = np.concatenate([first.sample_of_event(), second.sample_of_event()])
-    step = np.concatenate([first.step, second.step + first.n_steps])
+    step = np.concatenate([first.step, second.step.astype(np.int64) + first.n_steps])
     unit = np.concatenate([first.unit, second.unit])
     order = np.argsort(sample, kind="stable")  # within a sample both are in order, the first before the second
     n_steps = first.n_steps + second.n_steps
@@ -103,6 +102,10 @@ def first_steps(spikes: Spikes, n_steps: int) -> Spikes:
     ([0], 9)
     """
     return _steps(spikes, 0, n_steps)
+
+
+def _check_n_steps(owner: str, name: str, n_steps: int, value: float, dt_ms: float) -> None:
+    require(n_steps < STEPS_END, owner, name, f"must give less than {STEPS_END} steps of {dt_ms:g} ms", value)
 
 
 def _steps(spikes: Spikes, start: int, stop: int) -> Spikes:

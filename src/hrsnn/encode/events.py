@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrsnn._checks import check_all, check_column, require
+from hrsnn._checks import as_array, check_all, check_column, real_array, real_number, require, whole_number
 from hrsnn.encode.rates import check_finite
 from hrsnn.spikes import Spikes
 
@@ -42,10 +42,12 @@ def pool_events(
     [0, 7]
     """
     owner = "pool_events"
+    sensor = None if sensor is None else _shape(owner, "sensor", sensor)
+    grid = None if grid is None else _shape(owner, "grid", grid)
     n = len(times_ms)
     for name, given in (("x", x), ("y", y), ("polarity", polarity)):
         require(len(given) == n, owner, name, f"must have {n} recordings", len(given))
-    sizes = [np.size(times) for times in times_ms]
+    sizes = [as_array(owner, "times_ms", times).size for times in times_ms]
     columns = [
         check_pixels(f"{owner}, recording {sample}", *given, length=size, sensor=sensor)
         for sample, (size, *given) in enumerate(zip(sizes, x, y, polarity, strict=True))
@@ -90,17 +92,23 @@ def pooled_units(
         rows, columns = -(-height // cell), -(-width // cell)
     else:
         rows, columns = grid
-        ok = rows >= 1 and columns >= 1
-        if ok and sensor is None:  # the outermost pixels may have no event
+        if sensor is None:  # the outermost pixels may have no event
             cell_height, cell_width = -(-height // rows), -(-width // columns)
             ok = -(-height // cell_height) == rows and -(-width // cell_width) == columns
-        elif ok:
-            cell_height, cell_width = height // rows, width // columns
+        else:
+            cell_height, cell_width = max(1, height // rows), max(1, width // columns)
             ok = height % rows == 0 and width % columns == 0
         reach = "the sensor" if sensor else "a sensor as large as the events reach,"
         require(ok, owner, "grid", f"must divide {reach} {(height, width)}", tuple(grid))
     unit = (y // cell_height) * columns + x // cell_width
     return (unit, rows * columns) if on is None else (on * rows * columns + unit, 2 * rows * columns)
+
+
+def _shape(owner: str, name: str, shape: tuple[int, int]) -> tuple[int, int]:
+    given = list(as_array(owner, name, shape).reshape(-1))
+    require(len(given) == 2, owner, name, "must be (height, width)", shape)
+    height, width = (whole_number(owner, name, size, at_least=1) for size in given)
+    return height, width
 
 
 def level_crossing(signals: ArrayLike, *, threshold: float, dt_ms: float) -> Spikes:
@@ -116,11 +124,11 @@ def level_crossing(signals: ArrayLike, *, threshold: float, dt_ms: float) -> Spi
     >>> level_crossing([[[0.0], [1.0], [2.0], [0.5]]], threshold=1.0, dt_ms=1.0).unit.tolist()
     [0, 0, 1]
     """
-    x = np.asarray(signals, dtype=np.float64)
+    x = real_array("level_crossing", "signals", signals)
     ok = x.ndim == 3 and x.shape[1] > 0 and x.shape[2] > 0
     require(ok, "level_crossing", "signals", "must have shape (samples, steps, variables)", f"shape {x.shape}")
     check_finite("level_crossing", "signals", x)
-    require(np.isfinite(threshold) and threshold > 0, "level_crossing", "threshold", "must be > 0", threshold)
+    threshold = real_number("level_crossing", "threshold", threshold, above=0)
     n_samples, _, n = x.shape
     rasters = [crossings(signal, signal[0], np.zeros(n), threshold) for signal in x]
     return Spikes.from_dense(np.stack(rasters) if n_samples else np.zeros((0, x.shape[1], 2 * n)), dt_ms=dt_ms)

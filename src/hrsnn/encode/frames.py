@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hrsnn._checks import check_all, require
+from hrsnn._checks import check_all, real_array, real_number, require, time_step
 from hrsnn.encode.rates import check_finite, from_keys
-from hrsnn.spikes import Spikes
+from hrsnn.spikes import Spikes, to_steps
 
 
 def temporal_difference(
@@ -28,19 +28,19 @@ def temporal_difference(
     >>> s.step.tolist(), s.unit.tolist(), s.n_steps
     ([10, 10, 10, 10, 20, 20, 20, 20], [0, 1, 2, 3, 4, 5, 6, 7], 30)
     """
-    video = np.asarray(frames, dtype=np.float64)
     owner = "temporal_difference"
+    video = real_array(owner, "frames", frames)
     ok = video.ndim == 4 and video.shape[1] >= 2 and video.shape[2] * video.shape[3] > 0
     require(ok, owner, "frames", "must have shape (samples, frames >= 2, height, width)", f"shape {video.shape}")
     check_finite(owner, "frames", video)
     flat = video.reshape(-1)
     check_all(owner, "frames", "must lie in [0, 1]", flat, (flat >= 0) & (flat <= 1))
-    require(np.isfinite(threshold) and threshold > 0, owner, "threshold", "must be > 0", threshold)
-    require(np.isfinite(dt_ms) and dt_ms > 0, owner, "dt_ms", "must be > 0", dt_ms)
-    ok = np.isfinite(fps) and 0 < fps * dt_ms <= 1000.0
+    threshold, dt_ms = real_number(owner, "threshold", threshold, above=0), time_step(owner, dt_ms)
+    fps = real_number(owner, "fps", fps)
+    ok = 0 < fps * dt_ms <= 1000.0
     require(ok, owner, "fps", f"must lie in (0, {1000.0 / dt_ms:g}], at least one step per frame", fps)
     n_frames, n_pixels = video.shape[1], video.shape[2] * video.shape[3]
-    begin = np.floor(np.arange(n_frames + 1) * (1000.0 / (fps * dt_ms)) + 1e-9).astype(np.int64)
+    begin = to_steps(np.arange(n_frames + 1) * (1000.0 / fps), dt_ms)
     keys = []
     for sample in video:
         change = np.diff(sample.reshape(n_frames, n_pixels), axis=0)

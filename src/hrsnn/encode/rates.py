@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrsnn._checks import check_all, require
-from hrsnn.spikes import Spikes
+from hrsnn._checks import check_all, real_array, real_number, require, time_step, whole_number
+from hrsnn.spikes import STEPS_END, Spikes, nearest_steps
 
 Rng = np.random.Generator | Sequence[np.random.Generator]
 
@@ -34,13 +34,13 @@ def poisson_rate(
     >>> poisson_rate([[0.0, 1.0]], rng=np.random.default_rng(0), f_max_hz=1e6).counts()[0].tolist()
     [[0, 100]]
     """
-    intensity = np.asarray(images, dtype=np.float64)
+    intensity = real_array("poisson_rate", "images", images)
     ok = intensity.ndim == 2 and intensity.shape[1] > 0
     require(ok, "poisson_rate", "images", "must have shape (samples, units)", f"shape {intensity.shape}")
     check_finite("poisson_rate", "images", intensity)
     inside = ((intensity >= 0) & (intensity <= 1)).reshape(-1)
     check_all("poisson_rate", "images", "must lie in [0, 1]", intensity.reshape(-1), inside)
-    require(np.isfinite(f_max_hz) and f_max_hz > 0, "poisson_rate", "f_max_hz", "must be > 0", f_max_hz)
+    f_max_hz = real_number("poisson_rate", "f_max_hz", f_max_hz, above=0)
     n_active = whole_steps("poisson_rate", "duration_ms", duration_ms, dt_ms)
     n_silent = whole_steps("poisson_rate", "silence_ms", silence_ms, dt_ms, at_least=0)
     n_units = intensity.shape[1]
@@ -78,14 +78,17 @@ class PopulationCode:
     dt_ms: float = 1.0
 
     def __post_init__(self) -> None:
-        lows, highs = (np.asarray(v, dtype=np.float64).reshape(-1) for v in (self.lows, self.highs))
+        lows, highs = (real_array("PopulationCode", n, getattr(self, n)).reshape(-1) for n in ("lows", "highs"))
         n = lows.size
         require(n > 0 and highs.size == n, "PopulationCode", "highs", f"must have length {n}", f"length {highs.size}")
         sound = np.isfinite(lows) & np.isfinite(highs) & (highs > lows)
         check_all("PopulationCode", "highs", "must be finite and above `lows`", highs, sound)
         object.__setattr__(self, "lows", tuple(lows.tolist()))
         object.__setattr__(self, "highs", tuple(highs.tolist()))
-        require(self.n_per_variable >= 2, "PopulationCode", "n_per_variable", "must be >= 2", self.n_per_variable)
+        n_neurons = whole_number("PopulationCode", "n_per_variable", self.n_per_variable, at_least=2)
+        object.__setattr__(self, "n_per_variable", n_neurons)
+        for name in ("f_max_hz", "hold_ms", "dt_ms"):
+            object.__setattr__(self, name, real_number("PopulationCode", name, getattr(self, name), above=0))
         n_hold = whole_steps("PopulationCode", "hold_ms", self.hold_ms, self.dt_ms)
         ok = 0 < self.f_max_hz * self.dt_ms <= 1000.0
         rule = f"must lie in (0, {1000.0 / self.dt_ms:g}], at most one spike per step"
@@ -102,7 +105,7 @@ class PopulationCode:
         dt_ms: float = 1.0,
     ) -> PopulationCode:
         """The code whose ranges are those of `series`, shape `(n_values, n_variables)`: the training part, no more."""
-        values = np.asarray(series, dtype=np.float64)
+        values = real_array("PopulationCode.fit", "series", series)
         ok = values.ndim == 2 and values.size > 0
         require(ok, "PopulationCode.fit", "series", "must have shape (values, variables)", f"shape {values.shape}")
         check_finite("PopulationCode.fit", "series", values)
@@ -116,7 +119,7 @@ class PopulationCode:
 
     @property
     def n_hold_steps(self) -> int:
-        return round(self.hold_ms / self.dt_ms)
+        return nearest_steps(self.hold_ms, self.dt_ms)[0]
 
     @property
     def centres(self) -> NDArray[np.float64]:
@@ -130,7 +133,7 @@ class PopulationCode:
 
     def rates_hz(self, values: ArrayLike) -> NDArray[np.float64]:
         """Rate of every neuron for values of shape `(..., D)`: shape `(..., n_units)`, Hz."""
-        x = np.asarray(values, dtype=np.float64)
+        x = real_array("PopulationCode", "values", values)
         n = len(self.lows)
         ok = x.ndim >= 1 and x.shape[-1] == n
         require(ok, "PopulationCode", "values", f"must have {n} variables in the last axis", f"shape {x.shape}")
@@ -164,12 +167,12 @@ class PopulationCode:
         With `rng` steps are independent with spike probability 1 - exp(-rate dt), and the phase stays what it was. In
         pieces the same spikes come out if there is one generator per sample.
         """
-        x = np.asarray(values, dtype=np.float64)
+        x = real_array("PopulationCode", "values", values)
         ok = x.ndim == 3 and x.shape[1] > 0
         require(ok, "PopulationCode", "values", "must have shape (samples, values, variables)", f"shape {x.shape}")
         n_samples, n_values = x.shape[:2]
         shape = (n_samples, self.n_units)
-        phase = np.zeros(shape) if phase is None else np.array(phase, dtype=np.float64)
+        phase = np.zeros(shape) if phase is None else real_array("PopulationCode", "phase", phase).copy()
         require(phase.shape == shape, "PopulationCode", "phase", f"must have shape {shape}", phase.shape)
         ok = bool(((phase >= 0) & (phase < 1)).all())
         require(ok, "PopulationCode", "phase", "must lie in [0, 1)", "another value")
@@ -209,10 +212,12 @@ def from_keys(keys: Sequence[NDArray[np.intp]], *, n_units: int, n_steps: int, d
 
 def whole_steps(owner: str, name: str, time_ms: float, dt_ms: float, *, at_least: int = 1) -> int:
     """`time_ms` as a number of steps, or an error where it is not a whole number of them."""
-    require(np.isfinite(dt_ms) and dt_ms > 0, owner, "dt_ms", "must be > 0", dt_ms)
-    n_steps = round(time_ms / dt_ms) if np.isfinite(time_ms) else -1
-    ok = n_steps >= at_least and abs(n_steps * dt_ms - time_ms) < 1e-6 * dt_ms
+    time_step(owner, dt_ms)
+    real_number(owner, name, time_ms)
+    n_steps, is_whole = nearest_steps(time_ms, dt_ms)
+    ok = n_steps >= at_least and is_whole
     require(ok, owner, name, f"must be a whole number >= {at_least} of steps of {dt_ms:g} ms", time_ms)
+    require(n_steps < STEPS_END, owner, name, f"must be less than {STEPS_END} steps of {dt_ms:g} ms", time_ms)
     return n_steps
 
 

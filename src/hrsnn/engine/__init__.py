@@ -7,11 +7,12 @@ the compiled event-driven kernels, "torch" whole batches on a GPU.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from hrsnn._checks import check_all, require
+from hrsnn._checks import as_array, check_all, check_column, real_number, require, whole_number
 from hrsnn.engine import engines
 from hrsnn.engine.coefficients import Coefficients, coefficients, filter_factor
 from hrsnn.engine.engines import Backend
@@ -19,10 +20,12 @@ from hrsnn.engine.job import Job, copy_of, initial_state, state_shapes
 from hrsnn.engine.record import Record, Recording, State
 from hrsnn.engine.reference import Magnitudes
 from hrsnn.engine.streaming import Stream
-from hrsnn.network import Network
+from hrsnn.network import LARGEST, Network
 from hrsnn.spikes import Spikes
 
 __all__ = ["Record", "Recording", "State", "Stream", "simulate", "simulate_stdp", "stream"]
+
+_THREADS_END = 4097  # more are a mistake, and each takes memory
 
 Progress = Callable[[int, NDArray[np.int64]], None]
 
@@ -61,9 +64,9 @@ def simulate(
     ((2, 5, 20), (2, 2, 20))
     """
     c = _checked("simulate", network, spikes, record, dtype)
-    require(n_threads >= 1, "simulate", "n_threads", "must be >= 1", n_threads)
+    n_threads = whole_number("simulate", "n_threads", n_threads, at_least=1, below=_THREADS_END)
     if state is not None:
-        _check_state("simulate", state, spikes.n_samples, c)
+        state = _checked_state("simulate", state, spikes.n_samples, c)
     job = Job.of(c, spikes, record, state)
     engines.static("simulate", backend, job, _magnitudes(network, c), n_threads).run(range(spikes.n_samples))
     return job.results.recording()
@@ -108,8 +111,9 @@ def simulate_stdp(
     weights = _magnitudes(network, c)
     for name, m, table in zip(("recurrent", "inputs"), weights, (c.recurrent, c.inputs), strict=True):
         check_all("simulate_stdp", f"|{name}.weight|", "must be <= w_max at the start", m, m <= table.w_max)
-    require(batch_size is None or batch_size >= 1, "simulate_stdp", "batch_size", "must be >= 1 or None", batch_size)
-    require(n_threads >= 1, "simulate_stdp", "n_threads", "must be >= 1", n_threads)
+    if batch_size is not None:
+        batch_size = whole_number("simulate_stdp", "batch_size", batch_size, at_least=1)
+    n_threads = whole_number("simulate_stdp", "n_threads", n_threads, at_least=1, below=_THREADS_END)
     job = Job.of(c, spikes, record)
     tell = _teller(job, progress)
     if batch_size is None:
@@ -149,10 +153,10 @@ def stream(
     >>> onward = stream(network, state=live.state, backend="reference")
     """
     _check_dtype("stream", dtype)
-    require(tau_filter_ms > 0, "stream", "tau_filter_ms", "must be > 0", tau_filter_ms)
+    tau_filter_ms = real_number("stream", "tau_filter_ms", tau_filter_ms, above=0)
     c = coefficients(network, dtype)
     if state is not None:
-        _check_state("stream", state, 1, c)
+        state = _checked_state("stream", state, 1, c)
     start = initial_state(c) if state is None else copy_of(state)
     factor = filter_factor(network.dt_ms, tau_filter_ms, c.dtype)
     return Stream(engines.stepper("stream", backend, c, _magnitudes(network, c), factor, start), network.n_inputs)
@@ -205,6 +209,8 @@ def _teller(job: Job, progress: Progress | None) -> Callable[[int], None]:
 
 def _checked(owner: str, network: Network, spikes: Spikes, record: Record, dtype: DTypeLike) -> Coefficients:
     _check_dtype(owner, dtype)
+    for name, value, kind in (("network", network, Network), ("spikes", spikes, Spikes), ("record", record, Record)):
+        require(isinstance(value, kind), owner, name, f"must be a {kind.__name__}", type(value).__name__)
     rule = f"must have as many units as the network has input channels, {network.n_inputs}"
     require(spikes.n_units == network.n_inputs, owner, "spikes", rule, f"n_units = {spikes.n_units}")
     rule = f"must have the network's step of time, dt_ms = {network.dt_ms!r}"
@@ -216,16 +222,26 @@ def _checked(owner: str, network: Network, spikes: Spikes, record: Record, dtype
 
 
 def _check_dtype(owner: str, dtype: DTypeLike) -> None:
-    known = np.dtype(dtype) in (np.float32, np.float64)
-    require(known, owner, "dtype", "must be float32 or float64", np.dtype(dtype).name)
+    try:
+        name = np.dtype(dtype).name
+    except TypeError:  # not a name of a type, or a type of torch's own
+        name = str(dtype)
+    require(name in ("float32", "float64"), owner, "dtype", "must be float32 or float64", name)
 
 
-def _check_state(owner: str, state: State, n_samples: int, c: Coefficients) -> None:
+def _checked_state(owner: str, state: State, n_samples: int, c: Coefficients) -> State:
+    """`state` in the types of the engine. A number that does not fit them is told, infinity and NaN among them."""
+    require(isinstance(state, State), owner, "state", "must be a State", type(state).__name__)
+    columns = {}
     for name, shape in state_shapes(n_samples, c).items():
-        found = np.shape(getattr(state, name))
-        require(found == shape, owner, f"state.{name}", f"must have shape {shape}", f"shape {found}")
-    steps = np.ravel(state.refractory)
-    check_all(owner, "state.refractory", "must be >= 0", steps, steps >= 0)
+        given = as_array(owner, f"state.{name}", getattr(state, name))
+        require(given.shape == shape, owner, f"state.{name}", f"must have shape {shape}", f"shape {given.shape}")
+        limits: dict[str, Any] = {"dtype": c.dtype.type, "at_least": -LARGEST, "at_most": LARGEST}
+        if name == "refractory":
+            limits = {"dtype": np.int32, "at_least": 0}
+        # A copy, which can be written to like every other state: kernels are compiled for one kind of array.
+        columns[name] = check_column(owner, f"state.{name}", given.reshape(-1), **limits).reshape(shape).copy()
+    return State(**columns)
 
 
 def _magnitudes(network: Network, c: Coefficients) -> Magnitudes:

@@ -184,7 +184,7 @@ def write_changes(end: Samples, changes: Sequence[Magnitudes]) -> None:
 def bytes_per_sample(c: Coefficients, record: Record, n_steps: int, steps_per_chunk: int, *, learns: bool) -> int:
     """Memory that one sample takes on the device, rounded up generously where temporaries come and go."""
     item = c.dtype.itemsize
-    windows = n_steps // record.filtered_every if record.filtered_every else 0
+    windows = sum(n_steps // every for every in (record.filtered_every, record.v) if every)
     per_neuron = item * (10 + 4 * (1 + c.n_pending) + windows) + 4 * record.n_bins + 2 * steps_per_chunk
     synapses = len(c.recurrent) + len(c.inputs)
     per_synapse = 5 * item if learns else 0  # two traces, the change, and the masks of those that spike

@@ -184,6 +184,7 @@ def _trains_of(
     n_steps, n_samples, every = drives[0].n_steps, len(drives), record.filtered_every
     counts = torch.zeros((record.n_bins, c.n_neurons, n_samples), dtype=torch.int32, device=device)
     windows = samples.filtered.new_zeros((n_steps // every if every else 0, c.n_neurons, n_samples))
+    potentials = samples.v.new_zeros((n_steps // record.v if record.v else 0, c.n_neurons, n_samples))
     events = _merged(drives)
     log: list[NDArray[np.int64]] = []  # rows (step, unit, sample)
     for first in range(0, n_steps, _STEPS_PER_CHUNK):
@@ -196,9 +197,12 @@ def _trains_of(
                 kernels.learn(samples, active, t)
             if every and (t + 1) % every == 0:
                 windows[(t + 1) // every - 1] = samples.filtered
+            if record.v and (t + 1) % record.v == 0:
+                potentials[(t + 1) // record.v - 1] = samples.v
         if record.spikes:
             log.append(raster[:, : c.n_neurons].nonzero().cpu().numpy() + np.array([first, 0, 0]))
-    return _trains(counts, windows if every else None, log if record.spikes else None)
+    kept = windows if every else None, potentials if record.v else None
+    return _trains(counts, *kept, log if record.spikes else None)
 
 
 def _merged(drives: Sequence[Drive]) -> NDArray[np.int64]:
@@ -246,10 +250,10 @@ def _by_sample(tensor: Any) -> NDArray[Any]:
     return array
 
 
-def _trains(counts: Any, windows: Any, log: list[NDArray[np.int64]] | None) -> list[Trains]:
-    """Trains from counts (n_bins, N, B), windows (n_windows, N, B) and rows (step, unit, sample) of spikes."""
+def _trains(counts: Any, windows: Any, potentials: Any, log: list[NDArray[np.int64]] | None) -> list[Trains]:
+    """Trains from counts (n_bins, N, B), windows and potentials (n_windows, N, B), rows (step, unit, sample) of spikes."""
     n_samples = counts.shape[-1]
-    filtered = [None] * n_samples if windows is None else _by_sample(windows)
+    filtered, v = ([None] * n_samples if kept is None else _by_sample(kept) for kept in (windows, potentials))
     events: Any = [(None, None)] * n_samples
     if log is not None:
         step, unit, sample = np.concatenate([np.empty((0, 3), dtype=np.int64), *log]).T
@@ -258,6 +262,6 @@ def _trains(counts: Any, windows: Any, log: list[NDArray[np.int64]] | None) -> l
         parts = (np.split(column[by_sample].astype(np.int32), ends) for column in (step, unit))
         events = list(zip(*parts, strict=True))
     return [
-        Trains(counts=of_sample, filtered=trains, step=step, unit=unit)
-        for of_sample, trains, (step, unit) in zip(_by_sample(counts), filtered, events, strict=True)
+        Trains(counts=of_sample, filtered=trains, v=potential, step=step, unit=unit)
+        for of_sample, trains, potential, (step, unit) in zip(_by_sample(counts), filtered, v, events, strict=True)
     ]

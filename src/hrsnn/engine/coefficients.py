@@ -14,10 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn._checks import check_all
+from hrsnn._checks import check_all, require
 from hrsnn.network import Network, NeuronTable, SynapseTable
 
 Floats = NDArray[Any]  # in the dtype of the engine, float32 or float64
+
+# Places for arrivals under way, of one sign. Engines count them, with what they add to each row, in 32 bits, and a
+# gigabyte is more than anybody meant.
+_ARRIVALS_END = 2**28
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +139,17 @@ def coefficients(network: Network, dtype: Any) -> Coefficients:
     recurrent = _of_synapses(network.recurrent, network.neurons.sign, network.dt_ms, dtype)
     inputs = _of_synapses(network.inputs, everyone_excites, network.dt_ms, dtype)
     lowest, polynomial = _EXP2[dtype]
+    longest = max(int(table.delay.max(initial=1)) for table in (recurrent, inputs))
+    n_neurons, n_arrivals = len(network.neurons), longest * len(network.neurons)
+    rule = f"must have less than {_ARRIVALS_END} steps of the longest delay times neurons ({n_neurons})"
+    require(longest == 1 or n_arrivals < _ARRIVALS_END, "Network", "delay_ms", rule, n_arrivals)
     return Coefficients(
         dtype=dtype,
         synapse=network.synapse,
         neurons=_of_neurons(network.neurons, network.dt_ms, dtype),
         recurrent=recurrent,
         inputs=inputs,
-        n_pending=max(int(table.delay.max(initial=1)) for table in (recurrent, inputs)) - 1,
+        n_pending=longest - 1,
         nearest=network.rule.pairing == "nearest",
         soft_bound=float(network.rule.soft_bound),
         exp2=Exp2(dtype.type(lowest), tuple(dtype.type(c) for c in polynomial)),
@@ -188,8 +196,10 @@ def _of_synapses(
     table: SynapseTable, sign: NDArray[np.int8], dt_ms: float, dtype: np.dtype[Any]
 ) -> SynapseCoefficients:
     def rate(tau_ms: NDArray[np.float32]) -> Floats:  # rounded once, and no column of float64 in between
-        out = np.empty(tau_ms.size, dtype)
-        return np.divide(dt_ms * math.log2(math.e), tau_ms, out=out, dtype=np.float64, casting="same_kind")
+        out, per_step = np.empty(tau_ms.size, dtype), dt_ms * math.log2(math.e)
+        # A trace that is gone after one step is gone, however short its time constant; the rate stays finite.
+        some = np.maximum(tau_ms, np.float32(per_step / 1e30))
+        return np.divide(per_step, some, out=out, dtype=np.float64, casting="same_kind")
 
     return SynapseCoefficients(
         ptr=table.ptr,

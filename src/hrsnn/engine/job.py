@@ -78,6 +78,7 @@ class Results:
         nothing = np.zeros(0, dtype=np.int32)
         self.counts = np.zeros((n_samples, record.n_bins, n), dtype=np.int32)
         self.filtered = None if every is None else np.zeros((n_samples, spikes.n_steps // every, n), dtype=c.dtype)
+        self.v = None if record.v is None else np.zeros((n_samples, spikes.n_steps // record.v, n), dtype=c.dtype)
         self.state = empty_state(n_samples, c) if record.state else None
         self.events = [(nothing, nothing)] * n_samples  # step and unit of every spike of a sample
 
@@ -86,6 +87,8 @@ class Results:
         self.counts[sample] = trains.counts
         if self.filtered is not None:
             self.filtered[sample] = trains.filtered
+        if self.v is not None:
+            self.v[sample] = trains.v
         if trains.step is not None and trains.unit is not None:
             self.events[sample] = (trains.step, trains.unit)
         if self.state is not None:
@@ -98,6 +101,7 @@ class Results:
             filtered=self.filtered,
             spikes=self._joined() if self._record.spikes else None,
             state=self.state,
+            v=self.v,
         )
 
     def _joined(self) -> Spikes:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn._checks import require
-from hrsnn.spikes import Spikes
+from hrsnn._checks import real_number, require, whole_number
+from hrsnn._shown import Shown
+from hrsnn.spikes import STEPS_END, Spikes
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Record:
                     steps; `n_steps` keeps the final state alone; None keeps none
     tau_filter_ms   time constant of that filter
     spikes          keep every spike
+    v               keep the membrane potentials after every this many steps, True after every one; None keeps none. A
+                    neuron that spiked in a step is at its reset after it
     state           keep the dynamic state after the last step, to go on from it
     """
 
@@ -29,16 +32,25 @@ class Record:
     tau_filter_ms: float = 30.0
     spikes: bool = False
     state: bool = False
+    v: int | None = None
 
     def __post_init__(self) -> None:
-        require(self.n_bins >= 1, "Record", "n_bins", "must be >= 1", self.n_bins)
-        ok = self.filtered_every is None or self.filtered_every >= 1
-        require(ok, "Record", "filtered_every", "must be >= 1 step or None", self.filtered_every)
-        require(self.tau_filter_ms > 0, "Record", "tau_filter_ms", "must be > 0", self.tau_filter_ms)
+        object.__setattr__(self, "n_bins", whole_number("Record", "n_bins", self.n_bins, at_least=1))
+        if isinstance(self.v, (bool, np.bool_)):
+            object.__setattr__(self, "v", 1 if self.v else None)
+        for name in ("filtered_every", "v"):
+            every = getattr(self, name)
+            if every is not None:
+                object.__setattr__(self, name, whole_number("Record", name, every, at_least=1, below=STEPS_END))
+        tau_filter_ms = real_number("Record", "tau_filter_ms", self.tau_filter_ms, above=0)
+        object.__setattr__(self, "tau_filter_ms", tau_filter_ms)
+        for name in ("spikes", "state"):
+            value = getattr(self, name)
+            require(isinstance(value, (bool, np.bool_)), "Record", name, "must be true or false", value)
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+@dataclass(frozen=True, slots=True, repr=False)
+class State(Shown):
     """All dynamic state of `n_samples` independent copies of a network between two steps.
 
     v, current_exc, current_inh   (n_samples, N), the engine's dtype; with delta synapses `current_exc` holds the sum
@@ -57,21 +69,33 @@ class State:
     pending_inh: NDArray[Any]
     filtered: NDArray[Any]
 
+    def _facts(self) -> dict[str, object]:
+        return {"n_samples": len(self.v), "n_neurons": self.v.shape[1], "n_pending": self.pending_exc.shape[1]}
 
-@dataclass(frozen=True, slots=True)
-class Recording:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Recording(Shown):
     """What a simulation left.
 
     counts     int32 (n_samples, n_bins, N), spikes per time bin
     filtered   (n_samples, n_steps // filtered_every, N) in the engine's dtype, or None
     spikes     the spikes of the neurons, or None
     state      the state after the last step, or None
+    v          (n_samples, n_steps // `Record.v`, N), membrane potentials in the engine's dtype, or None
     """
 
     counts: NDArray[np.int32]
     filtered: NDArray[Any] | None
     spikes: Spikes | None
     state: State | None
+    v: NDArray[Any] | None = None
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "n_samples": self.n_samples, "n_bins": self.counts.shape[1], "n_neurons": self.counts.shape[2],
+            "n_spikes": int(self.counts.sum()),
+            "keeps": [f.name for f in fields(self) if getattr(self, f.name) is not None],
+        }  # fmt: skip
 
     @property
     def n_samples(self) -> int:

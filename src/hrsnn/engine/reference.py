@@ -60,10 +60,11 @@ class Drive:
 
 @dataclass(frozen=True, slots=True)
 class Trains:
-    """What a run of one sample leaves: counts (n_bins, N), filtered (n_windows, N) or None, events or None."""
+    """What a run of one sample leaves: counts (n_bins, N), filtered and v (n_windows, N) or None, events or None."""
 
     counts: NDArray[np.int32]
     filtered: Floats | None
+    v: Floats | None
     step: NDArray[np.int32] | None
     unit: NDArray[np.int32] | None
 
@@ -78,7 +79,7 @@ def run(
     changes, not clipped, are added up there: a part of a mini-batch.
     """
     counts = np.zeros((record.n_bins, c.n_neurons), dtype=np.int32)
-    windows, events = [], []
+    windows, potentials, events = [], [], []
     tables = (c.recurrent, c.inputs)
     learning = [_Traces(table, c) for table in tables]
     for t in range(drive.n_steps):
@@ -93,6 +94,8 @@ def run(
         events.append(np.flatnonzero(fired))
         if record.filtered_every is not None and (t + 1) % record.filtered_every == 0:
             windows.append(live.filtered.copy())
+        if record.v is not None and (t + 1) % record.v == 0:
+            potentials.append(live.v.copy())
         if plastic:
             for i, active in enumerate((fired, given)):
                 learning[i].learn(magnitudes[i], active, fired, t, None if changes is None else changes[i])
@@ -100,6 +103,7 @@ def run(
     return Trains(
         counts=counts,
         filtered=_stacked(windows, c) if record.filtered_every is not None else None,
+        v=_stacked(potentials, c) if record.v is not None else None,
         step=np.repeat(np.arange(drive.n_steps, dtype=np.int32), [e.size for e in events]) if record.spikes else None,
         unit=np.concatenate(events).astype(np.int32) if record.spikes else None,
     )

@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrsnn._checks import check_column, require
+from hrsnn._checks import as_array, check_column, require
 from hrsnn.engine.engines import Stepper
 from hrsnn.engine.record import State
+
+
+_RULE, _REMEDY = "must be indices of channels", "np.flatnonzero makes them of a mask or a frame"
 
 
 class Stream:
@@ -36,9 +39,10 @@ class Stream:
 
         channels  indices of the input channels that spike in this step; in any order, those given twice count once
 
-        Raises `InputError`, and makes no step, unless these are whole numbers, 0 <= channel < n_inputs.
+        Raises `InputError`, and makes no step, unless these are whole numbers, 0 <= channel < n_inputs; and for what
+        can only be a frame: as many zeros and ones as there are channels.
         """
-        given = np.asarray(channels)
+        given = channels if type(channels) is np.ndarray else as_array("Stream.step", "channels", channels)
         if given.dtype.kind not in "iu" or given.ndim != 1 or given.size > self._n_inputs:
             given = self._rising(given)
         fired = self._engine.step(given)
@@ -49,6 +53,9 @@ class Stream:
         return fired
 
     def _rising(self, channels: NDArray[Any]) -> NDArray[np.integer[Any]]:
+        may_be = channels.dtype.kind in "iuf" and channels.ndim == 1 and channels.size == self._n_inputs > 2
+        is_frame = may_be and bool(((channels == 0) | (channels == 1)).all())
+        require(not is_frame, "Stream.step", "channels", _RULE, "a frame of zeros and ones", remedy=_REMEDY)
         if channels.dtype.kind in "iu" and channels.ndim == 1:
             rising = np.unique(channels)
             if rising[0] >= 0 and rising[-1] < self._n_inputs:
@@ -56,8 +63,7 @@ class Stream:
         return np.unique(self._checked(channels))
 
     def _checked(self, channels: NDArray[Any]) -> NDArray[np.int64]:
-        rule, remedy = "must be indices of channels", "np.flatnonzero makes them of a mask"
-        require(channels.dtype != np.bool_, "Stream.step", "channels", rule, "a mask", remedy=remedy)
+        require(channels.dtype != np.bool_, "Stream.step", "channels", _RULE, "a mask", remedy=_REMEDY)
         return check_column(
             "Stream.step", "channels", channels, dtype=np.int64, at_least=0, at_most=self._n_inputs - 1
         )  # fmt: skip

@@ -8,8 +8,9 @@ until one of the edges is 0 or 1 and closed. Up or down is drawn such that every
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from hrsnn._compiled import compiled, jit
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -72,7 +73,7 @@ def _by_vertex(ends: Indices, edges: Indices, n_vertices: int) -> tuple[Indices,
     return np.tile(edges, 2)[order], np.cumsum(n_open) - n_open, n_open, place
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _close_all(value, ends, open_edges, first, n_open, place, coins):  # type: ignore[no-untyped-def]
     """Walk along open edges to where the walk has been before, round that cycle, and go on from there.
 
@@ -117,7 +118,7 @@ def _close_all(value, ends, open_edges, first, n_open, place, coins):  # type: i
             last = begin
 
 
-@njit(cache=True, nogil=True)
+@jit
 def _round_cycle(cycle, coin, value, ends, open_edges, first, n_open, place):  # type: ignore[no-untyped-def]
     """Add to every second edge of a cycle what the others lose, or the other way, as much as goes."""
     most_up, most_down = 1.0, 1.0
@@ -134,7 +135,7 @@ def _round_cycle(cycle, coin, value, ends, open_edges, first, n_open, place):  #
             _close(edge, value, ends, open_edges, first, n_open, place)
 
 
-@njit(cache=True, nogil=True)
+@jit
 def _close(edge, value, ends, open_edges, first, n_open, place):  # type: ignore[no-untyped-def]
     """0 or 1, and off the lists of its vertices: the last of a list takes its place."""
     value[edge] = np.rint(value[edge])

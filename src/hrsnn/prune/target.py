@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from hrsnn._checks import require
+from hrsnn._checks import real_number, require, whole_number
 from hrsnn.prune.criterion import Size
 from hrsnn.prune.nodes import N_MIN
 
@@ -37,7 +37,10 @@ class Target:
         given = self._given()
         require(given, "Target", "target", "must be given", "none", remedy="for example Target(n_synapses=1000)")
         for name, value in given.items():
-            require(np.isfinite(value) and value > 0, "Target", name, "must be > 0", value)
+            if name == "synops_per_s":
+                object.__setattr__(self, name, real_number("Target", name, value, above=0))
+            else:
+                object.__setattr__(self, name, whole_number("Target", name, value, at_least=1))
         ok = self.n_synapses is None or not self.is_measured
         rule, remedy = "must not come with synops_per_s or n_bytes", "these decide how many are left"
         require(ok, "Target", "n_synapses", rule, self.n_synapses, remedy=remedy)

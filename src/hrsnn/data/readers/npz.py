@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn._checks import FileError, InputError, check_all, check_column, require
+from hrsnn._checks import (
+    FileError,
+    InputError,
+    check_all,
+    check_column,
+    real_number,
+    require,
+    time_step,
+    whole_number,
+)
 from hrsnn.data.dataset import Dataset
 from hrsnn.encode.events import check_pixels, pooled_units
-from hrsnn.spikes import Spikes
+from hrsnn.encode.rates import from_keys
+from hrsnn.spikes import STEPS_END, Spikes, n_steps_of, to_steps
 
 _UNIT_MS = {"times_ms": 1.0, "times_us": 1e-3, "times_s": 1e3}
 _KNOWN = (*_UNIT_MS, "units", "x", "y", "polarity", "sensor", "sample", "labels", "groups", "class_names")
@@ -56,20 +65,28 @@ def events_npz(
         n = arrays["labels"].size if "labels" in arrays else int(np.max(arrays["sample"], initial=-1)) + 1
         label, names = np.zeros(n, dtype=np.int64), ("",)
     n = label.size
-    time_ms = _times_ms(owner, arrays)
-    unit, n_units = _units(owner, arrays, time_ms.size, n_units)
+    dt_ms = time_step("events_npz", dt_ms)
+    name = next(name for name in _UNIT_MS if name in arrays)
+    # Their own type says how far times may be from a whole step and still mean it.
+    times = check_column(owner, name, arrays[name], dtype=arrays[name].dtype.type, at_least=0)
+    unit, n_units = _units(owner, arrays, times.size, n_units)
     sample = check_column(
-        owner, "sample", arrays["sample"], dtype=np.int64, length=time_ms.size, at_least=0, at_most=n - 1
+        owner, "sample", arrays["sample"], dtype=np.int64, length=times.size, at_least=0, at_most=n - 1
     )
-    falls = np.concatenate([[False], np.diff(sample) < 0])[: time_ms.size]
+    falls = np.concatenate([[False], np.diff(sample) < 0])[: times.size]
     check_all(owner, "sample", "must not fall", sample, ~falls)
-    falls = np.concatenate([[False], (np.diff(time_ms) < 0) & (np.diff(sample) == 0)])[: time_ms.size]
-    check_all(owner, _name_of_times(arrays), "must not fall within a recording", time_ms, ~falls)
-    n_steps = math.ceil(max_ms / dt_ms) if max_ms is not None else int(time_ms.max(initial=0.0) / dt_ms + 1e-9) + 1
-    cuts = np.searchsorted(sample, np.arange(1, n))
-    spikes = Spikes.from_times(
-        np.split(time_ms, cuts), np.split(unit, cuts), n_units=n_units, n_steps=n_steps, dt_ms=dt_ms, late="drop"
-    )
+    falls = np.concatenate([[False], (times[1:] < times[:-1]) & (np.diff(sample) == 0)])[: times.size]
+    check_all(owner, name, "must not fall within a recording", times, ~falls)
+    step = to_steps(times, dt_ms, unit_ms=_UNIT_MS[name])
+    if max_ms is not None:
+        n_steps = n_steps_of(real_number("events_npz", "max_ms", max_ms, above=0), dt_ms)
+    else:
+        n_steps = int(step.max(initial=0)) + 1
+        require(n_steps < STEPS_END, owner, name, f"must be less than {STEPS_END} steps of {dt_ms:g} ms", n_steps)
+    inside = step < n_steps
+    key = step[inside] * n_units + unit[inside]
+    keys = [np.unique(part) for part in np.split(key, np.searchsorted(sample[inside], np.arange(1, n)))]
+    spikes = from_keys(keys, n_units=n_units, n_steps=n_steps, dt_ms=dt_ms)
     return Dataset(spikes, label, names, *_groups(owner, arrays))
 
 
@@ -104,23 +121,14 @@ def _arrays(path: Path, *, labelled: bool) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _name_of_times(arrays: dict[str, NDArray[Any]]) -> str:
-    return next(name for name in _UNIT_MS if name in arrays)
-
-
-def _times_ms(owner: str, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
-    name = _name_of_times(arrays)
-    time = check_column(owner, name, arrays[name], dtype=np.float64, at_least=0)
-    return time / 1000.0 if name == "times_us" else time * _UNIT_MS[name]
-
-
 def _units(
     owner: str, arrays: dict[str, NDArray[Any]], n_events: int, n_units: int | None
 ) -> tuple[NDArray[np.int64], int]:
     """The unit of every event, and how many there are."""
     if "units" in arrays:
-        unit = check_column(owner, "units", arrays["units"], dtype=np.int64, length=n_events, at_least=0)
-        return unit, int(unit.max(initial=0)) + 1 if n_units is None else n_units
+        most = None if n_units is None else whole_number("events_npz", "n_units", n_units, at_least=1) - 1
+        unit = check_column(owner, "units", arrays["units"], dtype=np.int64, length=n_events, at_least=0, at_most=most)
+        return unit, (int(unit.max(initial=0)) if most is None else most) + 1
     sensor = None
     if "sensor" in arrays:
         sides = check_column(owner, "sensor", arrays["sensor"], dtype=np.int64, length=2, at_least=1).tolist()

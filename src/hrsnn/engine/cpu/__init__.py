@@ -188,6 +188,8 @@ class _Loop:
                 log_step=self._log.step,
                 log_unit=self._log.unit,
                 end=frames.end,
+                v=results.v,
+                v_every=record.v or 1,
             ),
             self._place,
         )

@@ -1,4 +1,4 @@
-"""How kernels are compiled: on first use, once per specialisation, kept on disk where that is possible.
+"""How kernels of the engine are compiled: on first use, once per specialisation, kept on disk where that is possible.
 
 What would cost time in inner loops and is not needed is passed as None (inhibitory currents of delta synapses, delays,
 plasticity, ...); numba leaves branches on None out when it compiles. So a kernel has many specialisations, and each is
@@ -8,9 +8,6 @@ compiled when it is first bound to arguments.
 from __future__ import annotations
 
 import hashlib
-import threading
-import types as python_types
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +19,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-jit = numba.njit(nogil=True, error_model="numpy")  # no fast-math: the operations are those of the reference
+from hrsnn._compiled import Kernel, jit
+
+__all__ = ["bind", "inlined", "jit", "power_of_two", "prefetch", "prefetch_behind"]
+
 inlined = numba.njit(nogil=True, error_model="numpy", forceinline=True)  # where a call each step would cost time
 
 # Numba looks at one file to tell whether compiled code is out of date; the kernels stand in several.
@@ -44,68 +44,6 @@ def _kind(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"{value.dtype.str}{value.ndim}{value.flags.c_contiguous:d}{value.flags.writeable:d}"
     return type(value).__name__
-
-
-class Kernel:
-    """One specialisation of a function.
-
-    It has a name of its own, and with it a file of its own in the cache: numba lets two processes that store two
-    specialisations of one function at the same time overwrite each other's code.
-    """
-
-    def __init__(self, function: Callable[..., Any], name: str) -> None:
-        self._function = python_types.FunctionType(function.__code__, function.__globals__, name)
-        self._function.__qualname__ = name
-        self._compiled: Callable[..., Any] | None = None
-        self._lock = threading.Lock()
-
-    def __call__(self, *arguments: Any) -> Any:
-        """Call it, compiled before if need be."""
-        if self._compiled is None:
-            with self._lock:
-                if self._compiled is None:
-                    return self._first_call(arguments)
-        return self._compiled(*arguments)
-
-    def entry(self, *arguments: Any) -> Callable[..., Any]:
-        """The compiled code itself, after a first call with `arguments`; for arguments of the same types and no others.
-
-        Numba's own call looks at the type of every argument each time, which takes longer than one step of a network.
-        """
-        self(*arguments)
-        found = list(getattr(self._compiled, "overloads", {}).values())
-        return found[0].entry_point if len(found) == 1 else self
-
-    def _first_call(self, arguments: tuple[Any, ...]) -> Any:
-        """Reading or writing the cache comes before the kernel runs, so when it fails for whatever reason nothing has
-        changed yet and the call can be made again without a cache."""
-        try:
-            cached = numba.njit(nogil=True, error_model="numpy", cache=True)(self._function)
-            result = cached(*arguments)
-            self._compiled = cached
-        except numba.core.errors.NumbaError:  # the kernel itself is at fault
-            raise
-        except Exception as trouble:
-            plain = jit(self._function)
-            result = plain(*arguments)
-            self._compiled = plain
-            _warn_once(trouble)
-        return result
-
-
-_warned = False
-
-
-def _warn_once(trouble: Exception) -> None:
-    global _warned
-    if not _warned:
-        _warned = True
-        warnings.warn(
-            f"numba's cache cannot be used ({trouble}); compiled code is not kept, so each process compiles it anew. "
-            "Set NUMBA_CACHE_DIR to a directory that can be written",
-            RuntimeWarning,
-            stacklevel=4,
-        )
 
 
 # -- what numba lacks ------------------------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ class Output(NamedTuple):
     counts    (n_samples, n_bins, N)
     trains    (N,) the filtered spike trains now; `factor` is their decay
     windows   (n_samples, n_windows, N), the filtered trains after `every` steps
+    v         None, or (n_samples, n_windows, N), the potentials after `v_every` steps
     log_*     spikes since the last return to Python
     end       state after the last step
     """
@@ -52,6 +53,8 @@ class Output(NamedTuple):
     log_step: Any
     log_unit: Any
     end: Any
+    v: Any
+    v_every: Any
 
 
 class Place(NamedTuple):
@@ -92,6 +95,7 @@ def run_static(
                 return
             n_fired = _step(neurons, body, recurrent, inputs, _next_events(given, place, sample, t))
             _record(out, place, body.fired[:n_fired], sample, t, given.n_steps)
+            _record_v(out.v, out.v_every, body.v, sample, t)
         _finish(body, out, sample)
         place.sample[0], place.step[0] = sample + 1, 0
 
@@ -128,6 +132,7 @@ def run_plastic(
                 bring_up_to_date(plastic_inputs, learning, t)
                 turn_page(learning.history)
             _record(out, place, fired, sample, t, given.n_steps)
+            _record_v(out.v, out.v_every, body.v, sample, t)
         _finish(body, out, sample)
         place.sample[0], place.step[0] = sample + 1, 0
 
@@ -231,6 +236,13 @@ def _record(out: Any, place: Any, fired: Any, sample: int, t: int, n_steps: int)
             out.log_unit[n] = j
             n += 1
         place.n_logged[0] = n
+
+
+@inlined
+def _record_v(potentials: Any, every: int, v: Any, sample: int, t: int) -> None:
+    if potentials is not None and (t + 1) % every == 0:
+        for j in range(v.size):
+            potentials[sample, (t + 1) // every - 1, j] = v[j]
 
 
 @inlined
