@@ -136,7 +136,7 @@ def test_rules_of_stdp() -> None:
         ({"pairing": "triplet"}, "`pairing` of `StdpRule` must be one of all-to-all, nearest"),
         ({"soft_bound": 1.5}, "`soft_bound` of `StdpRule` must be in [0, 1], got 1.5"),
         ({"soft_bound": np.nan}, "`soft_bound` of `StdpRule` must be a finite number, got nan"),
-            ({"normalise": 1}, "`normalise` of `StdpRule` must be true or false, got 1"),
+        ({"normalise": 1}, "`normalise` of `StdpRule` must be true or false, got 1"),
     ):
         with pytest.raises(InputError, match=re.escape(message)):
             StdpRule(**change)  # type: ignore[arg-type]

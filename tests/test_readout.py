@@ -314,7 +314,11 @@ def test_damaged_and_incomplete_files(tmp_path: Path) -> None:
     columns = {"units": readout.units, "mean": readout.mean, "scale": readout.scale}
     facts = {"schema": "hrsnn.readout/2", "features": "counts", "n_bins": 2, "transform": "none", "tau_filter_ms": 1.0}
     facts["last_ms"] = 0.0
-    for n_layers, message in ((1, "not a complete readout file"), (0, "breaks a rule"), ("1", "`n_layers` of `Readout` must be a whole number")):
+    for n_layers, message in (
+        (1, "not a complete readout file"),
+        (0, "breaks a rule"),
+        ("1", "must be a whole number"),
+    ):
         save_tensors(path, columns, {**facts, "n_layers": n_layers})
         with pytest.raises(FileError, match=message):
             Readout.load(path)

@@ -122,7 +122,9 @@ FINE = (np.float64, np.float32)
     st.lists(st.integers(0, 100_000), min_size=1, max_size=20),
     st.sampled_from(["rounded", "computed in the type", "seconds"]),
 )
-def test_whole_steps_survive_the_rounding_of_the_type_of_times(dtype: Any, dt_ms: float, k: list[int], how: str) -> None:
+def test_whole_steps_survive_the_rounding_of_the_type_of_times(
+    dtype: Any, dt_ms: float, k: list[int], how: str
+) -> None:
     """At 100,000 steps half a unit in the last place of single precision is 0.004 steps."""
     steps = np.array(k)
     if how == "computed in the type":

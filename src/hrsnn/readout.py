@@ -139,13 +139,15 @@ class Readout(Shown):
         for k, (weight, offset) in enumerate(layers):
             # In the last layer a class without training samples has the score minus infinity.
             known_offset = np.isfinite(offset) | (np.isneginf(offset) & (k == len(layers) - 1))
-            check_all("Readout", f"layer{k}.weight", "must be finite", weight.reshape(-1), np.isfinite(weight).reshape(-1))
+            check_all(
+                "Readout", f"layer{k}.weight", "must be finite", weight.reshape(-1), np.isfinite(weight).reshape(-1)
+            )
             check_all("Readout", f"layer{k}.offset", "must be finite", offset, known_offset)
         ok = bool(np.isfinite(layers[-1][1]).any()) or layers[-1][1].size == 0
         require(ok, "Readout", "layers", "must have a finite offset for one output at least", "none")
         object.__setattr__(self, "layers", layers)
 
-    def _facts(self) -> dict[str, object]:
+    def _glance(self) -> dict[str, object]:
         return {
             "features": self.features, "n_units": self.units.size, "n_bins": self.n_bins, "transform": self.transform,
             "n_outputs": self.layers[-1][1].size, "n_layers": len(self.layers),
@@ -213,7 +215,10 @@ class Readout(Shown):
         """Read back what `save` wrote. Raises `FileError` for a missing, damaged or incomplete file."""
         columns, facts = load_tensors(path, SCHEMA)
         try:
-            layers = tuple((columns[f"layer{k}.weight"], columns[f"layer{k}.offset"]) for k in range(whole_number("Readout", "n_layers", facts["n_layers"])))
+            layers = tuple(
+                (columns[f"layer{k}.weight"], columns[f"layer{k}.offset"])
+                for k in range(whole_number("Readout", "n_layers", facts["n_layers"]))
+            )
             known = {name: facts[name] for name in _FACTS}
             return cls(columns["units"], mean=columns["mean"], scale=columns["scale"], layers=layers, **known)
         except (KeyError, TypeError) as error:

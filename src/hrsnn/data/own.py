@@ -142,7 +142,12 @@ def events_npz(
         n_steps = int(to_steps(arrays["times_ms"], dt_ms).max(initial=0)) + 1
     cuts = np.searchsorted(sample, np.arange(1, n))
     spikes = Spikes.from_times(
-        np.split(arrays["times_ms"], cuts), np.split(unit, cuts), n_units=n_units, n_steps=n_steps, dt_ms=dt_ms, late="drop"
+        np.split(arrays["times_ms"], cuts),
+        np.split(unit, cuts),
+        n_units=n_units,
+        n_steps=n_steps,
+        dt_ms=dt_ms,
+        late="drop",
     )
     return Dataset(spikes, labels, tuple(names.tolist()), arrays.get("groups"))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -99,7 +99,7 @@ class AudioCode:
         The grid holds the longest signal, or `duration_ms`: what is later is left out, shorter signals end in silence.
         """
         given = as_array("AudioCode", "sample_rate_hz", sample_rate_hz)
-        rates = [sample_rate_hz] * len(signals) if given.ndim == 0 else list(given)
+        rates: list[Any] = [sample_rate_hz] * len(signals) if given.ndim == 0 else list(given)
         require(
             len(rates) == len(signals), "AudioCode", "sample_rate_hz", f"must hold {len(signals)} rates", len(rates)
         )
