@@ -1,7 +1,8 @@
-"""What comes in from outside: numbers and arrays of NumPy and torch are taken, what does not fit is told in a sentence."""
+"""What comes in from outside: numbers and arrays of NumPy and torch are taken, what does not fit is told."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from networks import random_network, random_spikes
 
 import hrsnn
 from hrsnn import cli
@@ -24,6 +24,7 @@ from hrsnn.network_file import load_tensors, save_tensors
 from hrsnn.prune.target import Target
 from hrsnn.readout import Readout
 from hrsnn.spec import NetworkSpec
+from networks import random_network, random_spikes
 
 HUGE = 10**40
 ONES = (3, np.int8(3), np.uint64(3), np.array(3))
@@ -352,14 +353,14 @@ def test_values_show_one_line_and_a_small_table() -> None:
 @pytest.mark.slow
 def test_nothing_needs_a_directory_for_compiled_code() -> None:
     code = (
-        "import numpy as np, hrsnn, hrsnn.graph; from hrsnn.prune.rounding import rounded\n"
+        "import numpy as np, hrsnn, hrsnn.graph\n"
+        "from hrsnn.prune.rounding import rounded\n"
         "net = hrsnn.build(hrsnn.NetworkSpec(n_neurons=30, n_inputs=2), seed=0)\n"
         "print(hrsnn.graph.betweenness(net).shape, hrsnn.evaluate.__name__)\n"
-        "kept = rounded(np.full(4, 0.5), np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), rng=np.random.default_rng(0))\n"
+        "ends = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])\n"
+        "kept = rounded(np.full(4, 0.5), *ends, rng=np.random.default_rng(0))\n"
         "print(int(kept.sum()))"
     )
-    import os
-
     environment = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
     environment |= {"NUMBA_CACHE_LOCATOR_CLASSES": "IPythonCacheLocator", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)

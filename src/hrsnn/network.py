@@ -106,7 +106,7 @@ class NeuronTable(Shown):
         require(n >= 1, "NeuronTable", "tau_mem_ms", "must hold at least one neuron", "none")
         lasts = {"above": 0, "at_least": _SHORTEST_MS}
         bounds: dict[str, dict[str, Any]] = {
-            **{name: lasts for name in ("tau_mem_ms", "tau_syn_exc_ms", "tau_syn_inh_ms")},
+            **dict.fromkeys(("tau_mem_ms", "tau_syn_exc_ms", "tau_syn_inh_ms"), lasts),
             **{name: {"at_least": -LARGEST} for name in ("v_th", "v_reset", "v_rest", "v_init", "bias")},
             "t_ref_ms": {"at_least": 0},
             "sign": {"dtype": np.int8},
