@@ -108,7 +108,8 @@ def test_costs_by_hand() -> None:
     assert costs.to_dict() == {
         "spikes_per_sample": 10.0, "spikes_per_neuron": 2.0, "synops_input": 2.0, "synops_recurrent": 20.0,
         "synops_readout": 3.0, "neuron_updates": 50.0, "connection_sparsity": 0.75, "activation_sparsity": 0.8,
-        "mean_activation": 0.2, "footprint_bytes": 100, "energy_pj": {
+        "mean_activation": 0.2, "footprint_bytes": 100, "footprint_bytes_neurons": 0, "footprint_bytes_synapses": 0,
+        "footprint_bytes_state": 0, "footprint_bytes_readout": 0, "energy_pj": {
             "loihi": pytest.approx(25 * 23.6), "45nm-add": pytest.approx(25 * 0.9), "spinnaker2": pytest.approx(250),
         },
     }  # fmt: skip

@@ -226,6 +226,26 @@ def write_h5(path: Path, *, times: Any = None, units: Any = None, speakers: Any 
     return path
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("dt_ms", [1.0, 2.0, 0.5])
+def test_seconds_of_whole_steps_are_those_steps_in_every_type(tmp_path: Path, kind: Any, dt_ms: float) -> None:
+    steps = np.arange(0, 400 if kind == np.float16 and dt_ms < 1 else 1000)
+    seconds = (steps * (dt_ms / 1000)).astype(kind)
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        for name, column in (("times", seconds), ("units", np.zeros(steps.size, np.uint16))):
+            file.create_dataset(f"spikes/{name}", (1,), dtype=h5py.vlen_dtype(column.dtype))[0] = column
+        file["labels"] = file["extra/speaker"] = np.zeros(1, np.uint16)
+    read = hd_spikes.read_recordings(path, dt_ms=dt_ms, max_ms=steps.size * dt_ms).spikes
+    assert read.step.tolist() == steps.tolist()
+
+
+def test_seconds_in_half_precision_between_steps_are_taken_at_their_word(tmp_path: Path) -> None:
+    """0.9995 s is stored as 0.99951, and its grid is finer than the steps: the last half unit is not given away."""
+    path = write_h5(tmp_path / "a.h5", times=[[0.1234, 0.9995]], units=[[0, 1]])
+    assert hd_spikes.read_recordings(path, max_ms=1100.0).spikes.step.tolist() == [123, 999]
+
+
 def gzipped(path: Path) -> Path:
     packed = path.with_name(path.name + ".gz")
     packed.write_bytes(gzip.compress(path.read_bytes()))

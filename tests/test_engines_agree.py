@@ -43,8 +43,8 @@ CLAMP = ("t_ref_ms",)
 def everything(spikes: Spikes) -> Record:
     """A record of all there is; windows that do and that do not divide the sample."""
     return Record(
-        n_bins=min(3, spikes.n_steps), filtered_every=min(7, spikes.n_steps), tau_filter_ms=9.0, spikes=True, state=True,
-        v=min(4, spikes.n_steps),
+        n_bins=min(3, spikes.n_steps), filtered_every=min(7, spikes.n_steps), tau_filter_ms=9.0, spikes=True,
+        state=True, v=min(4, spikes.n_steps),
     )  # fmt: skip
 
 

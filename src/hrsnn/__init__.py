@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hrsnn._version import __version__
 
 if TYPE_CHECKING:
+    from hrsnn import plot as plot
     from hrsnn._checks import HrsnnError as HrsnnError
     from hrsnn._checks import InputError as InputError
     from hrsnn.analysis.cost import Costs as Costs
@@ -84,6 +85,8 @@ __all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "plot":
+        return import_module("hrsnn.plot")
     if name not in _HOME:
         raise AttributeError(f"module 'hrsnn' has no attribute {name!r}")
     value = getattr(import_module(f"hrsnn.{_HOME[name]}"), name)
@@ -92,4 +95,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted({*globals(), *_HOME, "plot"})

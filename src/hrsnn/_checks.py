@@ -73,7 +73,7 @@ def whole_number(owner: str, name: str, value: object, *, at_least: int | None =
 def real_number(
     owner: str, name: str, value: object, *, above: float | None = None, at_least: float | None = None
 ) -> float:
-    """`value` as a finite float: a number of Python, of NumPy or of one element of an array or tensor; no text, no bool.
+    """`value` as a finite float: a number of Python or NumPy, or of an array without dimensions; no text, no bool.
 
     >>> real_number("Spikes", "dt_ms", np.float32(0.5), above=0)
     0.5
@@ -108,8 +108,8 @@ def time_step(owner: str, dt_ms: object) -> float:
 def as_array(owner: str, name: str, values: object) -> NDArray[Any]:
     """`values` as an array, whatever NumPy makes one of: nested lists, tensors in main memory, columns of a table.
 
-    What has no place in an array is an `InputError`, not an error of NumPy's or torch's own; so are masked values, which
-    a plain array would show again.
+    What has no place in an array is an `InputError`, not an error of NumPy's or torch's own; so are masked values,
+    which a plain array would show again.
     """
     if isinstance(values, np.ma.MaskedArray):
         n_masked = int(np.ma.getmaskarray(values).sum())
@@ -122,7 +122,7 @@ def as_array(owner: str, name: str, values: object) -> NDArray[Any]:
         ValueError,
         RuntimeError,
         OverflowError,
-    ) as error:  # ragged lists; tensors with gradients, on a GPU
+    ) as error:  # ragged lists; tensors on a GPU
         raise InputError(f"`{name}` of `{owner}` cannot be made an array: {_shown(str(error))}") from error
 
 

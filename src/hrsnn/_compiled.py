@@ -1,4 +1,4 @@
-"""Functions compiled by numba at their first call, kept on disk where that is possible, anew in each process where not."""
+"""Functions compiled by numba at their first call, kept on disk where that is possible, else compiled anew."""
 
 from __future__ import annotations
 

@@ -7,20 +7,23 @@ from html import escape
 
 
 class Shown:
-    """Shows the facts that `_facts` gives."""
+    """Shows the facts that `_glance` gives."""
 
     __slots__ = ()
 
     @abstractmethod
-    def _facts(self) -> dict[str, object]:
+    def _glance(self) -> dict[str, object]:
         """Names and values that tell one from another."""
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={_short(value)}' for name, value in self._facts().items())})"
+        return (
+            f"{type(self).__name__}({', '.join(f'{name}={_short(value)}' for name, value in self._glance().items())})"
+        )
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><th>{escape(name)}</th><td>{escape(_short(value))}</td></tr>" for name, value in self._facts().items()
+            f"<tr><th>{escape(name)}</th><td>{escape(_short(value))}</td></tr>"
+            for name, value in self._glance().items()
         )
         return f"<table><caption>{escape(type(self).__name__)}</caption>{rows}</table>"
 

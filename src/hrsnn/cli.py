@@ -110,7 +110,10 @@ def _told(error: Exception) -> int:
 
 
 def _complain(sentence: str) -> None:
-    print("hrsnn: " + " ".join(sentence.split()), file=sys.stderr)
+    words = " ".join(sentence.split())
+    if len(words) > 1000:  # a value that nobody shortened; what to do stands at the end
+        words = f"{words[:700]} ... {words[-250:]}"
+    print("hrsnn: " + words, file=sys.stderr)
 
 
 def _print_json(value: Any) -> None:

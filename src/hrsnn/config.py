@@ -19,7 +19,7 @@ from typing import Any
 
 import tomli_w
 
-from hrsnn._checks import FileError, InputError, did_you_mean
+from hrsnn._checks import FileError, InputError, did_you_mean, shortened
 from hrsnn.distributions import KINDS as LAWS
 from hrsnn.prune.spec import PruneSpec
 from hrsnn.readout import ReadoutSpec
@@ -155,7 +155,9 @@ def _keys_given(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for table, content in tables.items():
         if not isinstance(content, Mapping):
             if table in _MODELS:
-                raise InputError(f"`{table}` must be a table, got {content!r}; write [{table}] and its keys below")
+                raise InputError(
+                    f"`{table}` must be a table, got {shortened(repr(content))}; write [{table}] and its keys below"
+                )
             yield table, content
             continue
         if table not in _MODELS:
@@ -163,7 +165,7 @@ def _keys_given(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         for key, value in content.items():
             if table == "network" and key in _POPULATIONS:
                 if not isinstance(value, Mapping):
-                    raise InputError(f"`network.{key}` must be a table, got {value!r}")
+                    raise InputError(f"`network.{key}` must be a table, got {shortened(repr(value))}")
                 yield from ((f"network.{key}.{inner}", law) for inner, law in value.items())
             else:
                 yield f"{table}.{key}", value
@@ -189,7 +191,7 @@ def _require_known(name: str) -> None:
     elsewhere = [f"{other}.{key}" for other in _MODELS if key in _known_keys(other)]
     if elsewhere and not hint.startswith("did you mean"):
         hint = f'did you mean "{elsewhere[0]}"?'
-    raise InputError(f"unknown {kind} `{wrong}`; {hint}")
+    raise InputError(f"unknown {kind} `{shortened(wrong)}`; {hint}")
 
 
 def _network(tables: Mapping[str, Any], task: TaskSpec, data_dir: Path | None) -> NetworkSpec:
@@ -240,13 +242,15 @@ def _override(text: str) -> tuple[list[str], Any]:
     name, equals, value = text.partition("=")
     path = [part.strip() for part in name.split(".")]
     if not equals or not all(_BARE_KEY.fullmatch(part) for part in path):
-        raise InputError(f"--set {text!r} must have the form table.key=value, for example network.tau_mem_ms=15")
+        raise InputError(
+            f"--set {shortened(repr(text))} must have the form table.key=value, for example network.tau_mem_ms=15"
+        )
     value = value.strip()
     try:
         parsed = tomllib.loads(f"value = {value}")
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         if not value or value[0] in "{[\"'":
-            raise InputError(f"--set {name}: {value!r} is not a TOML value: {error}") from error
+            raise InputError(f"--set {name}: {shortened(repr(value))} is not a TOML value: {error}") from error
         return path, value
     return path, (parsed["value"] if parsed.keys() == {"value"} else value)
 
@@ -254,7 +258,7 @@ def _override(text: str) -> tuple[list[str], Any]:
 def _as_table(tables: dict[str, Any], name: str, full_name: str = "") -> dict[str, Any]:
     inner = tables[name] = {} if tables.get(name) is None else tables[name]
     if not isinstance(inner, dict):
-        raise InputError(f"`{full_name or name}` is {inner!r}, not a table with keys of its own")
+        raise InputError(f"`{full_name or name}` is {shortened(repr(inner))}, not a table with keys of its own")
     return inner
 
 

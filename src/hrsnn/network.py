@@ -104,9 +104,10 @@ class NeuronTable(Shown):
     def __post_init__(self) -> None:
         n = as_array("NeuronTable", "tau_mem_ms", self.tau_mem_ms).size
         require(n >= 1, "NeuronTable", "tau_mem_ms", "must hold at least one neuron", "none")
+        lasts = {"above": 0, "at_least": _SHORTEST_MS}
         bounds: dict[str, dict[str, Any]] = {
-            **dict.fromkeys(("tau_mem_ms", "tau_syn_exc_ms", "tau_syn_inh_ms"), {"above": 0, "at_least": _SHORTEST_MS}),
-            **dict.fromkeys(("v_th", "v_reset", "v_rest", "v_init", "bias"), {"at_least": -LARGEST}),
+            **dict.fromkeys(("tau_mem_ms", "tau_syn_exc_ms", "tau_syn_inh_ms"), lasts),
+            **{name: {"at_least": -LARGEST} for name in ("v_th", "v_reset", "v_rest", "v_init", "bias")},
             "t_ref_ms": {"at_least": 0},
             "sign": {"dtype": np.int8},
             "population": {"dtype": np.int16, "at_least": 0},
@@ -126,7 +127,7 @@ class NeuronTable(Shown):
     def __len__(self) -> int:
         return self.tau_mem_ms.size
 
-    def _facts(self) -> dict[str, object]:
+    def _glance(self) -> dict[str, object]:
         return {"n_neurons": len(self)}
 
     def __eq__(self, other: object) -> bool:
@@ -201,7 +202,7 @@ class SynapseTable(Shown):
     def __len__(self) -> int:
         return self.post.size
 
-    def _facts(self) -> dict[str, object]:
+    def _glance(self) -> dict[str, object]:
         return {"n_synapses": len(self), "n_pre": self.n_pre}
 
     def __eq__(self, other: object) -> bool:
@@ -287,7 +288,7 @@ class Network(Shown):
         rule = "must have the sign of its presynaptic neuron"
         check_all("Network", f"{name}.weight", rule, table.weight, table.weight * sign >= 0)
 
-    def _facts(self) -> dict[str, object]:
+    def _glance(self) -> dict[str, object]:
         return {
             "n_neurons": self.n_neurons, "n_excitatory": self.n_excitatory, "n_inputs": self.n_inputs,
             "n_recurrent_synapses": len(self.recurrent), "n_input_synapses": len(self.inputs), "dt_ms": self.dt_ms,

@@ -36,9 +36,10 @@ class Outcome(Shown):
             object.__setattr__(self, name, plain_values(getattr(self, name)))
         object.__setattr__(self, "warnings", tuple(self.warnings))
 
-    def _facts(self) -> dict[str, object]:
+    def _glance(self) -> dict[str, object]:
         return {
-            "label": self.label, "seed": self.seed, **{k: v for k, v in self.metrics.items() if isinstance(v, (int, float))},
+            "label": self.label, "seed": self.seed,
+            **{name: value for name, value in self.metrics.items() if isinstance(value, (int, float))},
             "warnings": len(self.warnings),
         }  # fmt: skip
 

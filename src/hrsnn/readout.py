@@ -185,7 +185,7 @@ class Readout(Shown):
         require(ok, "Readout", "layers", "must have a finite offset for one output at least", "none")
         object.__setattr__(self, "layers", layers)
 
-    def _facts(self) -> dict[str, object]:
+    def _glance(self) -> dict[str, object]:
         return {
             "features": self.features, "n_units": self.units.size, "n_bins": self.n_bins, "transform": self.transform,
             "n_outputs": self.layers[-1][1].size, "n_layers": len(self.layers),

@@ -139,7 +139,7 @@ class SynapseSpec(Table):
     length_scale: Positive = 2.0
     n_neighbours: Annotated[int, Field(ge=1)] = 50
     rewiring: Probability = 0.5
-    n_clusters: Annotated[int, Field(ge=2)] = 4
+    n_clusters: Annotated[int, Field(ge=2, le=2**15)] = 4
     cluster_wiring: Literal["distance", "small-world"] = "distance"
     p_inter: Probability = 0.1
     weight_scale: NonNegative = 1.0

@@ -142,7 +142,7 @@ class Spikes(Shown):
 
     # -- looked at -----------------------------------------------------------------------------------------------
 
-    def _facts(self) -> dict[str, object]:
+    def _glance(self) -> dict[str, object]:
         return {
             "n_samples": self.n_samples, "n_events": self.n_events, "n_units": self.n_units, "n_steps": self.n_steps,
             "dt_ms": self.dt_ms,

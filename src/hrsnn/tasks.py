@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +79,14 @@ class TaskSpec(Table):
     forecast: ForecastSpec = ForecastSpec()
 
 
+# What a type checker knows about the recordings of the catalogue, and does not about a name of one's own.
+_Recordings = Literal["spoken-digits", "hd-spikes", "shd", "delayed-recall", "delayed-match", "digit-pairs"]
+
+
+@overload
+def load_task(name: _Recordings = "spoken-digits", *, data_dir: Path | None = None) -> Splits: ...
+@overload
+def load_task(name: str | TaskSpec, *, data_dir: Path | None = None) -> Task: ...
 def load_task(name: str | TaskSpec = "spoken-digits", *, data_dir: Path | None = None) -> Task:
     """The task of a data set by name, or of a whole `TaskSpec`.
 

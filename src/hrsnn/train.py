@@ -95,7 +95,7 @@ def _order(n: int, spec: LearnSpec, seed: int) -> NDArray[np.int64]:
 
 
 class _Line:
-    """Progress as a line of text on standard error: written over on a terminal, elsewhere anew every tenth of the way."""
+    """Progress as text on standard error: one line that changes on a terminal, else a line each tenth of the way."""
 
     def __init__(self) -> None:
         self._is_terminal, self._told_at, self._tenth = sys.stderr.isatty(), 0.0, -1

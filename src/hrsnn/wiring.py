@@ -68,8 +68,12 @@ def _neurons(spec: NetworkSpec, seed: int) -> NeuronTable:
             # Drawn for all neurons, used for those of the sign: laws of one sign do not move the draws of the other.
             label = f"{name}.{'excitatory' if population_spec is spec.excitatory else 'inhibitory'}"
             column[rows] = getattr(population_spec, name).sample(stream(seed, label), n)[rows]
-    ladder = spec.cluster_tau_ratio ** np.arange(n_clusters)
-    columns["tau_mem_ms"] *= (ladder / ladder.mean())[population]
+    with np.errstate(over="ignore"):
+        ladder = spec.cluster_tau_ratio ** np.arange(n_clusters)
+        total = ladder.sum()
+    rule = f"must have a power of {n_clusters - 1} that is a number, for the last of {n_clusters} clusters"
+    require(np.isfinite(total), "NetworkSpec", "cluster_tau_ratio", rule, spec.cluster_tau_ratio)
+    columns["tau_mem_ms"] *= (ladder / (total / n_clusters))[population]
     columns["tau_mem_ms"] = clipped_tau_mem_ms(columns["tau_mem_ms"], spec.dt_ms)
     return NeuronTable(
         sign=sign.astype(np.int8),

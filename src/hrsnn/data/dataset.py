@@ -70,7 +70,7 @@ class Dataset(Shown):
             object.__setattr__(self, "group_names", tuple(self.group_names))
             require(self.groups is not None, "Dataset", "group_names", "needs groups", list(self.group_names))
 
-    def _facts(self) -> dict[str, object]:
+    def _glance(self) -> dict[str, object]:
         return {
             "n_samples": self.n_samples, "n_classes": self.n_classes, "n_units": self.spikes.n_units,
             "n_steps": self.spikes.n_steps, "dt_ms": self.spikes.dt_ms,
@@ -157,7 +157,7 @@ class Splits(Shown):
             shared = np.intersect1d(self.train.groups, self.validation.groups)
             require(shared.size == 0, "Splits", "validation", "must not share groups with training", shared.tolist())
 
-    def _facts(self) -> dict[str, object]:
+    def _glance(self) -> dict[str, object]:
         return {
             "name": self.name, "n_train": self.train.n_samples, "n_validation": self.validation.n_samples,
             "n_test": self.test.n_samples, "n_classes": self.train.n_classes, "n_inputs": self.n_inputs,
@@ -238,7 +238,7 @@ class Series(Shown):
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "variable_names", names)
 
-    def _facts(self) -> dict[str, object]:
+    def _glance(self) -> dict[str, object]:
         return {
             "name": self.name, "n_steps": self.n_steps, "variable_names": self.variable_names, "dt": self.dt,
         }  # fmt: skip

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from hrsnn._checks import FileError, HrsnnError, require
 from hrsnn.data.dataset import Dataset, Splits
 from hrsnn.encode.rates import whole_steps
-from hrsnn.spikes import Spikes, nearest_steps, to_steps
+from hrsnn.spikes import STEPS_END, Spikes, nearest_steps, to_steps
 
 N_CHANNELS = 700
 # The two training speakers whose recordings are nearest to half English, half German (50.7 % and 49.4 % English).
@@ -108,6 +108,8 @@ def _read(
     ok = n_channels >= 1 and N_CHANNELS % n_channels == 0
     require(ok, "hd_spikes", "n_channels", f"must divide {N_CHANNELS}", n_channels)
     n_steps = whole_steps("hd_spikes", "max_ms", max_ms, dt_ms)
+    n_cells = n_steps * n_channels
+    require(n_cells < STEPS_END, "hd_spikes", "dt_ms", f"must give less than {STEPS_END} steps times channels", n_cells)
     pool = N_CHANNELS // n_channels
     seen = np.zeros(n_steps * n_channels, dtype=bool)
     keys: list[NDArray[np.int32]] = []

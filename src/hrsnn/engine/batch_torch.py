@@ -251,7 +251,7 @@ def _by_sample(tensor: Any) -> NDArray[Any]:
 
 
 def _trains(counts: Any, windows: Any, potentials: Any, log: list[NDArray[np.int64]] | None) -> list[Trains]:
-    """Trains from counts (n_bins, N, B), windows and potentials (n_windows, N, B), rows (step, unit, sample) of spikes."""
+    """Trains from counts (n_bins, N, B), windows and potentials (n_windows, N, B), rows (step, unit, sample)."""
     n_samples = counts.shape[-1]
     filtered, v = ([None] * n_samples if kept is None else _by_sample(kept) for kept in (windows, potentials))
     events: Any = [(None, None)] * n_samples

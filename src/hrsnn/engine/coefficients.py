@@ -19,9 +19,9 @@ from hrsnn.network import Network, NeuronTable, SynapseTable
 
 Floats = NDArray[Any]  # in the dtype of the engine, float32 or float64
 
-# Places for arrivals under way, of one sign. Engines count them, with what they add to each row, in 32 bits, and a
-# gigabyte is more than anybody meant.
-_ARRIVALS_END = 2**28
+# Places for arrivals under way, of one sign, with what engines add to the row of a step at most: they are counted in 32
+# bits, and a gigabyte of them is more than anybody meant.
+_ARRIVALS_END, _SPARE = 2**28, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +140,8 @@ def coefficients(network: Network, dtype: Any) -> Coefficients:
     inputs = _of_synapses(network.inputs, everyone_excites, network.dt_ms, dtype)
     lowest, polynomial = _EXP2[dtype]
     longest = max(int(table.delay.max(initial=1)) for table in (recurrent, inputs))
-    n_neurons, n_arrivals = len(network.neurons), longest * len(network.neurons)
-    rule = f"must have less than {_ARRIVALS_END} steps of the longest delay times neurons ({n_neurons})"
+    n_arrivals = longest * (len(network.neurons) + _SPARE)
+    rule = f"must have less than {_ARRIVALS_END} steps of the longest delay times neurons and {_SPARE}"
     require(longest == 1 or n_arrivals < _ARRIVALS_END, "Network", "delay_ms", rule, n_arrivals)
     return Coefficients(
         dtype=dtype,

@@ -69,7 +69,7 @@ class State(Shown):
     pending_inh: NDArray[Any]
     filtered: NDArray[Any]
 
-    def _facts(self) -> dict[str, object]:
+    def _glance(self) -> dict[str, object]:
         return {"n_samples": len(self.v), "n_neurons": self.v.shape[1], "n_pending": self.pending_exc.shape[1]}
 
 
@@ -90,7 +90,7 @@ class Recording(Shown):
     state: State | None
     v: NDArray[Any] | None = None
 
-    def _facts(self) -> dict[str, object]:
+    def _glance(self) -> dict[str, object]:
         return {
             "n_samples": self.n_samples, "n_bins": self.counts.shape[1], "n_neurons": self.counts.shape[2],
             "n_spikes": int(self.counts.sum()),

@@ -11,7 +11,6 @@ from hrsnn._checks import as_array, check_column, require
 from hrsnn.engine.engines import Stepper
 from hrsnn.engine.record import State
 
-
 _RULE, _REMEDY = "must be indices of channels", "np.flatnonzero makes them of a mask or a frame"
 
 

@@ -74,7 +74,7 @@ class NetworkDrive:
         n = self._n_values
         return replace(
             self._done[0], **totals, n_samples=n, n_steps=self._every, synops_readout=n * synops_readout,
-            footprint_bytes=self._done[0].footprint_bytes + readout_bytes,
+            footprint_bytes=self._done[0].footprint_bytes + readout_bytes, bytes_readout=readout_bytes,
         ).to_dict()  # fmt: skip
 
     @property

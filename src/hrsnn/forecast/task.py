@@ -71,6 +71,11 @@ class ForecastTask:
         return self.code.n_units
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """None: values are forecast, not classes."""
+        return ()
+
+    @property
     def dt_ms(self) -> float:
         return self.code.dt_ms
 
