@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hrsnn._checks import HrsnnError as HrsnnError
     from hrsnn._checks import InputError as InputError
     from hrsnn.analysis.cost import Costs as Costs
+    from hrsnn.calibration import calibrate as calibrate
     from hrsnn.distributions import Constant as Constant
     from hrsnn.distributions import Distribution as Distribution
     from hrsnn.distributions import Empirical as Empirical
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from hrsnn.network_file import save as save
     from hrsnn.outcome import Outcome as Outcome
     from hrsnn.predictor import load_run as load_run
+    from hrsnn.recommendation import recommended as recommended
     from hrsnn.spec import NetworkSpec as NetworkSpec
     from hrsnn.spikes import Spikes as Spikes
     from hrsnn.survey import analyse as analyse
@@ -52,6 +54,7 @@ _HOME = {
     "HrsnnError": "_checks",
     "InputError": "_checks",
     "Costs": "analysis.cost",
+    "calibrate": "calibration",
     "Constant": "distributions",
     "Distribution": "distributions",
     "Empirical": "distributions",
@@ -71,6 +74,7 @@ _HOME = {
     "save": "network_file",
     "Outcome": "outcome",
     "load_run": "predictor",
+    "recommended": "recommendation",
     "NetworkSpec": "spec",
     "Spikes": "spikes",
     "analyse": "survey",

@@ -2,6 +2,9 @@
 
 `[task] [network] [network.excitatory] [network.inhibitory] [input] [synapses] [plasticity] [learn] [readout] [prune]`
 
+For own data, at `task.path`, what a file leaves out is what is recommended for data of that kind
+(`hrsnn.recommendation`), not the general defaults; a file that says `network.n_inputs` is complete and keeps its word.
+
 A key of a population under `[network]` sets both populations, under `[network.excitatory]` one, and the specific
 wins. An absent `[learn]` is a run without learning, an absent `[prune]` one without pruning. `network.n_inputs` and
 `network.dt_ms` may be absent from a file: they follow from the task. `to_toml` writes the complete, resolved text; it
@@ -20,9 +23,12 @@ from typing import Any
 import tomli_w
 
 from hrsnn._checks import FileError, InputError, did_you_mean, shortened
+from hrsnn.data.readers.folder import TABLES
+from hrsnn.data.recordings import kind_of
 from hrsnn.distributions import KINDS as LAWS
 from hrsnn.prune.spec import PruneSpec
 from hrsnn.readout import ReadoutSpec
+from hrsnn.recommendation import tables_of
 from hrsnn.spec import InputSpec, NetworkSpec, PlasticitySpec, PopulationSpec, SynapseSpec, Table, validated
 from hrsnn.tasks import TaskSpec, input_grid
 from hrsnn.train import LearnSpec
@@ -65,7 +71,8 @@ def load_config(
     """The config in a file or of a built-in name, with the overrides applied before it is checked.
 
     source      path of a .toml file, a name from `preset_names()`, or None for spoken-digits. A bare name that is both
-                is the built-in one; write `./name` for the file
+                is the built-in one; write `./name` for the file. Another file, or a folder, is own data: everything is
+                as recommended for data of that kind, learning included
     overrides   "table.key=value" each, the value in TOML or a bare word; later ones and deeper ones win.
                 "learn=false" takes that stage out, "learn=true" puts it in
     seed, n_seeds   of `[task]`
@@ -74,6 +81,8 @@ def load_config(
     Raises `InputError` saying in one sentence what is wrong and where; `FileError` when the file cannot be read.
     """
     tables = _read(source)
+    if source is None and any(text.replace(" ", "").startswith("task.path=") for text in overrides):
+        tables = {"task": {}, "learn": {}}  # own data, not the demonstration
     _apply(tables, overrides)
     tables = {name: content for name, content in tables.items() if content is not None}
     for name, value in (("seed", seed), ("n_seeds", n_seeds)):
@@ -87,6 +96,15 @@ def from_tables(tables: Mapping[str, Any], *, data_dir: Path | None = None) -> C
     for name, _ in _keys_given(tables):
         _require_known(name)
     task = validated(TaskSpec, dict(tables.get("task", {})), place="task")
+    if task.path and "n_inputs" not in tables.get("network", {}):
+        given = {**tables, "network": {**tables.get("network", {}), "n_inputs": 1, "dt_ms": 1.0}}
+        _validated(given, task, data_dir)  # what was given is checked before data is opened for the rest
+        tables = _with_recommended(tables, task, data_dir)
+        task = validated(TaskSpec, tables["task"], place="task")
+    return _validated(tables, task, data_dir)
+
+
+def _validated(tables: Mapping[str, Any], task: TaskSpec, data_dir: Path | None) -> Config:
     return Config(
         task=task,
         network=_network(tables, task, data_dir),
@@ -94,6 +112,43 @@ def from_tables(tables: Mapping[str, Any], *, data_dir: Path | None = None) -> C
         readout=validated(ReadoutSpec, dict(tables.get("readout", {})), place="readout"),
         prune=validated(PruneSpec, dict(tables["prune"]), place="prune") if "prune" in tables else None,
     )
+
+
+def _with_recommended(tables: Mapping[str, Any], task: TaskSpec, data_dir: Path | None) -> dict[str, Any]:
+    """The tables of own data, with what they leave open as it is recommended for data of their kind."""
+    path = Path(task.path).expanduser()
+    kind = kind_of(path, task.kind)
+    named = {} if "name" in tables.get("task", {}) else {"name": path.stem or "own"}
+    given_task = {**named, **tables.get("task", {})}
+    own = validated(TaskSpec, _under(tables_of(kind)["task"], given_task), place="task")
+    recommended = tables_of(kind, n_inputs=input_grid(own, data_dir)[0])
+    network, readout = recommended["network"], recommended["readout"]
+    for key in set(tables.get("network", {})) & set(PopulationSpec.model_fields):  # given for both populations
+        for sign in _POPULATIONS:
+            network[sign] = {name: law for name, law in network.get(sign, {}).items() if name != key}
+    if "model" in tables.get("readout", {}):
+        readout = {key: value for key, value in readout.items() if key != "regularisation"}  # another model's penalties
+    wanted = {**recommended, "network": network, "readout": readout}
+    stages = [name for name in wanted if name not in _OPTIONAL or name in tables]
+    completed = {name: _under(wanted[name], tables.get(name, {})) for name in stages}
+    return {**tables, **completed, "task": _under(recommended["task"], given_task)}
+
+
+def _under(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` where nothing is given; laws and lists are taken whole."""
+    merged = {**base, **given}
+    for name in ("forecast", *_POPULATIONS):
+        if isinstance(base.get(name), Mapping) and isinstance(given.get(name), Mapping):
+            merged[name] = {**base[name], **given[name]}
+    return merged
+
+
+def _is_data(path: Path) -> bool:
+    """A file or folder that is not a config, nor the directory of a run."""
+    place = path.expanduser()
+    if place.is_dir():
+        return not (place / "config.toml").exists()
+    return place.is_file() and place.suffix.lower() in TABLES
 
 
 def prune_table(overrides: Sequence[str] = ()) -> PruneSpec:
@@ -125,6 +180,8 @@ def _read(source: str | Path | None) -> dict[str, Any]:
         content = resources.files("hrsnn").joinpath("presets", f"{name}.toml").read_bytes()
         return _parsed(content, f"the built-in config {name}")
     path = Path(source)
+    if _is_data(path):
+        return {"task": {"name": path.stem or "own", "path": str(path)}, "learn": {}}
     if path.is_dir():
         inside = path / "config.toml"
         remedy = f"give {inside}" if inside.is_file() else "give a .toml file"
@@ -269,6 +326,7 @@ def to_tables(config: Config) -> dict[str, Any]:
     """The tables of the file: plain values, every default written out, absent where a value is None."""
     network = config.network.to_dict()
     parts = {name: network.pop(name) for name in _OF_NETWORK}
+    parts["input"] = config.network.input.model_dump()  # all keys: what is absent may mean what is recommended
     populations = {sign: network.pop(sign) for sign in _POPULATIONS}
     tables = {"task": config.task.model_dump(), "network": {**network, **populations}, **parts}
     stages = {"learn": config.learn, "readout": config.readout, "prune": config.prune}

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from hrsnn import tasks
 from hrsnn._checks import require
+from hrsnn.calibration import calibrate
 from hrsnn.config import Config
 from hrsnn.data.dataset import Splits
 from hrsnn.engine import Record, simulate
@@ -125,10 +126,15 @@ def _control_of(unit: Unit) -> Control | None:
 
 
 def _evaluate_arm(config: Config, unit: Unit, task: Task, progress: Progress) -> tuple[Evaluation, Network]:
-    """Build, prune if asked, learn unless untrained, evaluate; what the report draws is added to the details."""
+    """Build, calibrate, prune if asked, learn unless untrained, evaluate; the details hold what the report draws."""
     before = build(config.network.arm(unit.arm), seed=unit.seed)  # type: ignore[arg-type]
     if unit.method == "no-recurrence":
         before = before.keep_synapses(np.zeros(len(before.recurrent), dtype=bool))
+    rule = config.network.input
+    if rule.calibrate:
+        before = calibrate(
+            before, task.train, rule.target_hz, inhibitory_ratio=rule.inhibitory_ratio, seed=unit.seed
+        )  # fmt: skip
     way_there = None
     if config.prune is not None and unit.stage == "pruned":
         before, way_there = _pruned(before, config, config.prune, unit, task, progress)

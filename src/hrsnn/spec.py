@@ -105,6 +105,9 @@ class InputSpec(Table):
                       neighbouring channels; otherwise they are uniform
     weight_excitatory, weight_inhibitory   mean weight onto neurons of that sign, gamma with `weight_shape`
     delay_ms          law of the delays; draws are rounded to whole steps, at least one (so 0 is one step)
+    calibrate         a run then multiplies weights by one gain per population, found on training data, so that
+                      excitatory neurons fire at `target_hz` in the mean, inhibitory ones `inhibitory_ratio` times as
+                      often (`hrsnn.calibrate`); the default for own data
     """
 
     subset_share: Probability = 0.3
@@ -115,6 +118,13 @@ class InputSpec(Table):
     weight_inhibitory: NonNegative = 0.3
     weight_shape: Positive = 1.0
     delay_ms: NonNegativeLaw = Constant(0.0)
+    calibrate: bool = False
+    target_hz: Positive = 15.0
+    inhibitory_ratio: Positive = 3.0
+
+
+# Absent from the plain form where they have their defaults, so that a recipe keeps the digest it always had.
+_LATER_INPUT_KEYS = ("calibrate", "target_hz", "inhibitory_ratio")
 
 
 class SynapseSpec(Table):
@@ -239,7 +249,11 @@ class NetworkSpec(Table):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that `from_dict` reads back as an equal spec."""
-        return self.model_dump()
+        tables = self.model_dump()
+        for name in _LATER_INPUT_KEYS:
+            if tables["input"][name] == InputSpec.model_fields[name].default:
+                del tables["input"][name]
+        return tables
 
     @classmethod
     def from_dict(cls, tables: dict[str, Any]) -> Self:

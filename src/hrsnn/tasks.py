@@ -24,6 +24,7 @@ from hrsnn.forecast import ForecastSpec, ForecastTask
 from hrsnn.network import Network
 from hrsnn.outcome import Outcome
 from hrsnn.readout import Readout, ReadoutSpec
+from hrsnn.recommendation import recommended_readout
 from hrsnn.spec import PRESETS, Preset, Table, validated
 from hrsnn.spikes import Spikes
 from hrsnn.train import Progress, no_progress
@@ -261,11 +262,12 @@ def evaluate(
 ) -> tuple[Outcome, Readout]:
     """Fit a readout on the training part, choose among its alternatives on the validation part, score the test once.
 
+    `readout` is, if not given, the one that is recommended for the task.
     Returns the outcome (metrics, costs, network) and the fitted readout; the network is not changed. What is wrong
     with the network's activity is in `outcome.warnings`, and is warned of as well (`RuntimeWarning`).
     Raises `InputError` when network and task disagree in channels or step of time.
     """
-    evaluation = evaluate_network(network, task, readout or ReadoutSpec(), label=label or Label())
+    evaluation = evaluate_network(network, task, readout or recommended_readout(task), label=label or Label())
     assert evaluation.readout is not None  # a network always has one
     for sentence in evaluation.outcome.warnings:
         warnings.warn(sentence, RuntimeWarning, stacklevel=2)
