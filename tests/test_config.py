@@ -242,7 +242,7 @@ def test_sources_that_are_not_there(tmp_path: Path) -> None:
         load_config("lorenz")
     with pytest.raises(FileError, match=r"c.toml does not exist"):
         load_config(str(tmp_path / "c.toml"))
-    with pytest.raises(FileError, match=r"is a directory; give a .toml file"):
+    with pytest.raises(FileError, match=r"no WAV file in this folder"):
         load_config(str(tmp_path))
     (tmp_path / "config.toml").touch()
     with pytest.raises(FileError, match=r"is a directory; give .*config.toml"):
