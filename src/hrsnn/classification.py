@@ -56,6 +56,7 @@ def evaluate_network(
         warnings=warnings_of_activity(per_neuron, duration_ms), progress=progress,
     )  # fmt: skip
     evaluation.details["rate_hz"] = 1000 * per_neuron / duration_ms
+    evaluation.details["active_share"] = float(np.mean(per_neuron > 0))
     return evaluation
 
 
