@@ -15,6 +15,7 @@ from typing import Any
 from hrsnn.data.dataset import Splits
 from hrsnn.data.recordings import FileKind
 from hrsnn.forecast import ForecastTask
+from hrsnn.forecast.spec import OWN_SERIES
 from hrsnn.readout import ReadoutSpec
 from hrsnn.spec import NetworkSpec, PopulationSpec, Preset, validated
 
@@ -25,7 +26,6 @@ _SYNAPSES_HEARD = 7.2  # that it has on the average; both as in the demonstratio
 _OWN_INPUT: dict[str, Any] = {"calibrate": True}
 _SERIES_INPUT: dict[str, Any] = {"calibrate": True, "target_hz": 60.0, "inhibitory_ratio": 1.5}
 _OF_DATA = ("name", "n_seeds", "arms", "dt_ms", "n_channels", "max_ms", "stretch_ms", "tail_ms")
-_LENGTHS = ("n_train", "n_horizon", "n_starts", "n_washout", "n_warmup", "dt", "substeps")
 
 
 def recommended(task: Splits | ForecastTask, arm: Preset = "HeNHeS", **changes: Any) -> NetworkSpec:
@@ -71,7 +71,10 @@ def tables_of(kind: FileKind, *, n_inputs: int | None = None) -> Tables:
     tables.pop("prune", None)
     task = {name: value for name, value in tables["task"].items() if name not in _OF_DATA}
     if series:
-        task["forecast"] = {name: value for name, value in task["forecast"].items() if name not in _LENGTHS}
+        task["forecast"] = {
+            name: value for name, value in task["forecast"].items() if name not in OWN_SERIES
+        } | OWN_SERIES
+        task["controls"] = list(dict.fromkeys([*task["controls"], "seasonal-naive", "ar"]))
         tables["input"] |= _SERIES_INPUT
     else:
         if kind == "recordings":  # of sounds; events and labelled series have a grid of their own
