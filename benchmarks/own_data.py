@@ -359,27 +359,24 @@ def _kernel_features(recordings: list[Any], n_kernels: int = 500) -> Any:
     """Maximum and share of positive values of convolutions with random dilated kernels, (n, 2 * n_kernels)."""
     rng = np.random.default_rng(0)
     longest, n_channels = max(map(len, recordings)), recordings[0].shape[1]
-    standard = [(x - x.mean(axis=0)) / (x.std(axis=0) + 1e-9) for x in recordings]
+    standard = np.zeros((len(recordings), longest, n_channels), dtype=np.float32)
+    for k, x in enumerate(recordings):
+        standard[k, : len(x)] = (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-9)
     columns = []
     for _ in range(n_kernels):
         length = int(rng.choice([7, 9, 11]))
-        weights = rng.standard_normal((length, int(rng.integers(1, min(n_channels, length) + 1))))
+        weights = rng.standard_normal((length, int(rng.integers(1, min(n_channels, length) + 1)))).astype(np.float32)
         weights -= weights.mean(axis=0)
         chosen = rng.choice(n_channels, weights.shape[1], replace=False)
         bias = rng.uniform(-1, 1)
         dilation = int(2 ** rng.uniform(0, max(0.0, np.log2((longest - 1) / (length - 1)))))
         reach = (length - 1) * dilation
         padding = reach // 2 if rng.random() < 0.5 else 0
-        values = []
-        for x in standard:
-            padded = np.pad(x[:, chosen], ((padding, padding + max(0, reach + 1 - len(x))), (0, 0)))
-            n = len(padded) - reach
-            total = bias + sum(
-                (padded[k * dilation : k * dilation + n] * weights[k]).sum(axis=1) for k in range(length)
-            )
-            values.append((total.max(), (total > 0).mean()))
-        columns.append(values)
-    return np.array(columns).transpose(1, 0, 2).reshape(len(recordings), -1)
+        x = np.pad(standard[:, :, chosen], ((0, 0), (padding, padding + max(0, reach + 1 - longest)), (0, 0)))
+        n = x.shape[1] - reach
+        total = bias + sum(x[:, k * dilation : k * dilation + n] @ weights[k] for k in range(length))
+        columns.append(np.stack([total.max(axis=1), (total > 0).mean(axis=1)], axis=1))
+    return np.concatenate(columns, axis=1)
 
 
 # -- the table ---------------------------------------------------------------------------------------------------------
