@@ -19,7 +19,6 @@ from hrsnn.report.analysis_figures import (
     spectrum,
     with_power,
 )
-from hrsnn.report.drawing import quantity
 from hrsnn.report.measures import (
     MEASURES,
     N_ERRORS,
@@ -33,8 +32,10 @@ from hrsnn.report.measures import (
     told,
     within,
 )
-from hrsnn.report.page import Section, render_page, replace_file
-from hrsnn.report.tables import PREFIXES, Cell, Table
+from hrsnn.report.parts.page import Page, Section, render_page, replace_file, versions_of, warnings_of
+from hrsnn.report.parts.table import Cell, Table, named
+from hrsnn.report.parts.words import quantity
+from hrsnn.report.tables import PREFIXES
 
 MEMORY = {
     "input_only": ("memory of the readout alone", "input samples",
@@ -109,19 +110,32 @@ def write_analysis_report(document: Mapping[str, Any], path: Path) -> Path:
 def render(document: Mapping[str, Any]) -> str:
     """The whole page as text; raises `InputError` for a document of another schema."""
     whole = read(document)
+    network, seed = whole.part("network"), document.get("seed")
+    method = (
+        "The network ran with fixed weights through independent numbers from −1 to 1, each shown for "
+        f"{told(duration_ms(whole))} ms as spikes of all input channels, without a break. Linear readouts, one for "
+        "each delay, were fitted by ridge regression to the first half of the samples, the last quarter of which chose "
+        "their penalties; C is computed on the second half, its interval by jackknife over blocks of it."
+    )
+    hash_ = network.values.get("hash")
+    again = "The network of this hash, with the seed and the settings above, gives the same numbers:"
+    closing = [
+        warnings_of(document.get("warnings") or ()),
+        Section("method", "How it was measured", method, tables=named(_settings(whole), ("setting", "value"))),
+        versions_of(whole.part("versions").values),
+        Section("reproduce", "How to reproduce", again, code=str(hash_ or "")),
+    ]
     return render_page(
-        "analysis.html.j2",
-        title=str(document.get("name") or "network"),
-        created=str(document.get("created") or ""),
-        findings=findings(document),
-        sections=sections(document),
-        size=_size(whole.part("network")),
-        hash=whole.part("network").values.get("hash"),
-        seed=document.get("seed"),
-        sample_ms=told(duration_ms(whole)),
-        settings=_named(_settings(whole), ("setting", "value")),
-        warnings=[str(sentence) for sentence in document.get("warnings") or ()],
-        versions=_named(whole.part("versions").values, ("package", "version")),
+        Page(
+            kind="hrsnn analyse",
+            title=str(document.get("name") or "network"),
+            created=str(document.get("created") or ""),
+            facts=(" · ".join(filter(None, (_size(network), "" if seed is None else f"seed {seed}"))),),
+            found=findings(document),
+            sections=[*sections(document), *closing],
+            key="Values in brackets are 95 % intervals. ▲ more than the control \u2002 ▼ less than the control \u2002 "
+            "○ nothing measurable \u2002 ? open",
+        )
     )
 
 
@@ -139,6 +153,7 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             "Memory, spikes and exponents are those under the white drive: independent numbers, each shown for a while "
             "by spikes of all input channels. Ranks are of Poisson stimuli.",
             tables=_some(_headline(whole)),
+            folded=False,
         ),
         Section(
             "memory",
@@ -151,6 +166,7 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             _some(per_delay(memory), running_sum(memory, whole.number("memory_capacity"))),
             _some(_values(memory, MEMORY)),
             small=True,
+            folded=False,
         ),
         Section(
             "separation",
@@ -301,16 +317,6 @@ def _costs(costs: Part) -> Table | None:
 def _settings(whole: Part) -> dict[str, Any]:
     values = whole.part("memory").part("settings").values
     return {SETTINGS.get(name, name): value for name, value in values.items() if name != "network"}
-
-
-def _named(values: Mapping[str, Any], columns: tuple[str, str]) -> Table | None:
-    """Names and what stands beside them, as text."""
-    rows = tuple((Cell(str(name)), Cell(_text(value))) for name, value in values.items() if value is not None)
-    return Table(columns, rows, n_names=2, title=columns[0]) if rows else None
-
-
-def _text(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _size(network: Part) -> str:

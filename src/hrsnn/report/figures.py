@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from hrsnn.report.drawing import (
+from hrsnn.report.findings import METRIC_LABELS, reading
+from hrsnn.report.parts.drawing import (
     BLUE,
     GREEN,
     GREY,
@@ -29,12 +30,11 @@ from hrsnn.report.drawing import (
     names_axis,
     number_axis,
     outline,
-    quantity,
     short,
     shown,
     small_print,
 )
-from hrsnn.report.findings import METRIC_LABELS, Kind, plain, reading, signed
+from hrsnn.report.parts.words import Kind, plain, quantity, signed
 from hrsnn.report.source import (
     BASELINES,
     HIGHER_IS_BETTER,
@@ -120,7 +120,7 @@ def metric_per_arm(results: Results, metric: str) -> Figure | None:
 
 def comparisons(results: Results, metric: str) -> Figure | None:
     """Forest plot of the paired differences of one metric, with a line at zero."""
-    found = [c for c in results.comparisons if c.metric == metric and c.diff is not None][:MAX_ROWS]
+    found = [c for c in results.told if c.metric == metric and c.diff is not None][:MAX_ROWS]
     if not found:
         return None
     data = []

@@ -8,22 +8,12 @@ beforehand, in this table, not chosen by what came out.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
+from hrsnn.report.parts.words import Finding, Kind, listed, plain, plural, signed
 from hrsnn.report.pruned import Pruned, gap_kept, of_equal_size, pruned_of
 from hrsnn.report.source import HIGHER_IS_BETTER, Comparison, Key, Results
 
-Kind = Literal["gain", "loss", "none", "open", "plain"]
-
 FEW_SEEDS = 5  # with fewer paired seeds an interval is told with a caution
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One sentence; `kind` says what it is: a gain, a loss, nothing measurable, no interval, or a plain statement."""
-
-    kind: Kind
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,25 +124,6 @@ def reading(comparison: Comparison) -> Kind:
     return "gain" if (low > 0) == HIGHER_IS_BETTER.get(comparison.metric, True) else "loss"
 
 
-def signed(*values: float) -> list[str]:
-    """Differences with a sign, and so many decimals that none but zero is shown as zero.
-
-    >>> signed(0.031, -0.0004)
-    ['+0.0310', '−0.0004']
-    """
-    decimals = _decimals(values)
-    return [("+" if v > 0 else "−" if v < 0 else "") + f"{abs(v):.{decimals}f}" for v in values]
-
-
-def plain(*values: float) -> list[str]:
-    """Values with so many decimals (at least 3) that none but zero is shown as zero."""
-    return [f"{v:.{_decimals(values)}f}".replace("-", "−") for v in values]
-
-
-def _decimals(values: tuple[float, ...]) -> int:
-    return next((d for d in range(3, 9) if all(v == 0 or round(v, d) != 0 for v in values)), 9)
-
-
 def _answer(results: Results, question: Question, c: Comparison) -> Finding:
     kind = reading(c)
     name, unit = METRIC_NAMES.get(c.metric, (c.metric, ""))
@@ -160,10 +131,10 @@ def _answer(results: Results, question: Question, c: Comparison) -> Finding:
     if c.diff is None:
         return Finding("open", f"{question.subject}: this run has no value of {name} for {versus}.")
     if c.ci95 is None:
-        seeds = "one seed" if c.n_pairs == 1 else _seeds(c.n_pairs)
+        seeds = "one seed" if c.n_pairs == 1 else plural(c.n_pairs, "paired seed")
         change = f"{name} differs by {signed(c.diff)[0]}{unit} ({versus}; {seeds})"
         return Finding("open", f"{question.subject}: {change}. There is no interval, so this is not yet a finding.")
-    evidence = f"({versus}; {_seeds(c.n_pairs)})"
+    evidence = f"({versus}; {plural(c.n_pairs, 'paired seed')})"
     low, high = c.ci95
     at_cost = _at_cost(results, c)
     if kind == "none":
@@ -235,7 +206,8 @@ def _size(results: Results, first: Pruned, others: list[Pruned]) -> list[Finding
     text = f"{first.key.label} keeps {' and '.join(kept)}"
     text += f", and spends {' and '.join(spent)} than {first.dense.label}" if spent else ""
     equal = [str(other.key.method) for other in others if of_equal_size(results, first.key, other.key)]
-    also = f" {_listed(equal)} left exactly as many neurons and synapses." if equal else ""
+    who = listed(equal)
+    also = f" {who[:1].upper()}{who[1:]} left exactly as many neurons and synapses." if equal else ""
     return [Finding("plain", f"{text}.{also}")]
 
 
@@ -252,15 +224,6 @@ def _recurrence_kept(results: Results, methods: list[Pruned], metric: str) -> li
         return [Finding("plain", text)]
     kept = ", ".join(f"{method} {100 * share:.0f} %" for method, share in shares)
     return [Finding("plain", f"Of what recurrence adds here, pruned networks keep on average: {kept}.")]
-
-
-def _listed(names: list[str]) -> str:
-    """
-    >>> _listed(["random", "magnitude", "uniform"])
-    'Random, magnitude and uniform'
-    """
-    text = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-    return text[:1].upper() + text[1:]
 
 
 def _chance(results: Results) -> str:
@@ -319,7 +282,3 @@ def _at_cost(results: Results, c: Comparison) -> str:
 def _ratio(results: Results, a: Key, b: Key, cost: str) -> float | None:
     over, under = (row.costs.get(cost) if (row := results.row(key)) else None for key in (a, b))
     return None if over is None or not under else over / under
-
-
-def _seeds(n_pairs: int) -> str:
-    return "1 paired seed" if n_pairs == 1 else f"{n_pairs} paired seeds"
