@@ -229,6 +229,8 @@ def _finish(
     }
     if task.seen is not None and task.unseen is not None:
         details |= {"seen": task.seen.tolist(), "unseen": task.unseen.tolist()}
+        if task.test.groups is not None:
+            details["unseen_groups"] = np.unique(task.test.groups[task.unseen]).tolist()
     return Evaluation(outcome, choice.readout, details)
 
 

@@ -84,7 +84,7 @@ def sections(results: Results) -> list[Section]:
             "answers",
             "Every question that was asked",
             "The questions are fixed before a run, not chosen by what came out.",
-            findings=tuple(found(results)),
+            findings=tuple(found(results)) if metric else (),
         ),
         Section(
             "arms",

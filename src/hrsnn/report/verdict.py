@@ -88,11 +88,10 @@ def _pruned(results: Results, metric: str) -> str:
         for other in others
         if of_equal_size(results, first.key, other.key) and (c := results.compared(first.key, other.key, metric))
     ]
-    apart = [f"{_difference(c)} {name}" for name, c in rivals if reading(c) != "none"]
-    if apart:
-        return f"{said}; it is {listed(apart)} of the same size."
-    same = listed([name for name, _ in rivals])
-    return f"{said}; {same} of the same size cannot be told from it." if rivals else f"{said}."
+    told = [f"{_difference(c)} {name}" for name, c in rivals if reading(c) != "none"]
+    same = [name for name, c in rivals if reading(c) == "none"]
+    told += [f"not to be told from {listed(same)}"] if same else []
+    return f"{said}; among cuts of the same size it is {listed(told)}." if told else f"{said}."
 
 
 def _over(results: Results, reference: Key, metric: str) -> str:
