@@ -1,11 +1,14 @@
 """Pictures of pages in a real browser, and what is wrong with them.
 
     python scripts/look.py FOLDER PAGE.html...
+    python scripts/look.py --picture docs/images/report.png runs/spoken-digits-1/report.html
 
 Every page is opened without a network at 390 and 1200 pixels, as it opens and with every folded part opened, and
 printed as it opens. Writes FOLDER/<page>-<width>[-open].png and FOLDER/<page>.pdf. Exit code 1 when a page asks for
 anything, reports an error, leaves a figure undrawn, is wider than the window, holds something that scrolls sideways,
 is larger than 1 MB or longer than 6 printed pages.
+
+The second line makes the picture in README.md: a page as it opens, without the table and what is below it.
 
 Needs `pip install playwright` and a Chromium: its own, or the one of the system.
 """
@@ -61,9 +64,23 @@ def faults(browser: Any, page_path: Path, folder: Path) -> Iterator[str]:
         yield from (f"{width} px: {what}" for what in dict.fromkeys(said))
 
 
+def picture(browser: Any, page_path: Path, out: Path) -> None:
+    """A page as it opens, down to its first table."""
+    page = browser.new_page(viewport={"width": 1040, "height": 900})
+    page.goto(page_path.resolve().as_uri())
+    page.wait_for_timeout(2500)
+    below = page.locator("section:has(table)").first.bounding_box()
+    page.screenshot(path=out, full_page=True, clip={"x": 0, "y": 0, "width": 1040, "height": below["y"] - 24})
+
+
 def main(folder: str, *pages: str) -> int:
     from playwright.sync_api import sync_playwright
 
+    if folder == "--picture":
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            picture(browser, Path(pages[1]), Path(pages[0]))
+        return 0
     Path(folder).mkdir(parents=True, exist_ok=True)
     wrong = 0
     with sync_playwright() as playwright:
@@ -78,5 +95,5 @@ def main(folder: str, *pages: str) -> int:
 
 if __name__ == "__main__":
     if len(sys.argv) < 3:
-        sys.exit(f"usage: {sys.argv[0]} FOLDER PAGE.html...")
+        sys.exit(f"usage: {sys.argv[0]} FOLDER PAGE.html... or --picture OUT.png PAGE.html")
     sys.exit(main(*sys.argv[1:]))

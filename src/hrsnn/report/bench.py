@@ -178,7 +178,7 @@ def _ratios(measurements: Measurements, place: Place) -> Figure | None:
     one = {"type": "line", "x0": 1, "x1": 1, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": INK, "width": 1}}
     layout = layout_with(
         xaxis={
-            **_log_axis("events per CPU second, hrsnn over the other", low, high),
+            **_log_axis("events per CPU s, hrsnn / other", low, high),
             "range": [_log(low / 1.3), _log(high * 2.2)],
         },
         yaxis=names_axis([shown(row.engine) for row in peers]),

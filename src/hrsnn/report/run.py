@@ -91,7 +91,7 @@ def sections(results: Results) -> list[Section]:
             "Every score and cost",
             "Means over seeds with 95 % intervals. Operations are counted per sample; energy is computed from the "
             "counts with the named profile, not measured." + (" One seed gives no interval." if single else ""),
-            tables=(*_some(tables.arms(results)), *_some(tables.energies(results))),
+            tables=tuple(t for of in (tables.scores, tables.costs, tables.energies) if (t := of(results)) is not None),
         ),
         Section(
             "metric",

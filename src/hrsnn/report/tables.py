@@ -13,6 +13,13 @@ from hrsnn.report.pruned import synops
 from hrsnn.report.source import HIGHER_IS_BETTER, Key, Results, Row, Unit, detail, number
 
 MAX_TRIED = 60
+COST_NAMES = {
+    "spikes_per_neuron": "spikes / neuron",
+    "synops_recurrent": "recurrent ops",
+    "synops_input": "input ops",
+    "synops_readout": "readout ops",
+    "footprint_bytes": "bytes",
+}
 PREFIXES = ((1e12, "J"), (1e9, "mJ"), (1e6, "µJ"), (1e3, "nJ"), (1.0, "pJ"))
 READOUT_NAMES = {
     "n_bins": "time bins",
@@ -48,28 +55,25 @@ def first(results: Results, metric: str, sample: str) -> Table:
     return Table((*columns, f"operations / {sample}"), tuple(rows), title="The arms")
 
 
-def arms(results: Results) -> Table | None:
-    """Every arm with its metrics, spikes and synaptic operations; columns without any value are left out."""
-    if not results.rows:
-        return None
+def scores(results: Results) -> Table | None:
+    """Every arm with its metrics; columns without any value are left out."""
     found = {name for row in results.rows for name, e in row.metrics.items() if e.mean is not None}
     metrics = [name for name in [*HIGHER_IS_BETTER, *sorted(found - set(HIGHER_IS_BETTER))] if name in found]
-    costs = [
-        (cost, title)
-        for cost, title in (
-            ("spikes_per_neuron", "spikes / neuron"),
-            ("synops_recurrent", "recurrent ops"),
-            ("synops_input", "input ops"),
-            ("footprint_bytes", "bytes"),
-        )
-        if any(row.costs.get(cost) is not None for row in results.rows)
+    rows = [
+        (_name(row.key), Cell(str(row.n_seeds)), *(_estimate(row, name) for name in metrics)) for row in results.rows
     ]
-    rows = []
-    for row in results.rows:
-        cells = [_name(row.key), Cell(str(row.n_seeds)), *(_estimate(row, name) for name in metrics)]
-        rows.append((*cells, *(Cell(quantity(row.costs.get(cost))) for cost, _ in costs)))
-    titles = [METRIC_LABELS.get(name, name) for name in metrics] + [title for _, title in costs]
-    return Table(("arm", "seeds", *titles), tuple(rows))
+    return Table(("arm", "seeds", *(METRIC_LABELS.get(name, name) for name in metrics)), tuple(rows)) if rows else None
+
+
+def costs(results: Results) -> Table | None:
+    """Every arm with its spikes and synaptic operations; columns without any value are left out."""
+    counted = {
+        cost: title
+        for cost, title in COST_NAMES.items()
+        if any(row.costs.get(cost) is not None for row in results.rows)
+    }
+    rows = [(_name(row.key), *(Cell(quantity(row.costs.get(cost))) for cost in counted)) for row in results.rows]
+    return Table(("arm", *counted.values()), tuple(rows)) if counted else None
 
 
 def energies(results: Results) -> Table | None:

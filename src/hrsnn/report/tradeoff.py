@@ -85,9 +85,9 @@ def against_operations(
         for size, limit in ((WIDE_PX, 40), (NARROW_PX, 22))
     ]
     layout = layout_with(xaxis=x_axis, yaxis=y_axis, annotations=names[0], shapes=_band(floor), showlegend=False)
-    narrow = {"annotations": names[1], "height": NARROW_HEIGHT_PX}
+    narrow = {"annotations": names[1]}
     label = f"{METRIC_LABELS.get(metric, metric)} against {words}"
-    return figure_of(data, layout, label, HEIGHT_PX, narrow=narrow)
+    return figure_of(data, layout, label, HEIGHT_PX, narrow=narrow, narrow_height_px=NARROW_HEIGHT_PX)
 
 
 def pruned_networks(results: Results, metric: str | None) -> Section:

@@ -31,6 +31,7 @@ class Figure:
     title: str = ""
     square: bool = False
     note: str = ""
+    narrow_height_px: int | None = None
 
 
 def shown(text: object, limit: int = 26) -> str:
@@ -54,10 +55,11 @@ def figure_of(
     square: bool = False,
     note: str = "",
     narrow: Mapping[str, Any] | None = None,
+    narrow_height_px: int | None = None,
 ) -> Figure:
     figure = {"data": data, "layout": layout, **({"narrow": narrow} if narrow else {})}
     text = json.dumps(figure, allow_nan=False, separators=(",", ":"))
-    return Figure(text, label, height_px, title, square, note)
+    return Figure(text, label, height_px, title, square, note, narrow_height_px)
 
 
 def layout_with(**parts: Any) -> dict[str, Any]:
