@@ -22,7 +22,7 @@ from hrsnn.report.parts.drawing import (
     short,
     shown,
 )
-from hrsnn.report.parts.page import Page, Section, render_page, replace_file, versions_of, warnings_of
+from hrsnn.report.parts.page import Page, Section, present, render_page, replace_file, versions_of, warnings_of
 from hrsnn.report.parts.table import Cell, Table
 from hrsnn.report.parts.words import quantity
 from hrsnn.report.speed import (
@@ -108,15 +108,14 @@ def _method(measurements: Measurements) -> tuple[str, ...]:
 def sections(measurements: Measurements) -> list[Section]:
     """Everything between the findings and the method, in order; empty sections included."""
     places = measurements.places
-    growth = tuple(figure for name in GROWTH if (figure := _growth(measurements, name)) is not None)
-    limits = _limits(measurements)
+    growth = present(*(_growth(measurements, name) for name in GROWTH))
     return [
         Section(
             "peers",
             "Against other simulators",
             "How many times as many events hrsnn delivers in a CPU second as each of the others, on the same network, "
             "one thread each; the thin line is the range over the rounds. Left of 1 the other one is faster.",
-            tuple(figure for place in places if (figure := _ratios(measurements, place)) is not None),
+            present(*(_ratios(measurements, place) for place in places)),
             small=True,
             folded=False,
         ),
@@ -125,7 +124,7 @@ def sections(measurements: Measurements) -> list[Section]:
             "Against the machine",
             "Events per CPU second of hrsnn, as a share of what a bare loop reaches that only adds random rows of "
             "weights to a vector of the same size. No simulator can reach 1: neurons and spike lists take time too.",
-            () if limits is None else (limits,),
+            present(_limits(measurements)),
         ),
         Section(
             "growth",

@@ -18,6 +18,7 @@ from hrsnn.report.parts.drawing import (
     PURPLE,
     SKY,
     VERMILION,
+    ZERO,
     Figure,
     error_bars,
     faded,
@@ -390,11 +391,10 @@ def _forest(document: Document) -> Figure:
         )
         for reading, found in points.items() if found
     ]  # fmt: skip
-    zero = {"type": "line", "x0": 0, "x1": 0, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": INK, "width": 1}}
     layout = layout_with(
         xaxis={**number_axis("d_z, right: as claimed"), "nticks": 8},
         yaxis=names_axis(names),
-        shapes=[zero],
+        shapes=[ZERO],
         showlegend=True,
     )
     return figure_of(data, layout, "effects of all tests", 110 + 21 * len(names))

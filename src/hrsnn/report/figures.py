@@ -20,9 +20,10 @@ from hrsnn.report.parts.drawing import (
     PURPLE,
     SKY,
     VERMILION,
+    ZERO,
     Figure,
     density,
-    error_bars,
+    estimate_mark,
     faded,
     figure_of,
     layout_with,
@@ -100,17 +101,9 @@ def metric_per_arm(results: Results, metric: str) -> Figure | None:
                 hovertext=[f"{shown(row.key.label)}<br>seed {seed}: {plain(value)[0]}" for value, seed in points],
             )
         )
-        bars = [] if interval is None else [(mean, interval)]
         within = f"<br>95 % interval [{', '.join(plain(*interval))}]" if interval else "<br>no interval"
-        data.append(
-            marks(
-                [mean],
-                [y],
-                marker={"color": colour, "symbol": symbol, "size": 11, "line": {"width": 1.5, "color": colour}},
-                error_x=error_bars(bars, colour),
-                hovertext=[f"{shown(row.key.label)}<br>mean {plain(mean)[0]}{within}"],
-            )
-        )
+        tip = f"{shown(row.key.label)}<br>mean {plain(mean)[0]}{within}"
+        data.append(estimate_mark(mean, y, interval, (colour, symbol), tip))
     layout = layout_with(
         xaxis=number_axis(METRIC_LABELS.get(metric, shown(metric, 60))),
         yaxis=names_axis([_two_lines(row.key) for row in rows]),
@@ -127,25 +120,14 @@ def comparisons(results: Results, metric: str) -> Figure | None:
     for y, c in enumerate(found):
         diff = c.diff or 0.0
         kind = reading(c)
-        colour, symbol = MARKS[kind]
-        bars = [] if c.ci95 is None else [(diff, c.ci95)]
         within = "no interval" if c.ci95 is None else f"95 % interval [{', '.join(signed(*c.ci95))}]"
         what = f"{shown(c.a.label)} against {shown(c.b.label)}<br>{signed(diff)[0]}, {within}<br>{told(c)}"
-        data.append(
-            marks(
-                [diff],
-                [y],
-                marker={"color": colour, "symbol": symbol, "size": 11, "line": {"width": 1.5, "color": colour}},
-                error_x=error_bars(bars, colour),
-                hovertext=[what],
-            )
-        )
+        data.append(estimate_mark(diff, y, c.ci95, MARKS[kind], what))
     names = [f"{shown(c.a.label)}<br>{small_print('− ' + shown(c.b.label))}" for c in found]
     name = METRIC_LABELS.get(metric, shown(metric, 40))
     worse = " (left is better)" if HIGHER_IS_BETTER.get(metric) is False else ""
-    zero = {"type": "line", "x0": 0, "x1": 0, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": INK, "width": 1}}
     axis = {**number_axis(f"difference in {name}{worse}"), "rangemode": "tozero"}
-    layout = layout_with(xaxis=axis, yaxis=names_axis(names), shapes=[zero])
+    layout = layout_with(xaxis=axis, yaxis=names_axis(names), shapes=[ZERO])
     return figure_of(data, layout, f"paired differences of {metric}", 70 + 42 * len(found))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from hrsnn._checks import require
 from hrsnn.report.measures import Part, told
-from hrsnn.report.parts.page import Page, Section, render_page, replace_file, versions_of, warnings_of
+from hrsnn.report.parts.page import Page, Section, present, render_page, replace_file, versions_of, warnings_of
 from hrsnn.report.parts.table import Cell, Table, named
 from hrsnn.report.parts.words import Finding
 from hrsnn.report.pruning_figures import (
@@ -101,7 +101,7 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             "Before and after",
             "Counted under the standard drive: Poisson spikes on every input channel, "
             f"{told(whole.number('drive_hz'))} Hz, no task.",
-            tables=_some(comparison(whole)),
+            tables=present(comparison(whole)),
             folded=False,
         ),
         Section(
@@ -109,7 +109,7 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             "Neurons and synapses per iteration",
             "Each iteration takes the same share of what is left, so that both lines are straight where nothing "
             "interferes.",
-            _some(shrinking(way)),
+            present(shrinking(way)),
             folded=False,
         ),
         Section(
@@ -117,7 +117,7 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             "Along the way",
             "The grey band is half to twice the rate of the dense network: outside of it the network is another one. "
             "Synapses that stay grow by as much as others are missing, so weights rise while synapses fall.",
-            tuple(figure for figure in along if figure is not None),
+            present(*along),
             small=True,
         ),
         Section(
@@ -127,7 +127,7 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             f"with surrogate gain {told(lyapunov.number('surrogate_gain'))}: look whether the pruned line begins where "
             "the dense one does, and whether it stays below 0. A smaller network has fewer slow directions, so its "
             "line falls earlier.",
-            _some(spectra(lyapunov)),
+            present(spectra(lyapunov)),
         ),
         Section(
             "time-constants",
@@ -234,7 +234,3 @@ def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     for name, value in values.items():
         found |= _flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {f"{above}{name}": value}
     return found
-
-
-def _some(value: Any) -> tuple[Any, ...]:
-    return () if value is None else (value,)

@@ -29,7 +29,7 @@ from hrsnn.report.parts.drawing import (
     short,
     shown,
 )
-from hrsnn.report.parts.page import Page, Section, render_page, replace_file, versions_of, warnings_of
+from hrsnn.report.parts.page import Page, Section, present, render_page, replace_file, versions_of, warnings_of
 from hrsnn.report.parts.table import Cell, Table
 from hrsnn.report.parts.words import Finding, Kind, plural, quantity, signed
 from hrsnn.report.pruning_figures import before_and_after, shrinking
@@ -128,7 +128,7 @@ def sections(document: Document) -> list[Section]:
             "sizes",
             "Neurons and synapses on the way",
             "Every method leaves exactly these sizes after each iteration, so that scores can be compared.",
-            tuple(figure for figure in [_sizes(document)] if figure is not None) if figures else (),
+            present(_sizes(document)) if figures else (),
         ),
         Section(
             "scores",

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from hrsnn._checks import FileError
 from hrsnn.report import figures, tables, tradeoff
 from hrsnn.report.findings import METRIC_LABELS, found
-from hrsnn.report.parts.page import Page, Section, render_page, replace_file, versions_of, warnings_of
+from hrsnn.report.parts.page import Page, Section, present, render_page, replace_file, versions_of, warnings_of
 from hrsnn.report.parts.words import listed, plural
 from hrsnn.report.source import HIGHER_IS_BETTER, Key, Results, Unit, detail, read_run
 from hrsnn.report.tradeoff import against_operations
@@ -25,7 +25,6 @@ LAWS = {
     "a_plus": ("STDP amplitude a₊", "weight"),
     "tau_plus_ms": ("STDP time constant τ₊", "ms"),
 }
-_T = TypeVar("_T")
 
 
 def write_report(run_dir: Path, results: Mapping[str, Any] | None = None) -> Path:
@@ -91,7 +90,7 @@ def sections(results: Results) -> list[Section]:
             "Every score and cost",
             "Means over seeds with 95 % intervals. Operations are counted per sample; energy is computed from the "
             "counts with the named profile, not measured." + (" One seed gives no interval." if single else ""),
-            tables=tuple(t for of in (tables.scores, tables.costs, tables.energies) if (t := of(results)) is not None),
+            tables=present(tables.scores(results), tables.costs(results), tables.energies(results)),
         ),
         Section(
             "metric",
@@ -103,7 +102,7 @@ def sections(results: Results) -> list[Section]:
                 else "One seed each, so without intervals: take no distance between arms for a finding."
             )
             + better,
-            _some(figures.metric_per_arm(results, metric) if metric else None),
+            present(figures.metric_per_arm(results, metric) if metric else None),
         ),
         _comparisons(results, metric),
         tradeoff.pruned_networks(results, metric),
@@ -122,7 +121,7 @@ def sections(results: Results) -> list[Section]:
             "Firing rates",
             "How often neurons fire over the test part: look for neurons that never fire (left end) and for a few that "
             "fire always (right end).",
-            _some(figures.rates(_one_per_network(results, "histograms"))),
+            present(figures.rates(_one_per_network(results, "histograms"))),
         ),
         Section(
             "learning",
@@ -136,14 +135,14 @@ def sections(results: Results) -> list[Section]:
             "Confusions",
             f"{who} over all seeds, each row one class that was meant: look for dark cells off the diagonal, classes "
             "taken for one another.",
-            _some(figures.confusion(results.units_of(reference))),
+            present(figures.confusion(results.units_of(reference))),
         ),
         _forecast(results, reference),
         Section(
             "vpt",
             "Valid prediction time per start",
             "Each mark is one start, the upright bar the median: look how far single starts lie from it.",
-            _some(figures.vpt_per_start(results)),
+            present(figures.vpt_per_start(results)),
         ),
         Section(
             "readout",
@@ -173,7 +172,7 @@ def _first_screen(results: Results) -> list[Section]:
     caption = f"{side}further left is cheaper; operations are those of input, network and readout together; {interval}."
     caption += f" Open marks are controls of {results.reference.label}." if results.reference is not None else ""
     return [
-        Section("tradeoff", title, caption, _some(figure), folded=False),
+        Section("tradeoff", title, caption, present(figure), folded=False),
         Section(
             "table",
             "The arms",
@@ -203,8 +202,8 @@ def _comparisons(results: Results, metric: str | None) -> Section:
             else "Differences between two arms, without intervals: chance alone may have made them."
         )
         + (f" Identical here, so not compared: {same}." if same else ""),
-        _some(figures.comparisons(results, metric) if metric else None),
-        _some(tables.comparisons(results)),
+        present(figures.comparisons(results, metric) if metric else None),
+        present(tables.comparisons(results)),
     )
 
 
@@ -265,10 +264,6 @@ def _one_per_network(results: Results, part: str) -> list[Unit]:
     """The first unit with these details of every trained network, in the order of the table."""
     keys = [row.key for row in results.rows if row.key.stage == "trained"]
     return [unit for key in keys if (unit := _first(results, key, part)) is not None]
-
-
-def _some(value: _T | None) -> tuple[_T, ...]:
-    return () if value is None else (value,)
 
 
 def _subtitle(results: Results) -> str:

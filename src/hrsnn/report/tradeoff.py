@@ -14,18 +14,17 @@ from hrsnn.report.parts.drawing import (
     INK,
     PALE,
     Figure,
-    error_bars,
+    estimate_mark,
     faded,
     figure_of,
     layout_with,
     log_axis,
-    marks,
     number_axis,
     short,
     shown,
 )
 from hrsnn.report.parts.labels import Spot, placed
-from hrsnn.report.parts.page import Section
+from hrsnn.report.parts.page import Section, present
 from hrsnn.report.parts.table import Cell, Table
 from hrsnn.report.parts.words import plain, quantity, signed
 from hrsnn.report.pruned import Pruned, gap_kept, pruned_of, synops
@@ -115,7 +114,7 @@ def pruned_networks(results: Results, metric: str | None) -> Section:
         lambda key: key.method or "unpruned",
         none.score(metric) if none else None,
     )
-    return Section("pruning", title, caption, () if figure is None else (figure,), (_table(results, found, metric),))
+    return Section("pruning", title, caption, present(figure), (_table(results, found, metric),))
 
 
 def _mark(point: Point) -> dict[str, Any]:
@@ -124,13 +123,7 @@ def _mark(point: Point) -> dict[str, Any]:
     mean, *ends = plain(point.mean, *(interval or ()))
     within = f"<br>95 % interval [{', '.join(ends)}]" if ends else "<br>no interval"
     tip = f"{shown(point.row.key.label)}<br>{quantity(point.operations)} operations<br>mean {mean}{within}"
-    return marks(
-        [short(point.operations)],
-        [short(point.mean)],
-        marker={"color": colour, "symbol": symbol, "size": 11, "line": {"width": 1.5, "color": colour}},
-        error_y={**error_bars([(point.mean, interval)] if interval else [], colour), "thickness": 1.5, "width": 3},
-        hovertext=[tip],
-    )
+    return estimate_mark(point.mean, point.operations, interval, (colour, symbol), tip, up=True)
 
 
 def _score_axis(metric: str, low: float, high: float) -> tuple[tuple[float, float], dict[str, Any]]:

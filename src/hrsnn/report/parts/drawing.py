@@ -166,6 +166,26 @@ def error_bars(bars: list[tuple[float, tuple[float, float]]], colour: str) -> di
     }  # fmt: skip
 
 
+def estimate_mark(
+    value: float,
+    place: float,
+    interval: tuple[float, float] | None,
+    look: tuple[str, str],
+    tip: str,
+    *,
+    up: bool = False,
+) -> dict[str, Any]:
+    """A mean with its interval across the page or `up` it, in a colour and a symbol."""
+    colour, symbol = look
+    bars = error_bars([] if interval is None else [(value, interval)], colour)
+    x, y = (place, value) if up else (value, place)
+    drawn = {"color": colour, "symbol": symbol, "size": 11, "line": {"width": 1.5, "color": colour}}
+    return marks([short(x)], [short(y)], marker=drawn, hovertext=[tip], **{"error_y" if up else "error_x": bars})
+
+
+ZERO = {"type": "line", "x0": 0, "x1": 0, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": INK, "width": 1}}
+
+
 def faded(colour: str) -> str:
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},0.18)"

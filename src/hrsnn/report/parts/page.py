@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
@@ -27,6 +27,7 @@ from hrsnn.report.parts.drawing import Figure
 from hrsnn.report.parts.table import Cell, Table
 from hrsnn.report.parts.words import Finding
 
+_T = TypeVar("_T")
 PLOTLY = "plotly-cartesian.min.js.gz"  # NOTICE tells where it is from
 
 # A figure in a folded section is drawn when the section is opened: before, it has no size.
@@ -112,6 +113,15 @@ class Page:
         """The facts, the first after the date."""
         first, *rest = self.facts or ("",)
         return [line for line in (" · ".join(filter(None, (_when(self.created), first))), *rest) if line]
+
+
+def present(*values: _T | None) -> tuple[_T, ...]:
+    """Those that there are.
+
+    >>> present(1, None, 2)
+    (1, 2)
+    """
+    return tuple(value for value in values if value is not None)
 
 
 def warnings_of(sentences: Sequence[Any], title: str = "Warnings") -> Section:
