@@ -94,12 +94,13 @@ def results_of(outcomes: list[dict[str, Any]], metric: str, forecast: bool = Fal
     ]  # fmt: skip
     by_label = {"/".join(p for p in (a, s if s != "trained" else None, m) if p): g for (a, s, m), g in groups.items()}
     comparisons = []
-    for a, b in PAIRS:
+    metrics = [metric] if forecast else [metric, "accuracy_unseen"]
+    for a, b, name in ((a, b, name) for a, b in PAIRS for name in metrics):
         if a in by_label and b in by_label:
             pairs = zip(by_label[a], by_label[b], strict=True)
-            estimate = _estimate([x["metrics"][metric] - y["metrics"][metric] for x, y in pairs])
+            estimate = _estimate([x["metrics"][name] - y["metrics"][name] for x, y in pairs])
             n_pairs = len(by_label[a])
-            row = {"a": a, "b": b, "metric": metric, "diff": estimate["mean"], "ci95": estimate["ci95"]}
+            row = {"a": a, "b": b, "metric": name, "diff": estimate["mean"], "ci95": estimate["ci95"]}
             comparisons.append({**row, "n_pairs": n_pairs})
     return {
         "schema": "hrsnn.results/1", "task": "synthetic-forecast" if forecast else "synthetic-digits",

@@ -1,18 +1,25 @@
 from __future__ import annotations
 
+import base64
+import gzip
+import hashlib
 import json
 import re
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
-from plotly.offline import get_plotlyjs
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hrsnn._checks import FileError
 from hrsnn.report import found, parse_results, write_report
-from hrsnn.report.figures import shown
+from hrsnn.report.parts.drawing import shown
+from hrsnn.report.parts.labels import Box, Spot, placed
 from hrsnn.report.source import Key, read_run
+from hrsnn.report.verdict import verdict
 from synthetic_run import write_run
 
 EVIL = [
@@ -57,9 +64,30 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.text).split())
 
     @property
+    def running(self) -> list[str]:
+        """The scripts that the browser runs."""
+        return [text for attrs, text in self.scripts if "type" not in attrs]
+
+    def unpacked(self, id: str) -> str:
+        """The text that stands packed in the page."""
+        (packed,) = [text for attrs, text in self.scripts if attrs.get("id") == id]
+        return gzip.decompress(base64.b64decode(packed)).decode()
+
+    @property
     def figures(self) -> dict[str, Any]:
-        """The plotly figures by id."""
-        return {a["id"] or "": json.loads(text) for a, text in self.scripts if a.get("type") == "application/json"}
+        """The plotly figures by their section and place in it."""
+        figures, found, section, places = json.loads(self.unpacked("figures")), {}, "", Counter[str]()
+        for tag, attrs in self.tags:
+            section = attrs["id"] or "" if tag == "section" else section
+            if "data-figure" in attrs:
+                places[section] += 1
+                found[f"figure-{section}-{places[section]}"] = figures[int(attrs["data-figure"] or "")]
+        return found
+
+    @property
+    def folded(self) -> set[str]:
+        """The sections that are closed when the page opens."""
+        return {a["id"] or "" for tag, a in self.tags if tag == "section" and a.get("class") == "folded"}
 
 
 @pytest.fixture(scope="module")
@@ -82,16 +110,26 @@ def edited(run_dir: Path, edit: Any) -> Path:
 def test_all_sections_stand_in_their_order(full: Page) -> None:
     order = [attrs["id"] for tag, attrs in full.tags if tag == "section"]
     assert order == [
-        "found", "arms", "metric", "comparisons", "costs", "raster", "laws", "weights", "rates", "learning",
+        "found", "tradeoff", "table", "answers", "arms", "metric", "comparisons", "costs", "raster",
+        "laws", "weights", "rates", "learning",
         "confusion", "readout", "warnings", "config", "versions", "reproduce",
     ]  # fmt: skip
 
 
-def test_page_loads_nothing_and_embeds_plotly_once(tmp_path: Path) -> None:
-    path = write_report(write_run(tmp_path / "run", n_seeds=2))
+def test_a_verdict_a_figure_and_a_table_come_first_and_the_rest_is_folded(full: Page) -> None:
+    assert full.ids - full.folded == {"found", "tradeoff", "table"}
+    verdict = [a for tag, a in full.tags if tag == "p" and a.get("class") == "verdict"]
+    assert 1 <= len(verdict) <= 3
+    folded = [i for i, (tag, a) in enumerate(full.tags) if tag == "section" and a.get("class") == "folded"]
+    assert all([tag for tag, _ in full.tags[i + 1 : i + 4]] == ["details", "summary", "h2"] for i in folded)
+    assert not any("open" in attrs for tag, attrs in full.tags if tag == "details")
+
+
+@pytest.mark.parametrize("forecast", [False, True])
+def test_page_loads_nothing_and_is_small(tmp_path: Path, forecast: bool) -> None:
+    path = write_report(write_run(tmp_path / "run", forecast=forecast, pruned=not forecast))
     text, page = path.read_text(encoding="utf-8"), Page(path)
-    assert text.count(get_plotlyjs()) == 1
-    assert path.stat().st_size < 6_000_000
+    assert path.stat().st_size < 1_000_000
     for tag, attrs in page.tags:
         assert tag not in ("link", "img", "iframe", "object", "embed", "base"), tag
         assert not {"src", "href", "srcset"} & attrs.keys(), (tag, attrs)
@@ -104,9 +142,11 @@ def test_page_loads_nothing_and_embeds_plotly_once(tmp_path: Path) -> None:
 
 
 def test_only_the_two_scripts_named_by_their_digests_may_run(full: Page) -> None:
-    running = [text for attrs, text in full.scripts if attrs.get("type") != "application/json"]
     policy = next(a["content"] or "" for t, a in full.tags if t == "meta" and "http-equiv" in a)
-    assert len(running) == 2
+    (drawing,) = full.running
+    for script in (full.unpacked("plotly"), drawing):
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
     assert policy.count("'sha256-") == 2
     assert "unsafe-eval" not in policy
     assert "script-src 'unsafe" not in policy
@@ -114,9 +154,9 @@ def test_only_the_two_scripts_named_by_their_digests_may_run(full: Page) -> None
 
 def test_page_is_for_phones_and_paper_too(full: Page) -> None:
     assert ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}) in full.tags
-    tables = [i for i, (tag, _) in enumerate(full.tags) if tag == "table"]
-    assert tables
-    assert all(full.tags[i - 1][1].get("class") == "scroll" for i in tables)
+    cells = [attrs for tag, attrs in full.tags if tag == "td"]
+    assert cells
+    assert all("data-name" in attrs for attrs in cells)  # what a cell is, where the head of its column is not shown
 
 
 def test_hostile_texts_come_out_as_text(tmp_path: Path) -> None:
@@ -143,16 +183,12 @@ def test_hostile_texts_come_out_as_text(tmp_path: Path) -> None:
             values["details"]["raster"]["label"] = EVIL[0]
         path.write_text(json.dumps(values))
     page = Page(write_report(run_dir))
-    running = [text for attrs, text in page.scripts if attrs.get("type") != "application/json"]
-    assert len(running) == 2
+    assert len(page.running) == 1
     assert not [tag for tag, _ in page.tags if tag in ("img", "b")]
     assert page.words.count("alert(1)") > 5
     labels = page.figures["figure-confusion-1"]["layout"]["yaxis"]["ticktext"]
     assert labels[0].startswith("&lt;img")
     assert labels[2] == "../../x"
-    for _, text in page.scripts:
-        if text not in running:
-            assert not set("<>&") & set(text)
     for figure in page.figures.values():  # the only tags plotly sees are ours
         for tag in re.findall(r"<[^>]*>?", json.dumps(figure, ensure_ascii=False)):
             assert re.fullmatch(r"<br>|<span style=\\\"color:#6b6b6b;font-size:11px\\\">|</span>", tag), tag
@@ -194,7 +230,8 @@ def test_forecast_has_its_own_sections(tmp_path: Path) -> None:
 def test_sections_without_data_do_not_appear(tmp_path: Path) -> None:
     page = Page(write_report(write_run(tmp_path / "bare", details=False, n_seeds=2)))
     assert page.ids == {
-        "found", "arms", "metric", "comparisons", "costs", "warnings", "config", "versions", "reproduce",
+        "found", "tradeoff", "table", "answers", "arms", "metric", "comparisons", "costs", "warnings", "config",
+        "versions", "reproduce",
     }  # fmt: skip
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -230,6 +267,7 @@ def test_one_seed_has_no_interval_anywhere(tmp_path: Path) -> None:
     page = Page(write_report(write_run(tmp_path / "run", n_seeds=1)))
     assert "One seed gives no interval." in page.words
     assert "not yet a finding" in page.words
+    assert "no interval, so no finding" in page.words
     assert not any(d["error_x"]["visible"] for d in page.figures["figure-comparisons-1"]["data"])
 
 
@@ -463,6 +501,94 @@ def test_chance_and_speakers_are_told(tmp_path: Path) -> None:
 def test_nothing_compared_is_said() -> None:
     assert told()[1] == ("plain", "This run compares no two arms, so it says nothing about what helps.")
     assert found(parse_results({"schema": "hrsnn.results/1"}))[0].text == "This run holds no measured values."
+
+
+# -- the verdict -------------------------------------------------------------------------------------------------------
+
+
+def sentences(run_dir: Path) -> list[str]:
+    return verdict(read_run(run_dir))
+
+
+def test_the_verdict_tells_unseen_data_first_then_the_cost_then_pruning(tmp_path: Path) -> None:
+    run_dir = write_run(tmp_path / "run", pruned=True)
+    for path in (run_dir / "outcomes").iterdir():
+        values = json.loads(path.read_text())
+        values["details"] |= {"unseen": [True, False, True], "unseen_groups": ["ann", "<b>"]}
+        path.write_text(json.dumps(values))
+    level, cost, pruning = sentences(run_dir)
+    assert level.startswith("On 2 recordings of speakers ann and <b>, never heard in training (5 seeds), HeNHeS has a")
+    assert "on those of speakers heard in training." in level
+    assert cost.startswith("The same readout without a network has 0.")
+    assert re.search(r"HeNHeS is 0\.\d+ \[0\.\d+, 0\.\d+\] better than that, for 5,600 spikes and .* a recording", cost)
+    assert pruning.startswith("Pruned (lnp) to 952 of 19,002 recurrent synapses it has 0.")
+    assert "times fewer operations; " in pruning
+    assert re.search(
+        r"; among cuts of the same size it is 0\.\d+ \[.*\] better than random and not to be told from", pruning
+    )
+    page = Page(write_report(run_dir))
+    assert level in page.words
+    assert not [tag for tag, _ in page.tags if tag == "b"]
+
+
+def test_a_forecast_is_told_against_repeating_the_last_value(tmp_path: Path) -> None:
+    level, cost = sentences(write_run(tmp_path / "run", forecast=True))
+    assert re.search(
+        r"HeNHeS has valid prediction time 3\.\d+ \[.*\] Lyapunov times, .* better than repeating the", level
+    )
+    assert "spikes and" in cost
+    assert "a value" in cost
+
+
+def test_without_seeds_without_network_without_scores_the_verdict_says_so(tmp_path: Path) -> None:
+    assert "(no interval, so no finding) against that" in sentences(write_run(tmp_path / "run", n_seeds=1))[1]
+    assert verdict(parse_results({"schema": "hrsnn.results/1"})) == ["This run holds no measured values."]
+    rows = [{"arm": "NVAR", "stage": "trained", "n_seeds": 2, "metrics": {"rmse": {"mean": 0.1}}}]
+    alone = verdict(parse_results({"schema": "hrsnn.results/1", "summary": rows}))
+    assert alone == ["This run holds no network with a score."]
+
+
+def test_what_is_identical_is_not_compared(tmp_path: Path) -> None:
+    run_dir = write_run(tmp_path / "run")
+
+    def same(values: dict[str, Any]) -> None:
+        first = {row["seed"]: row for row in values["outcomes"] if row["arm"] == "HoNHoS"}
+        for row in values["outcomes"]:
+            if row["arm"] == "HeNHoS":
+                row |= {"metrics": first[row["seed"]]["metrics"], "costs": first[row["seed"]]["costs"]}
+        for c in values["comparisons"]:
+            if (c["a"], c["b"]) == ("HeNHoS", "HoNHoS"):
+                c |= {"diff": 0.0, "ci95": [0.0, 0.0]}
+
+    results = read_run(edited(run_dir, same))
+    assert not [f.text for f in found(results) if "HeNHoS against HoNHoS" in f.text]
+    page = Page(write_report(run_dir))
+    assert "Identical here, so not compared: HeNHoS and HoNHoS." in page.words
+    names = page.figures["figure-comparisons-1"]["layout"]["yaxis"]["ticktext"]
+    assert not [name for name in names if name.startswith("HeNHoS")]
+
+
+# -- names beside points -----------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 800), st.floats(0, 360), st.integers(4, 20)), min_size=1, max_size=12))
+def test_no_name_covers_a_point_or_another_name_where_there_is_room(points: list[tuple[float, float, int]]) -> None:
+    spots = [Spot(x, y, "m" * n, y, y) for x, y, n in points]
+    boxes = []
+    for spot, (dx, dy) in zip(spots, placed(spots, 840, 400), strict=True):
+        half = len(spot.name) * 3.3
+        boxes.append(Box(spot.x + dx - half, spot.y + dy - 7, spot.x + dx + half, spot.y + dy + 7))
+    assert all(box.left >= -4 and box.right <= 844 and box.top >= -1 and box.bottom <= 401 for box in boxes)
+    apart = [a.overlap(b) for i, a in enumerate(boxes) for b in boxes[:i]]
+    assert sum(apart) == 0
+
+
+def test_a_row_that_spends_nothing_stands_at_the_end_of_the_axis(tmp_path: Path) -> None:
+    figure = Page(write_report(write_run(tmp_path / "run", n_seeds=2))).figures["figure-tradeoff-1"]
+    axis, xs = figure["layout"]["xaxis"], [trace["x"][0] for trace in figure["data"]]
+    assert (axis["type"], axis["ticktext"][0], axis["tickvals"][0]) == ("log", "none", pytest.approx(min(xs), rel=1e-3))
+    assert len(figure["layout"]["annotations"]) == len(figure["narrow"]["annotations"]) == len(xs) == 8
 
 
 @pytest.mark.parametrize(

@@ -275,6 +275,7 @@ def _finish(
     }
     if task.seen is not None and task.unseen is not None:
         details |= {"seen": task.seen.tolist(), "unseen": task.unseen.tolist()}
+        details |= {"unseen_groups": list(task.test.groups_called(task.unseen)), "group_word": task.group_word}
     spikes = task.train.spikes
     grid = Grid(spikes.n_units, spikes.n_steps, spikes.dt_ms, stretched=task.stretched)
     return Evaluation(outcome, replace(choice.readout, grid=grid), details)

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from hrsnn.outcome import Outcome
 from hrsnn.report import pruning, reproduced, speed
-from hrsnn.report.drawing import quantity
-from hrsnn.report.findings import METRIC_LABELS, found, plain
+from hrsnn.report.findings import METRIC_LABELS, found
+from hrsnn.report.parts.words import plain, quantity
 from hrsnn.report.pruned import Pruned, pruned_of, synops
 from hrsnn.report.source import BASELINES, HIGHER_IS_BETTER, Estimate, Key, Results, Row
 from hrsnn.run_directory import Unit

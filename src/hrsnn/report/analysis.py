@@ -19,7 +19,6 @@ from hrsnn.report.analysis_figures import (
     spectrum,
     with_power,
 )
-from hrsnn.report.drawing import quantity
 from hrsnn.report.measures import (
     MEASURES,
     N_ERRORS,
@@ -33,8 +32,10 @@ from hrsnn.report.measures import (
     told,
     within,
 )
-from hrsnn.report.page import Section, render_page, replace_file
-from hrsnn.report.tables import PREFIXES, Cell, Table
+from hrsnn.report.parts.page import Page, Section, present, render_page, replace_file, versions_of, warnings_of
+from hrsnn.report.parts.table import Cell, Table, named
+from hrsnn.report.parts.words import quantity
+from hrsnn.report.tables import PREFIXES
 
 MEMORY = {
     "input_only": ("memory of the readout alone", "input samples",
@@ -109,19 +110,32 @@ def write_analysis_report(document: Mapping[str, Any], path: Path) -> Path:
 def render(document: Mapping[str, Any]) -> str:
     """The whole page as text; raises `InputError` for a document of another schema."""
     whole = read(document)
+    network, seed = whole.part("network"), document.get("seed")
+    method = (
+        "The network ran with fixed weights through independent numbers from −1 to 1, each shown for "
+        f"{told(duration_ms(whole))} ms as spikes of all input channels, without a break. Linear readouts, one for "
+        "each delay, were fitted by ridge regression to the first half of the samples, the last quarter of which chose "
+        "their penalties; C is computed on the second half, its interval by jackknife over blocks of it."
+    )
+    hash_ = network.values.get("hash")
+    again = "The network of this hash, with the seed and the settings above, gives the same numbers:"
+    closing = [
+        warnings_of(document.get("warnings") or ()),
+        Section("method", "How it was measured", method, tables=named(_settings(whole), ("setting", "value"))),
+        versions_of(whole.part("versions").values),
+        Section("reproduce", "How to reproduce", again, code=str(hash_ or "")),
+    ]
     return render_page(
-        "analysis.html.j2",
-        title=str(document.get("name") or "network"),
-        created=str(document.get("created") or ""),
-        findings=findings(document),
-        sections=sections(document),
-        size=_size(whole.part("network")),
-        hash=whole.part("network").values.get("hash"),
-        seed=document.get("seed"),
-        sample_ms=told(duration_ms(whole)),
-        settings=_named(_settings(whole), ("setting", "value")),
-        warnings=[str(sentence) for sentence in document.get("warnings") or ()],
-        versions=_named(whole.part("versions").values, ("package", "version")),
+        Page(
+            kind="hrsnn analyse",
+            title=str(document.get("name") or "network"),
+            created=str(document.get("created") or ""),
+            facts=(" · ".join(filter(None, (_size(network), "" if seed is None else f"seed {seed}"))),),
+            found=findings(document),
+            sections=[*sections(document), *closing],
+            key="Values in brackets are 95 % intervals. ▲ more than the control \u2002 ▼ less than the control \u2002 "
+            "○ nothing measurable \u2002 ? open",
+        )
     )
 
 
@@ -138,7 +152,8 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             "The measures",
             "Memory, spikes and exponents are those under the white drive: independent numbers, each shown for a while "
             "by spikes of all input channels. Ranks are of Poisson stimuli.",
-            tables=_some(_headline(whole)),
+            tables=present(_headline(whole)),
+            folded=False,
         ),
         Section(
             "memory",
@@ -148,9 +163,10 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             "threshold, which independent data pass once in a hundred times, and count as 0. On the right, the step "
             "where the sum levels off is how far back the network reaches; the dashed line is what the readout holds "
             "by itself, without any network, the band the 95 % interval of C.",
-            _some(per_delay(memory), running_sum(memory, whole.number("memory_capacity"))),
-            _some(_values(memory, MEMORY)),
+            present(per_delay(memory), running_sum(memory, whole.number("memory_capacity"))),
+            present(_values(memory, MEMORY)),
             small=True,
+            folded=False,
         ),
         Section(
             "separation",
@@ -159,15 +175,15 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             f"copies of one, their spikes jittered by {separation.count('jitter_ms')} ms. The large marks are at the "
             "99 % rank, the least r for which λ₁ + … + λᵣ ≥ 0.99 Σ λₖ: far right is good for different stimuli, far "
             "left for copies.",
-            _some(singular_values(whole)),
-            _some(_values(separation, SEPARATION)),
+            present(singular_values(whole)),
+            present(_values(separation, SEPARATION)),
         ),
         Section(
             "efficiency",
             "Efficiency plane",
             "Memory against its cost. Along a grey line the spike efficiency E = C / (spikes per neuron per sample) is "
             "the same: up is more memory, left is fewer spikes, a steeper line is more memory per spike.",
-            _some(plane(whole)),
+            present(plane(whole)),
         ),
         Section(
             "lyapunov",
@@ -177,14 +193,14 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             f"{N_ERRORS} standard errors over equal parts of the run. Above the line changes grow, below it they die "
             "out. Flat stretches lie at −1 / τ of what only decays: synaptic currents, and neurons that hardly spike."
             + _of_dimensions(lyapunov),
-            _some(spectrum(lyapunov)),
+            present(spectrum(lyapunov)),
         ),
         Section(
             "convergence",
             "Convergence of the largest exponent",
             "The estimate after each part of the run: it has to level off inside the band, which is its last value "
             f"within {N_ERRORS} standard errors." + _conditions(lyapunov),
-            _some(convergence(lyapunov)),
+            present(convergence(lyapunov)),
         ),
         Section(
             "gains",
@@ -193,7 +209,7 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             "depend on its gain γ. "
             "The ring is the gain of everything else on this page. A sign that is the same for all gains is the "
             "network’s; one that changes is the surrogate’s as well.",
-            _some(gains(lyapunov)),
+            present(gains(lyapunov)),
         ),
         Section(
             "nodes",
@@ -201,7 +217,7 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             "The share of every neuron in these exponents, (1 / T) Σₜ Σₖ Q[i, k]² ln Rₖₖ, over the part that it takes "
             "in their directions, mean of Σₖ Q[i, k]², against its firing rate: where points lie on one line, "
             "exponents only restate rates." + _correlated(lyapunov),
-            _some(nodes(lyapunov)),
+            present(nodes(lyapunov)),
         ),
         _heterogeneity(whole),
         Section(
@@ -217,14 +233,14 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             "firing",
             "Firing",
             "How the recurrent neurons fire under the drive; correlations are of spike counts in bins.",
-            tables=_some(_values(whole.part("firing"), FIRING)),
+            tables=present(_values(whole.part("firing"), FIRING)),
         ),
         Section(
             "costs",
             "Costs",
             "Counted operations, and energy computed from them with the named profile, not measured; updates of "
             "neurons, leakage and memory traffic are in none of these energies.",
-            tables=_some(_energy(whole), _costs(whole.part("costs"))),
+            tables=present(_energy(whole), _costs(whole.part("costs"))),
         ),
     ]
 
@@ -256,8 +272,8 @@ def _heterogeneity(whole: Part) -> Section:
         "Heterogeneity",
         "Standard deviation over mean of each parameter, every value taken over the mean of its population. Blue ones "
         "are in H = (1 / n) ln det(Cov θ + ε I), grey ones are listed beside it.",
-        _some(cvs(detail.part("cvs").known())),
-        _some(_values(detail, HETEROGENEITY)),
+        present(cvs(detail.part("cvs").known())),
+        present(_values(detail, HETEROGENEITY)),
     )
 
 
@@ -303,16 +319,6 @@ def _settings(whole: Part) -> dict[str, Any]:
     return {SETTINGS.get(name, name): value for name, value in values.items() if name != "network"}
 
 
-def _named(values: Mapping[str, Any], columns: tuple[str, str]) -> Table | None:
-    """Names and what stands beside them, as text."""
-    rows = tuple((Cell(str(name)), Cell(_text(value))) for name, value in values.items() if value is not None)
-    return Table(columns, rows, n_names=2, title=columns[0]) if rows else None
-
-
-def _text(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
 def _size(network: Part) -> str:
     """The size of the network in one line."""
     parts = []
@@ -327,7 +333,3 @@ def _size(network: Part) -> str:
         if count is not None:
             parts.append(f"{count:,.0f} {words}")
     return " · ".join(parts)
-
-
-def _some(*values: Any) -> tuple[Any, ...]:
-    return tuple(value for value in values if value is not None)

@@ -8,7 +8,21 @@ from itertools import accumulate
 from typing import Any
 
 from hrsnn._checks import require
-from hrsnn.report.drawing import (
+from hrsnn.report.figures import style
+from hrsnn.report.measures import (
+    MEASURES,
+    N_ERRORS,
+    Part,
+    Player,
+    by_gain,
+    called,
+    dimensions,
+    measure,
+    signed,
+    told,
+    within,
+)
+from hrsnn.report.parts.drawing import (
     BLUE,
     GREY,
     INK,
@@ -24,25 +38,11 @@ from hrsnn.report.drawing import (
     marks,
     names_axis,
     number_axis,
-    quantity,
     round_numbers,
     short,
     shown,
 )
-from hrsnn.report.figures import style
-from hrsnn.report.measures import (
-    MEASURES,
-    N_ERRORS,
-    Part,
-    Player,
-    by_gain,
-    called,
-    dimensions,
-    measure,
-    signed,
-    told,
-    within,
-)
+from hrsnn.report.parts.words import quantity
 from hrsnn.report.source import Key
 
 MAX_COMPARED = 12

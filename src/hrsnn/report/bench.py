@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hrsnn.report.drawing import (
+from hrsnn.report.parts.drawing import (
     BLUE,
     GREY,
     INK,
@@ -19,11 +19,12 @@ from hrsnn.report.drawing import (
     layout_with,
     names_axis,
     number_axis,
-    quantity,
     short,
     shown,
 )
-from hrsnn.report.page import Section, render_page, replace_file
+from hrsnn.report.parts.page import Page, Section, present, render_page, replace_file, versions_of, warnings_of
+from hrsnn.report.parts.table import Cell, Table
+from hrsnn.report.parts.words import quantity
 from hrsnn.report.speed import (
     CALLS,
     GROWTH,
@@ -40,7 +41,6 @@ from hrsnn.report.speed import (
     span,
     times,
 )
-from hrsnn.report.tables import Cell, Table
 
 LINES = {"none": (BLUE, "circle", "solid"), "recurrent": (VERMILION, "triangle-up", "dash")}
 
@@ -55,41 +55,76 @@ def write_bench_report(document: Mapping[str, Any], path: Path) -> Path:
 
 def render(measurements: Measurements) -> str:
     """The whole page as text."""
-    loads = [row.load for row in measurements.rows if row.load is not None]
+    machine = measurements.machine
+    again = (
+        "Environments of the other simulators are made by the first line; without them only hrsnn and the limit are "
+        "measured."
+    )
+    closing = [
+        warnings_of(measurements.failures, "Left out"),
+        Section("method", "How it was measured", paragraphs=_method(measurements)),
+        versions_of(_versions(measurements)),
+        Section("reproduce", "How to reproduce", again, code="python benchmarks/make_peers.py .peers\nhrsnn bench"),
+    ]
     return render_page(
-        "bench.html.j2",
-        title="Performance",
-        created=measurements.created,
-        findings=findings(measurements),
-        sections=sections(measurements),
-        machine=measurements.machine,
-        rounds=measurements.rounds,
-        loads=[f"{load:.1f}" for load in (min(loads), max(loads))] if loads else [],
-        failures=measurements.failures,
-        versions=_versions(measurements),
+        Page(
+            kind="hrsnn bench",
+            title="Performance",
+            created=measurements.created,
+            facts=(f"{machine['processor']} · {machine['cores']} cores · {machine['system']}",),
+            found=findings(measurements),
+            sections=[*sections(measurements), *closing],
+            key=f"Values in brackets are the smallest and the largest of {measurements.rounds} rounds. ▲ faster than "
+            "every other \u2002 ▼ slower than another \u2002 ○ within the range of the rounds",
+        )
+    )
+
+
+def _method(measurements: Measurements) -> tuple[str, ...]:
+    loads, cores = [row.load for row in measurements.rows if row.load is not None], measurements.machine["cores"]
+    busy = (
+        f" While this was measured {min(loads):.1f} to {max(loads):.1f} processes wanted to run on {cores} cores"
+        if loads
+        else ""
+    )
+    if loads and max(loads) > cores:
+        busy += ", so take CPU seconds and ratios for the result, not times on the clock"
+    return (
+        "Every engine is a process of its own that builds its network once and is then asked to run it from the "
+        "initial state, again and again. A round asks every engine once, one after the other, so that a change of the "
+        "machine’s speed meets all alike; ratios are formed within a round, and what is told is the median over "
+        f"{measurements.rounds} rounds. Runs shorter than 0.3 s are repeated within a round. CPU seconds are those in "
+        "user mode.",
+        "hrsnn is timed as a whole call of a public function, after one call to warm up; the others at their time loop "
+        "alone, without set-up, code generation or the reading of results. An event is the delivery of one spike over "
+        "one recurrent or input synapse, counted from spikes and out-degrees: a simulator that fires at another rate "
+        "is compared per event all the same.",
+        "The networks: leaky integrate-and-fire neurons (membrane time constants from 10 to 30 ms, steps of 1 ms, "
+        "synapses onto the potential, one step of delay), K random synapses onto each neuron, 700 Poisson inputs."
+        f"{busy}{'.' if busy else ''}",
     )
 
 
 def sections(measurements: Measurements) -> list[Section]:
     """Everything between the findings and the method, in order; empty sections included."""
     places = measurements.places
-    growth = tuple(figure for name in GROWTH if (figure := _growth(measurements, name)) is not None)
-    limits = _limits(measurements)
+    growth = present(*(_growth(measurements, name) for name in GROWTH))
     return [
         Section(
             "peers",
             "Against other simulators",
             "How many times as many events hrsnn delivers in a CPU second as each of the others, on the same network, "
             "one thread each; the thin line is the range over the rounds. Left of 1 the other one is faster.",
-            tuple(figure for place in places if (figure := _ratios(measurements, place)) is not None),
+            present(*(_ratios(measurements, place) for place in places)),
             small=True,
+            folded=False,
         ),
         Section(
             "limit",
             "Against the machine",
             "Events per CPU second of hrsnn, as a share of what a bare loop reaches that only adds random rows of "
             "weights to a vector of the same size. No simulator can reach 1: neurons and spike lists take time too.",
-            () if limits is None else (limits,),
+            present(_limits(measurements)),
         ),
         Section(
             "growth",
@@ -104,6 +139,7 @@ def sections(measurements: Measurements) -> list[Section]:
             f"Medians of {measurements.rounds} rounds, ranges in brackets. Set-up is building the network and making "
             "code for it, before the first measured run.",
             tables=tuple(table for name in SIMULATIONS if (table := _table(measurements, name)).rows),
+            folded=False,
         ),
         Section(
             "calls",
@@ -141,7 +177,7 @@ def _ratios(measurements: Measurements, place: Place) -> Figure | None:
     one = {"type": "line", "x0": 1, "x1": 1, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": INK, "width": 1}}
     layout = layout_with(
         xaxis={
-            **_log_axis("events per CPU second, hrsnn over the other", low, high),
+            **_log_axis("events per CPU s, hrsnn / other", low, high),
             "range": [_log(low / 1.3), _log(high * 2.2)],
         },
         yaxis=names_axis([shown(row.engine) for row in peers]),
@@ -269,9 +305,8 @@ def _with_range(value: float | None, within: tuple[float, float] | None) -> Cell
     return Cell(quantity(value), span(within))
 
 
-def _versions(measurements: Measurements) -> Table:
+def _versions(measurements: Measurements) -> dict[str, str]:
     found = dict(measurements.versions)
     for row in measurements.rows:
         found |= {name: version for name, version in row.versions.items() if name not in ("numpy", "python", *found)}
-    rows = tuple((Cell(name), Cell(str(version))) for name, version in found.items())
-    return Table(("package", "version"), rows, n_names=2)
+    return found

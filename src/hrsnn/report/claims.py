@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hrsnn._checks import require
-from hrsnn.report.drawing import (
+from hrsnn.report.parts.drawing import (
     BLUE,
     GREEN,
     GREY,
@@ -18,6 +18,7 @@ from hrsnn.report.drawing import (
     PURPLE,
     SKY,
     VERMILION,
+    ZERO,
     Figure,
     error_bars,
     faded,
@@ -26,14 +27,13 @@ from hrsnn.report.drawing import (
     marks,
     names_axis,
     number_axis,
-    quantity,
     short,
     shown,
     small_print,
 )
-from hrsnn.report.findings import Finding
-from hrsnn.report.page import Section, render_page, replace_file
-from hrsnn.report.tables import Cell, Table
+from hrsnn.report.parts.page import Page, Section, render_page, replace_file, versions_of
+from hrsnn.report.parts.table import Cell, Table
+from hrsnn.report.parts.words import Finding, quantity
 
 SCHEMA = "hrsnn.claims/1"
 
@@ -75,20 +75,24 @@ def write_claims_page(document: Document, path: Path) -> Path:
 def render(document: Document) -> str:
     """The whole page as text."""
     _check(document)
+    full = "Effects are mean differences with 95 % intervals. † not significant when all tests are corrected together."
+    again = "Stopped and started again, it goes on where it was, and gives the same numbers:"
+    closing = [
+        *(_in_full(claim, full) for claim in document["claims"]),
+        Section("method", "How a verdict is made", paragraphs=(RULE, _multiplicity(document))),
+        versions_of(document["versions"]),
+        Section("reproduce", "How to reproduce", again, code=document["command"]),
+    ]
     return render_page(
-        "claims.html.j2",
-        title="Published claims, tested",
-        created=document["created"],
-        findings=findings(document),
-        sections=sections(document),
-        claims=[_in_full(claim) for claim in document["claims"]],
-        scale=_scale_in_words(document),
-        rule=RULE,
-        multiplicity=_multiplicity(document),
-        versions=Table(
-            ("package", "version"), tuple((Cell(k), Cell(v)) for k, v in document["versions"].items()), n_names=2
-        ),
-        command=document["command"],
+        Page(
+            kind="hrsnn reproduce claims",
+            title="Published claims, tested",
+            created=document["created"],
+            facts=(_scale_in_words(document),),
+            found=findings(document),
+            sections=[*sections(document), *closing],
+            key="▲ holds \u2002 · holds only under some conditions \u2002 ▼ does not hold",
+        )
     )
 
 
@@ -114,6 +118,7 @@ def sections(document: Document) -> list[Section]:
             "Verdicts",
             "One line per claim; what was published and how it was tested stands below.",
             tables=(_verdicts(document),),
+            folded=False,
         ),
         Section(
             "effects",
@@ -122,6 +127,7 @@ def sections(document: Document) -> list[Section]:
             "interval, turned so that the side of the claim is on the right. Blue supports the claim, red speaks "
             "against it, open grey shows neither. Tests of sameness stand as they are.",
             (_forest(document),),
+            folded=False,
         ),
         Section(
             "importance",
@@ -335,7 +341,7 @@ def _activity(document: Document) -> Table:
     return Table(columns, rows, title="activity")
 
 
-def _in_full(claim: Mapping[str, Any]) -> dict[str, Any]:
+def _in_full(claim: Mapping[str, Any], caption: str) -> Section:
     rows = tuple(
         (
             Cell(test["what"], name or "no part in the verdict"),
@@ -348,7 +354,15 @@ def _in_full(claim: Mapping[str, Any]) -> dict[str, Any]:
         for name, test in _rows(claim)
     )
     columns = ("test", "claimed", "effect", "d_z", "pairs", "reading")
-    return {**claim, "told": _verdict(claim), "table": Table(columns, rows, title=claim["title"])}
+    said = (
+        f"{_verdict(claim)}. {claim['sentence']}",
+        f"Published ({claim['source']}): {claim['published']}",
+        f"Read here as: {claim['reading']}",
+        f"Test: {claim['test']} Networks: {claim['networks']}. Holds if: {claim['holds_if']}",
+        *((f"Mind: {claim['caution']}",) if claim["caution"] else ()),
+    )
+    table = Table(columns, rows, title=claim["title"])
+    return Section(claim["id"], claim["title"], caption, tables=(table,), paragraphs=said)
 
 
 # -- figures -----------------------------------------------------------------------------------------------------------
@@ -377,11 +391,10 @@ def _forest(document: Document) -> Figure:
         )
         for reading, found in points.items() if found
     ]  # fmt: skip
-    zero = {"type": "line", "x0": 0, "x1": 0, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": INK, "width": 1}}
     layout = layout_with(
         xaxis={**number_axis("d_z, right: as claimed"), "nticks": 8},
         yaxis=names_axis(names),
-        shapes=[zero],
+        shapes=[ZERO],
         showlegend=True,
     )
     return figure_of(data, layout, "effects of all tests", 110 + 21 * len(names))

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from hrsnn.report.drawing import (
+from hrsnn.report.findings import METRIC_LABELS, reading
+from hrsnn.report.parts.drawing import (
     BLUE,
     GREEN,
     GREY,
@@ -19,9 +20,10 @@ from hrsnn.report.drawing import (
     PURPLE,
     SKY,
     VERMILION,
+    ZERO,
     Figure,
     density,
-    error_bars,
+    estimate_mark,
     faded,
     figure_of,
     layout_with,
@@ -29,12 +31,11 @@ from hrsnn.report.drawing import (
     names_axis,
     number_axis,
     outline,
-    quantity,
     short,
     shown,
     small_print,
 )
-from hrsnn.report.findings import METRIC_LABELS, Kind, plain, reading, signed
+from hrsnn.report.parts.words import Kind, plain, quantity, signed
 from hrsnn.report.source import (
     BASELINES,
     HIGHER_IS_BETTER,
@@ -102,17 +103,9 @@ def metric_per_arm(results: Results, metric: str) -> Figure | None:
                 hovertext=[f"{shown(row.key.label)}<br>seed {seed}: {plain(value)[0]}" for value, seed in points],
             )
         )
-        bars = [] if interval is None else [(mean, interval)]
         within = f"<br>95 % interval [{', '.join(plain(*interval))}]" if interval else "<br>no interval"
-        data.append(
-            marks(
-                [mean],
-                [y],
-                marker={"color": colour, "symbol": symbol, "size": 11, "line": {"width": 1.5, "color": colour}},
-                error_x=error_bars(bars, colour),
-                hovertext=[f"{shown(row.key.label)}<br>mean {plain(mean)[0]}{within}"],
-            )
-        )
+        tip = f"{shown(row.key.label)}<br>mean {plain(mean)[0]}{within}"
+        data.append(estimate_mark(mean, y, interval, (colour, symbol), tip))
     layout = layout_with(
         xaxis=number_axis(METRIC_LABELS.get(metric, shown(metric, 60))),
         yaxis=names_axis([_two_lines(row.key) for row in rows]),
@@ -122,32 +115,21 @@ def metric_per_arm(results: Results, metric: str) -> Figure | None:
 
 def comparisons(results: Results, metric: str) -> Figure | None:
     """Forest plot of the paired differences of one metric, with a line at zero."""
-    found = [c for c in results.comparisons if c.metric == metric and c.diff is not None][:MAX_ROWS]
+    found = [c for c in results.told if c.metric == metric and c.diff is not None][:MAX_ROWS]
     if not found:
         return None
     data = []
     for y, c in enumerate(found):
         diff = c.diff or 0.0
         kind = reading(c)
-        colour, symbol = MARKS[kind]
-        bars = [] if c.ci95 is None else [(diff, c.ci95)]
         within = "no interval" if c.ci95 is None else f"95 % interval [{', '.join(signed(*c.ci95))}]"
         what = f"{shown(c.a.label)} against {shown(c.b.label)}<br>{signed(diff)[0]}, {within}<br>{told(c)}"
-        data.append(
-            marks(
-                [diff],
-                [y],
-                marker={"color": colour, "symbol": symbol, "size": 11, "line": {"width": 1.5, "color": colour}},
-                error_x=error_bars(bars, colour),
-                hovertext=[what],
-            )
-        )
+        data.append(estimate_mark(diff, y, c.ci95, MARKS[kind], what))
     names = [f"{shown(c.a.label)}<br>{small_print('− ' + shown(c.b.label))}" for c in found]
     name = METRIC_LABELS.get(metric, shown(metric, 40))
     worse = " (left is better)" if HIGHER_IS_BETTER.get(metric) is False else ""
-    zero = {"type": "line", "x0": 0, "x1": 0, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": INK, "width": 1}}
     axis = {**number_axis(f"difference in {name}{worse}"), "rangemode": "tozero"}
-    layout = layout_with(xaxis=axis, yaxis=names_axis(names), shapes=[zero])
+    layout = layout_with(xaxis=axis, yaxis=names_axis(names), shapes=[ZERO])
     return figure_of(data, layout, f"paired differences of {metric}", 70 + 42 * len(found))
 
 

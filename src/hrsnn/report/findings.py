@@ -16,22 +16,12 @@ differences.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
+from hrsnn.report.parts.words import Finding, Kind, listed, plain, plural, signed
 from hrsnn.report.pruned import Pruned, gap_kept, of_equal_size, pruned_of
-from hrsnn.report.source import HIGHER_IS_BETTER, Comparison, Key, Results
-
-Kind = Literal["gain", "loss", "none", "open", "plain"]
+from hrsnn.report.source import HIGHER_IS_BETTER, Comparison, Key, Results, detail
 
 FEW_SEEDS = 5  # with fewer paired seeds an interval is told with a caution
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One sentence; `kind` says what it is: a gain, a loss, nothing measurable, no interval, or a plain statement."""
-
-    kind: Kind
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +49,8 @@ class Question:
 # What the metric is called, and what its amounts are counted in.
 METRIC_NAMES = {
     "accuracy": ("accuracy", ""),
-    "accuracy_seen": ("accuracy on speakers heard in training", ""),
-    "accuracy_unseen": ("accuracy on speakers never heard", ""),
+    "accuracy_seen": ("accuracy on those seen in training", ""),
+    "accuracy_unseen": ("accuracy on those not seen in training", ""),
     "vpt_lyapunov": ("valid prediction time", " Lyapunov times"),
     "vpt_lyapunov_04": ("valid prediction time (threshold 0.4)", " Lyapunov times"),
     "vpt_steps": ("valid prediction time", " steps"),
@@ -191,7 +181,7 @@ def _both_at_the_bound(results: Results, question: Question, c: Comparison) -> l
     if c.metric != "accuracy" or estimate is None or estimate.mean != 1 or not spent:
         return []
     text = f"{question.subject}: accuracy is {plain(1.0)[0]} either way, so it cannot tell them apart;{spent}"
-    return [Finding("plain", f"{text} ({c.a.label} against {c.b.label}; {_seeds(c.n_pairs)}).")]
+    return [Finding("plain", f"{text} ({c.a.label} against {c.b.label}; {plural(c.n_pairs, 'paired seed')}).")]
 
 
 def reading(comparison: Comparison) -> Kind:
@@ -209,25 +199,6 @@ def reading(comparison: Comparison) -> Kind:
     return "gain" if (low > 0) == HIGHER_IS_BETTER.get(comparison.metric, True) else "loss"
 
 
-def signed(*values: float) -> list[str]:
-    """Differences with a sign, and so many decimals that none but zero is shown as zero.
-
-    >>> signed(0.031, -0.0004)
-    ['+0.0310', '−0.0004']
-    """
-    decimals = _decimals(values)
-    return [("+" if v > 0 else "−" if v < 0 else "") + f"{abs(v):.{decimals}f}" for v in values]
-
-
-def plain(*values: float) -> list[str]:
-    """Values with so many decimals (at least 3) that none but zero is shown as zero."""
-    return [f"{v:.{_decimals(values)}f}".replace("-", "−") for v in values]
-
-
-def _decimals(values: tuple[float, ...]) -> int:
-    return next((d for d in range(3, 9) if all(v == 0 or round(v, d) != 0 for v in values)), 9)
-
-
 def _answer(results: Results, question: Question, c: Comparison) -> Finding:
     kind = reading(c)
     name, unit = METRIC_NAMES.get(c.metric, (c.metric, ""))
@@ -235,10 +206,10 @@ def _answer(results: Results, question: Question, c: Comparison) -> Finding:
     if c.diff is None:
         return Finding("open", f"{question.subject}: this run has no value of {name} for {versus}.")
     if c.ci95 is None:
-        seeds = "one seed" if c.n_pairs == 1 else _seeds(c.n_pairs)
+        seeds = "one seed" if c.n_pairs == 1 else plural(c.n_pairs, "paired seed")
         change = f"{name} differs by {signed(c.diff)[0]}{unit} ({versus}; {seeds})"
         return Finding("open", f"{question.subject}: {change}. There is no interval, so this is not yet a finding.")
-    evidence = f"({versus}; {_seeds(c.n_pairs)})"
+    evidence = f"({versus}; {plural(c.n_pairs, 'paired seed')})"
     low, high = c.ci95
     at_cost = _at_cost(results, c)
     if kind == "none":
@@ -312,7 +283,8 @@ def _size(results: Results, first: Pruned, others: list[Pruned]) -> list[Finding
     text = f"{first.key.label} keeps {' and '.join(kept)}"
     text += f", and spends {' and '.join(spent)} than {first.dense.label}" if spent else ""
     equal = [str(other.key.method) for other in others if of_equal_size(results, first.key, other.key)]
-    also = f" {_listed(equal)} left exactly as many neurons and synapses." if equal else ""
+    who = listed(equal)
+    also = f" {who[:1].upper()}{who[1:]} left exactly as many neurons and synapses." if equal else ""
     return [Finding("plain", f"{text}.{also}")]
 
 
@@ -331,15 +303,6 @@ def _recurrence_kept(results: Results, methods: list[Pruned], metric: str) -> li
     return [Finding("plain", f"Of what recurrence adds here, pruned networks keep on average: {kept}.")]
 
 
-def _listed(names: list[str]) -> str:
-    """
-    >>> _listed(["random", "magnitude", "uniform"])
-    'Random, magnitude and uniform'
-    """
-    text = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-    return text[:1].upper() + text[1:]
-
-
 def _chance(results: Results) -> str:
     """What naming the most frequent class of the test part would give, where the labels are known."""
     for unit in results.units_of(results.reference):
@@ -350,13 +313,20 @@ def _chance(results: Results) -> str:
     return ""
 
 
+def group_word(results: Results, key: Key) -> str:
+    """What a group of recordings is on this task: speaker, session, ..."""
+    words = (detail(unit, "group_word") for unit in results.units_of(key))
+    return next((word for word in words if isinstance(word, str)), "group")
+
+
 def _seen(results: Results) -> list[Finding]:
     row = results.row(results.reference) if results.reference else None
     seen, unseen = (row.metrics.get(name) if row else None for name in ("accuracy_seen", "accuracy_unseen"))
     if row is None or seen is None or unseen is None or seen.mean is None or unseen.mean is None:
         return []
     known, unknown = plain(seen.mean, unseen.mean)
-    text = f"{row.key.label} has accuracy {known} on speakers heard in training and {unknown} on speakers never heard."
+    word = group_word(results, row.key)
+    text = f"{row.key.label} has accuracy {known} on {word}s seen in training and {unknown} on {word}s that were not."
     return [Finding("plain", text)]
 
 
@@ -396,7 +366,3 @@ def _at_cost(results: Results, c: Comparison) -> str:
 def _ratio(results: Results, a: Key, b: Key, cost: str) -> float | None:
     over, under = (row.costs.get(cost) if (row := results.row(key)) else None for key in (a, b))
     return None if over is None or not under else over / under
-
-
-def _seeds(n_pairs: int) -> str:
-    return "1 paired seed" if n_pairs == 1 else f"{n_pairs} paired seeds"

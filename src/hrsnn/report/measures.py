@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hrsnn._checks import require
-from hrsnn.report.drawing import (
-    quantity,
-)
-from hrsnn.report.findings import FEW_SEEDS, Finding, Kind
+from hrsnn.report.findings import FEW_SEEDS
+from hrsnn.report.parts.words import Finding, Kind, listed, quantity
 from hrsnn.report.source import number
 
 SCHEMA = "hrsnn.analysis/1"
@@ -224,6 +222,12 @@ def _of_stability(whole: Part) -> list[Finding]:
         how = "no neuron spikes, so this is the slowest leak"
     else:
         how = "estimated with a surrogate" if found.gain is None else f"surrogate gain {told(found.gain)}"
+    gains = by_gain(whole.part("lyapunov"))
+    lowest, highest = (pick(gains, key=lambda point: point[1], default=(0.0, 0.0)) for pick in (min, max))
+    if lowest[1] < 0 < highest[1]:
+        ends = " and ".join(f"{told(y)} per ms at gain {told(x)}" for x, y in (lowest, highest))
+        text = f"Undecided: the sign of the largest Lyapunov exponent depends on the surrogate ({ends})."
+        return [Finding("open", text)]
     if low <= 0 <= high:
         text = f"Neither stable nor unstable: the largest Lyapunov exponent is {value} per ms, not told from 0 ({how})."
     else:
@@ -231,12 +235,7 @@ def _of_stability(whole: Part) -> list[Finding]:
         period = f"{told(math.log(2) / abs(found.largest))} ms"
         text = f"{word}: the largest Lyapunov exponent is {value} per ms, so small changes {fate} every {period}"
         text += f" ({how})."
-    gains = by_gain(whole.part("lyapunov"))
-    lowest, highest = (pick(gains, key=lambda point: point[1], default=(0.0, 0.0)) for pick in (min, max))
-    if not lowest[1] < 0 < highest[1]:
-        return [Finding("plain", text)]
-    ends = " and ".join(f"{told(y)} per ms at gain {told(x)}" for x, y in (lowest, highest))
-    return [Finding("plain", text), Finding("open", f"Its sign depends on the surrogate: {ends}.")]
+    return [Finding("plain", text)]
 
 
 def _of_heterogeneity(whole: Part) -> list[Finding]:
@@ -265,7 +264,7 @@ def _of_importance(importance: Part) -> list[Finding]:
         told_ = [f"{called(p)} {signed(p.mean)} {within(p.within)}".rstrip() for p in players if p.kind != "none"]
         nothing = [called(p) for p in players if p.kind == "none"]
         parts = [", ".join(told_)] if told_ else []
-        parts += [f"nothing measurable for {_listed(nothing)}"] if nothing else []
+        parts += [f"nothing measurable for {listed(nothing)}"] if nothing else []
         kind: Kind = "open" if any(p.kind == "open" for p in players) else "plain" if told_ else "none"
         caution = "; without intervals this is not yet a finding" if kind == "open" else ""
         said.append(Finding(kind, f"What heterogeneity adds to {measure(name)}: {'; '.join(parts)}{seeds}{caution}."))
@@ -311,15 +310,6 @@ def by_gain(lyapunov: Part) -> list[tuple[float, float]]:
 
 def duration_ms(whole: Part) -> float | None:
     return whole.part("memory").part("settings").number("sample_ms")
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Names in a sentence.
-
-    >>> _listed(["a", "b", "c"])
-    'a, b and c'
-    """
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def dimensions(n: float) -> str:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from hrsnn._checks import require
-from hrsnn.report.findings import Finding
 from hrsnn.report.measures import Part, told
-from hrsnn.report.page import Section, render_page, replace_file
+from hrsnn.report.parts.page import Page, Section, present, render_page, replace_file, versions_of, warnings_of
+from hrsnn.report.parts.table import Cell, Table, named
+from hrsnn.report.parts.words import Finding
 from hrsnn.report.pruning_figures import (
     before_and_after,
     operations,
@@ -18,7 +19,6 @@ from hrsnn.report.pruning_figures import (
     spectra,
     weights_on_the_way,
 )
-from hrsnn.report.tables import Cell, Table
 
 SCHEMA = "hrsnn.pruning/1"
 
@@ -60,18 +60,25 @@ def write_pruning_report(document: Mapping[str, Any], path: Path) -> Path:
 def render(document: Mapping[str, Any]) -> str:
     """The whole page as text; raises `InputError` for a document of another schema."""
     whole = read(document)
+    method, seed = document.get("method"), document.get("seed")
+    hashes = [whole.part(when).values.get("hash") for when in ("before", "after")]
+    again = "The first network, with the seed and the settings above, gives the second:"
+    closing = [
+        warnings_of(document.get("warnings") or ()),
+        Section("settings", "Settings", tables=named(_flat(whole.part("settings").values), ("setting", "value"))),
+        versions_of(whole.part("versions").values),
+        Section("reproduce", "How to reproduce", again, code="\n".join(map(str, hashes)) if all(hashes) else ""),
+    ]
     return render_page(
-        "pruning.html.j2",
-        title=str(document.get("name") or "network"),
-        created=str(document.get("created") or ""),
-        findings=findings(document),
-        sections=sections(document),
-        method=document.get("method"),
-        seed=document.get("seed"),
-        settings=_named(_flat(whole.part("settings").values), ("setting", "value")),
-        warnings=[str(sentence) for sentence in document.get("warnings") or ()],
-        versions=_named(whole.part("versions").values, ("package", "version")),
-        hashes=[whole.part(when).values.get("hash") for when in ("before", "after")],
+        Page(
+            kind="hrsnn prune",
+            title=str(document.get("name") or "network"),
+            created=str(document.get("created") or ""),
+            facts=(" · ".join(filter(None, (str(method or ""), "" if seed is None else f"seed {seed}"))),),
+            found=findings(document),
+            sections=[*sections(document), *closing],
+            key="▼ not as it should be \u2002 ? stopped early",
+        )
     )
 
 
@@ -94,21 +101,23 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             "Before and after",
             "Counted under the standard drive: Poisson spikes on every input channel, "
             f"{told(whole.number('drive_hz'))} Hz, no task.",
-            tables=_some(comparison(whole)),
+            tables=present(comparison(whole)),
+            folded=False,
         ),
         Section(
             "trajectory",
             "Neurons and synapses per iteration",
             "Each iteration takes the same share of what is left, so that both lines are straight where nothing "
             "interferes.",
-            _some(shrinking(way)),
+            present(shrinking(way)),
+            folded=False,
         ),
         Section(
             "along",
             "Along the way",
             "The grey band is half to twice the rate of the dense network: outside of it the network is another one. "
             "Synapses that stay grow by as much as others are missing, so weights rise while synapses fall.",
-            tuple(figure for figure in along if figure is not None),
+            present(*along),
             small=True,
         ),
         Section(
@@ -118,7 +127,7 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             f"with surrogate gain {told(lyapunov.number('surrogate_gain'))}: look whether the pruned line begins where "
             "the dense one does, and whether it stays below 0. A smaller network has fewer slow directions, so its "
             "line falls earlier.",
-            _some(spectra(lyapunov)),
+            present(spectra(lyapunov)),
         ),
         Section(
             "time-constants",
@@ -219,22 +228,9 @@ def comparison(whole: Part) -> Table | None:
     return Table(("", "dense", "pruned", "dense / pruned"), tuple(rows)) if rows else None
 
 
-def _named(values: Mapping[str, Any], columns: tuple[str, str]) -> Table | None:
-    rows = tuple((Cell(str(name)), Cell(_text(value))) for name, value in values.items() if value is not None)
-    return Table(columns, rows, n_names=2, title=columns[0]) if rows else None
-
-
 def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     """Every value under its dotted name."""
     found: dict[str, Any] = {}
     for name, value in values.items():
         found |= _flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {f"{above}{name}": value}
     return found
-
-
-def _text(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _some(value: Any) -> tuple[Any, ...]:
-    return () if value is None else (value,)

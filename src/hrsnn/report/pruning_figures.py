@@ -9,7 +9,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from hrsnn.report.drawing import (
+from hrsnn.report.measures import Part
+from hrsnn.report.parts.drawing import (
     BLUE,
     GREY,
     INK,
@@ -25,7 +26,6 @@ from hrsnn.report.drawing import (
     outline,
     short,
 )
-from hrsnn.report.measures import Part
 
 MAX_MARKED = 40  # iterations that are marked one by one
 

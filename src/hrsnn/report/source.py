@@ -106,6 +106,10 @@ class Row:
     costs: Mapping[str, float | None]
     energy_pj: Mapping[str, float | None]
 
+    def score(self, metric: str) -> Estimate:
+        """The metric, without a mean where it was not measured."""
+        return self.metrics.get(metric, Estimate(None))
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -138,13 +142,29 @@ class Results:
         return next((row for row in self.rows if row.key == key), None)
 
     def compared(self, a: Key, b: Key, metric: str) -> Comparison | None:
-        """The comparison of `a` with `b`, turned round if it was written the other way."""
+        """The comparison of `a` with `b`, turned round if it was written the other way; None for identical things."""
+        if self.identical(a, b):
+            return None
         for c in self.comparisons:
             if c.metric == metric and (c.a, c.b) == (a, b):
                 return c
             if c.metric == metric and (c.a, c.b) == (b, a):
                 return c.swapped
         return None
+
+    def identical(self, a: Key, b: Key) -> bool:
+        """Whether two rows are one and the same: every seed of both has equal scores and equal costs."""
+        first, second = ({u.seed: (u.metrics, u.costs) for u in self.units if u.key == key} for key in (a, b))
+        return bool(first) and first == second
+
+    def of_identical(self, metric: str | None) -> list[Comparison]:
+        """The comparisons of one metric that compare a thing with itself, which are not told."""
+        return [c for c in self.comparisons if c.metric == metric and self.identical(c.a, c.b)]
+
+    @property
+    def told(self) -> list[Comparison]:
+        """The comparisons of things that differ."""
+        return [c for c in self.comparisons if not self.identical(c.a, c.b)]
 
     @property
     def headline(self) -> str | None:

@@ -9,8 +9,7 @@ from statistics import linear_regression
 from typing import Any
 
 from hrsnn._checks import require
-from hrsnn.report.drawing import quantity
-from hrsnn.report.findings import Finding, Kind
+from hrsnn.report.parts.words import Finding, Kind, quantity
 
 SCHEMA = "hrsnn.bench/1"
 OURS = "hrsnn"

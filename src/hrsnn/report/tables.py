@@ -4,34 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from hrsnn.report.drawing import quantity
 from hrsnn.report.figures import told
-from hrsnn.report.findings import METRIC_LABELS, plain, signed
+from hrsnn.report.findings import METRIC_LABELS
+from hrsnn.report.parts.table import Cell, Table, as_text
+from hrsnn.report.parts.words import plain, quantity, signed
+from hrsnn.report.pruned import synops
 from hrsnn.report.source import HIGHER_IS_BETTER, Key, Results, Row, Unit, detail, number
 
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """`note` stands beside the text in a quieter colour: an interval, a control's name."""
-
-    text: str
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """`n_names`: so many first columns hold names, the others numbers; `title` also stands over folded tables."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    n_names: int = 1
-    title: str = ""
-    folded: bool = False
-
-
 MAX_TRIED = 60
+COST_NAMES = {
+    "spikes_per_neuron": "spikes / neuron",
+    "synops_recurrent": "recurrent ops",
+    "synops_input": "input ops",
+    "synops_readout": "readout ops",
+    "footprint_bytes": "bytes",
+}
 PREFIXES = ((1e12, "J"), (1e9, "mJ"), (1e6, "µJ"), (1e3, "nJ"), (1.0, "pJ"))
 READOUT_NAMES = {
     "n_bins": "time bins",
@@ -43,28 +31,49 @@ READOUT_NAMES = {
 }
 
 
-def arms(results: Results) -> Table | None:
-    """Every arm with its metrics, spikes and synaptic operations; columns without any value are left out."""
-    if not results.rows:
-        return None
+def first(results: Results, metric: str, sample: str) -> Table:
+    """Every arm with the score that the first screen speaks of, what it spends and how far that is from the readout.
+
+    `sample` is what costs are counted per.
+    """
+    beside = "accuracy" if metric != "accuracy" and any("accuracy" in row.metrics for row in results.rows) else None
+    spiking = any(row.costs.get("spikes_per_neuron") for row in results.rows)
+    rows = [
+        (
+            _name(row.key),
+            _estimate(row, metric),
+            *([_estimate(row, beside)] if beside else []),
+            *([Cell(quantity(row.costs.get("spikes_per_neuron") or None))] if spiking else []),
+            Cell(quantity(synops(row) or None)),
+        )
+        for row in results.rows
+        if row.score(metric).mean is not None
+    ]
+    columns = ["", METRIC_LABELS.get(metric, metric)]
+    columns += [f"{METRIC_LABELS[beside]}, all"] if beside else []
+    columns += ["spikes / neuron"] if spiking else []
+    return Table((*columns, f"operations / {sample}"), tuple(rows), title="The arms")
+
+
+def scores(results: Results) -> Table | None:
+    """Every arm with its metrics; columns without any value are left out."""
     found = {name for row in results.rows for name, e in row.metrics.items() if e.mean is not None}
     metrics = [name for name in [*HIGHER_IS_BETTER, *sorted(found - set(HIGHER_IS_BETTER))] if name in found]
-    costs = [
-        (cost, title)
-        for cost, title in (
-            ("spikes_per_neuron", "spikes / neuron"),
-            ("synops_recurrent", "recurrent ops"),
-            ("synops_input", "input ops"),
-            ("footprint_bytes", "bytes"),
-        )
-        if any(row.costs.get(cost) is not None for row in results.rows)
+    rows = [
+        (_name(row.key), Cell(str(row.n_seeds)), *(_estimate(row, name) for name in metrics)) for row in results.rows
     ]
-    rows = []
-    for row in results.rows:
-        cells = [_name(row.key), Cell(str(row.n_seeds)), *(_estimate(row, name) for name in metrics)]
-        rows.append((*cells, *(Cell(quantity(row.costs.get(cost))) for cost, _ in costs)))
-    titles = [METRIC_LABELS.get(name, name) for name in metrics] + [title for _, title in costs]
-    return Table(("arm", "seeds", *titles), tuple(rows))
+    return Table(("arm", "seeds", *(METRIC_LABELS.get(name, name) for name in metrics)), tuple(rows)) if rows else None
+
+
+def costs(results: Results) -> Table | None:
+    """Every arm with its spikes and synaptic operations; columns without any value are left out."""
+    counted = {
+        cost: title
+        for cost, title in COST_NAMES.items()
+        if any(row.costs.get(cost) is not None for row in results.rows)
+    }
+    rows = [(_name(row.key), *(Cell(quantity(row.costs.get(cost))) for cost in counted)) for row in results.rows]
+    return Table(("arm", *counted.values()), tuple(rows)) if counted else None
 
 
 def energies(results: Results) -> Table | None:
@@ -83,11 +92,9 @@ def energies(results: Results) -> Table | None:
 def comparisons(results: Results) -> Table | None:
     """Every comparison of every metric, in words."""
     rows = []
-    for c in results.comparisons:
-        diff = "–" if c.diff is None else signed(c.diff, *(c.ci95 or ()))[0]
-        interval = "" if c.ci95 is None or c.diff is None else f"[{', '.join(signed(c.diff, *c.ci95)[1:])}]"
+    for c in results.told:
         names = (_name(c.a), _name(c.b), Cell(METRIC_LABELS.get(c.metric, c.metric)))
-        rows.append((*names, Cell(told(c)), Cell(diff, interval), Cell(str(c.n_pairs))))
+        rows.append((*names, Cell(told(c)), Cell.of(signed, c.diff, c.ci95), Cell(str(c.n_pairs))))
     columns = ("a", "b", "metric", "a is", "a − b", "paired seeds")
     return Table(columns, tuple(rows), n_names=4) if rows else None
 
@@ -126,11 +133,6 @@ def warnings(results: Results) -> list[Cell]:
     ]
 
 
-def versions(results: Results) -> Table | None:
-    rows = tuple((Cell(name), Cell(version)) for name, version in results.versions.items())
-    return Table(("package", "version"), rows, n_names=2) if rows else None
-
-
 def _tried(unit: Unit) -> Table:
     given = detail(unit, "readout", "tried")
     settings = [t for t in given if isinstance(t, dict)] if isinstance(given, list) else []
@@ -153,13 +155,7 @@ def _name(key: Key) -> Cell:
 
 
 def _estimate(row: Row, metric: str) -> Cell:
-    estimate = row.metrics.get(metric)
-    if estimate is None or estimate.mean is None:
-        return Cell("–")
-    if estimate.ci95 is None:
-        return Cell(plain(estimate.mean)[0])
-    mean, low, high = plain(estimate.mean, *estimate.ci95)
-    return Cell(mean, f"[{low}, {high}]")
+    return Cell.of(plain, row.score(metric).mean, row.score(metric).ci95)
 
 
 def _energy_unit(values: Iterable[float | None]) -> tuple[float, str]:
@@ -187,5 +183,5 @@ def _mean(values: Iterable[float | None]) -> str:
 
 
 def _text(value: object) -> str:
-    value = f"{value:g}" if isinstance(value, float) else "–" if value is None else str(value)
+    value = as_text(value)
     return value if len(value) <= 60 else value[:59] + "…"

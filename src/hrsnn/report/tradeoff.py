@@ -1,127 +1,181 @@
-"""Pruned networks in the report of a run: what they score against what they spend, beside controls of the same size."""
+"""What networks score against what they spend: the first figure of a report, and pruned networks by themselves."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from hrsnn.report.drawing import (
-    BLUE,
-    GREEN,
+from hrsnn.report.figures import style
+from hrsnn.report.findings import METRIC_LABELS
+from hrsnn.report.parts.drawing import (
     GREY,
     INK,
-    ORANGE,
-    PURPLE,
-    SKY,
+    PALE,
     Figure,
-    error_bars,
+    estimate_mark,
     faded,
     figure_of,
     layout_with,
     log_axis,
-    marks,
     number_axis,
-    quantity,
     short,
     shown,
 )
-from hrsnn.report.figures import style
-from hrsnn.report.findings import METRIC_LABELS, plain, signed
-from hrsnn.report.page import Section
+from hrsnn.report.parts.labels import Spot, placed
+from hrsnn.report.parts.page import Section, present
+from hrsnn.report.parts.table import Cell, Table
+from hrsnn.report.parts.words import plain, quantity, signed
 from hrsnn.report.pruned import Pruned, gap_kept, pruned_of, synops
 from hrsnn.report.source import HIGHER_IS_BETTER, Estimate, Key, Results, Row
-from hrsnn.report.tables import Cell, Table
 
-# The method that others are compared with is drawn like its arm, the controls in these.
-CONTROLS = (
-    (GREY, "circle"), (BLUE, "square"), (GREEN, "diamond"), (ORANGE, "cross"), (PURPLE, "x"), (SKY, "hexagon"),
-)  # fmt: skip
+HEIGHT_PX, NARROW_HEIGHT_PX = 440, 520
+# What is left for the points of a page 1200 or 390 pixels wide, without axes.
+WIDE_PX, NARROW_PX = (840, HEIGHT_PX - 70), (280, NARROW_HEIGHT_PX - 70)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A row of the table as a mark; `name` is escaped when it is drawn."""
+
+    row: Row
+    operations: float
+    mean: float
+    low: float
+    high: float
+    name: str
+
+
+def against_operations(
+    results: Results,
+    metric: str,
+    rows: Sequence[Row],
+    words: str,
+    spent: Callable[[Row], float | None] = synops,
+    name: Callable[[Key], str] = lambda key: key.label,
+    floor: Estimate | None = None,
+) -> Figure | None:
+    """Mean and interval of a score against operations on a logarithmic axis, every row a named mark.
+
+    A row that spends nothing stands at the left end, where the axis says so. `floor` is drawn as a band from edge to
+    edge.
+    """
+    estimates = [(row, e) for row in rows if (e := row.score(metric)).mean is not None]
+    known = [x for row, _ in estimates if (x := spent(row))]
+    if len(estimates) < 2 or not known:
+        return None
+    nothing = min(known) / 3
+    points = [
+        Point(row, spent(row) or nothing, e.mean or 0.0, *(e.ci95 or (e.mean or 0.0, e.mean or 0.0)), name(row.key))
+        for row, e in estimates
+    ]
+    idle = any(not spent(row) for row, _ in estimates)
+    x_ends = min(p.operations for p in points) / 1.5, max(p.operations for p in points) * 1.5
+    lows = [p.low for p in points] + ([min(floor.ci95 or (floor.mean,))] if floor and floor.mean is not None else [])
+    y_ends, y_axis = _score_axis(metric, min(lows), max(p.high for p in points))
+    x_axis = log_axis(words, *x_ends)
+    if idle:
+        after = [(v, t) for v, t in zip(x_axis["tickvals"], x_axis["ticktext"], strict=True) if v > 1.5 * nothing]
+        x_axis |= {"tickvals": [nothing, *(v for v, _ in after)], "ticktext": ["none", *(t for _, t in after)]}
+    data, logarithmic = [_mark(point) for point in points], y_axis["type"] == "log"
+    names = [
+        _names(points, x_ends, y_ends, size, logarithmic=logarithmic, limit=limit)
+        for size, limit in ((WIDE_PX, 40), (NARROW_PX, 22))
+    ]
+    layout = layout_with(xaxis=x_axis, yaxis=y_axis, annotations=names[0], shapes=_band(floor), showlegend=False)
+    narrow = {"annotations": names[1]}
+    label = f"{METRIC_LABELS.get(metric, metric)} against {words}"
+    return figure_of(data, layout, label, HEIGHT_PX, narrow=narrow, narrow_height_px=NARROW_HEIGHT_PX)
 
 
 def pruned_networks(results: Results, metric: str | None) -> Section:
-    """Figures and table of the pruned networks of a run; empty where nothing was pruned."""
+    """Figure and table of the pruned networks of a run; empty where nothing was pruned."""
     found = pruned_of(results)
     title = "Pruned networks"
     if not found or metric is None:
         return Section("pruning", title)
     side = {True: "up", False: "down"}.get(HIGHER_IS_BETTER.get(metric, True), "up")
+    dense = found[0].dense
     caption = (
-        f"Cut before learning and without the task, then learned and read out like {found[0].dense.label}: look how "
+        f"Cut before learning and without the task, then learned and read out like {dense.label}: look how "
         f"far {side} a pruned network stays while it goes left, and whether {found[0].key.method} stands apart from "
         "the other choices of synapses. The band is the same network without recurrent synapses, within its 95 % "
         "interval."
     )
-    panels = [
-        _against(results, found, metric, words, spent)
-        for words, spent in (
-            ("recurrent operations per sample", lambda row: row.costs.get("synops_recurrent")),
-            ("all synaptic operations per sample", synops),
-        )
-    ]
-    figures = tuple(panel for panel in panels if panel is not None)
-    return Section("pruning", title, caption, figures, (_table(results, found, metric),), small=True)
-
-
-def _against(results: Results, found: list[Pruned], metric: str, words: str, spent: Any) -> Figure | None:
-    """Mean and interval of the metric against operations, one mark per network."""
-    rows = [row for key in (found[0].dense, *(p.key for p in found)) if (row := results.row(key)) is not None]
-    points = [
-        (row, x, e.mean, e)
-        for row in rows
-        if (x := spent(row)) and (e := row.metrics.get(metric)) and e.mean is not None
-    ]
-    if len(points) < 2:
-        return None
-    data: list[dict[str, Any]] = []
-    shapes = []
-    none = results.row(Key(found[0].dense.arm, "control", "no-recurrence"))
-    floor = none.metrics.get(metric) if none else None
-    if floor is not None and floor.mean is not None:
-        low, high = floor.ci95 or (floor.mean, floor.mean)
-        across = {"xref": "paper", "x0": 0, "x1": 1}
-        shapes += [
-            {"type": "rect", **across, "y0": low, "y1": high, "fillcolor": faded(GREY), "line": {"width": 0}},
-            {"type": "line", **across, "y0": floor.mean, "y1": floor.mean, "line": {"color": GREY, "dash": "dot"}},
-        ]
-        data.append(_floor_mark(floor))
-    for row, x, mean, estimate in points:
-        colour, symbol = _look(found, row.key)
-        bars = [] if estimate.ci95 is None else [(mean, estimate.ci95)]
-        data.append(
-            marks(
-                [short(x)],
-                [short(mean)],
-                marker={"color": colour, "symbol": symbol, "size": 11, "line": {"color": INK, "width": 0.5}},
-                error_y=error_bars(bars, colour),
-                name=shown(row.key.method or "unpruned"),
-                showlegend=True,
-                hovertext=[f"{shown(row.key.label)}<br>{quantity(x)} operations<br>{_estimate(estimate)}"],
-            )
-        )
-    xs = [x for _, x, *_ in points]
-    wide = max(xs) > 8 * min(xs)
-    axis = log_axis(words, min(xs) / 1.3, max(xs) * 1.3) if wide else {**number_axis(words), "rangemode": "tozero"}
-    layout = layout_with(
-        xaxis=axis,
-        yaxis=number_axis(METRIC_LABELS.get(metric, shown(metric, 40))),
-        shapes=shapes,
-        showlegend=True,
+    rows = [row for key in (dense, *(p.key for p in found)) if (row := results.row(key)) is not None]
+    none = results.row(Key(dense.arm, "control", "no-recurrence"))
+    figure = against_operations(
+        results,
+        metric,
+        rows,
+        "recurrent operations per sample",
+        lambda row: row.costs.get("synops_recurrent"),
+        lambda key: key.method or "unpruned",
+        none.score(metric) if none else None,
     )
-    return figure_of(data, layout, f"{metric} against {words}", 380, title=words[:1].upper() + words[1:])
+    return Section("pruning", title, caption, present(figure), (_table(results, found, metric),))
 
 
-def _floor_mark(floor: Estimate) -> dict[str, Any]:
-    """Only for the legend: the line itself is a shape, which runs from edge to edge."""
-    line = {"color": GREY, "dash": "dot"}
-    return {"type": "scatter", "mode": "lines", "x": [None], "y": [floor.mean], "name": "no recurrence", "line": line}
+def _mark(point: Point) -> dict[str, Any]:
+    colour, symbol, _ = style(point.row.key)
+    interval = (point.low, point.high) if point.low < point.high else None
+    mean, *ends = plain(point.mean, *(interval or ()))
+    within = f"<br>95 % interval [{', '.join(ends)}]" if ends else "<br>no interval"
+    tip = f"{shown(point.row.key.label)}<br>{quantity(point.operations)} operations<br>mean {mean}{within}"
+    return estimate_mark(point.mean, point.operations, interval, (colour, symbol), tip, up=True)
 
 
-def _look(found: list[Pruned], key: Key) -> tuple[str, str]:
-    colour, symbol, _ = style(Key(key.arm))
-    if key == found[0].dense:
-        return INK, symbol
-    if key == found[0].key:
-        return colour, symbol
-    return CONTROLS[([p.key for p in found].index(key) - 1) % len(CONTROLS)]
+def _score_axis(metric: str, low: float, high: float) -> tuple[tuple[float, float], dict[str, Any]]:
+    """The ends of the axis of a score, and the axis: logarithmic for errors that lie decades apart."""
+    title = METRIC_LABELS.get(metric, shown(metric, 40))
+    if HIGHER_IS_BETTER.get(metric) is False and low > 0 and high > 20 * low:
+        ends = low / 1.3, high * 1.3
+        return ends, log_axis(title, *ends)
+    room = 0.08 * (high - low) or 0.1 * abs(high) or 0.1
+    ends = low - room, high + room
+    return ends, {**number_axis(title), "range": list(ends)}
+
+
+def _names(
+    points: Sequence[Point],
+    x_ends: tuple[float, float],
+    y_ends: tuple[float, float],
+    size: tuple[float, float],
+    *,
+    logarithmic: bool,
+    limit: int,
+) -> list[dict[str, Any]]:
+    """The names as annotations, placed for figures of `size`."""
+    width, height = size
+    scale: Callable[[float], float] = math.log10 if logarithmic else float
+
+    def across(x: float) -> float:
+        return width * math.log(x / x_ends[0]) / math.log(x_ends[1] / x_ends[0])
+
+    def down(y: float) -> float:
+        return height * (scale(y_ends[1]) - scale(max(y, y_ends[0]))) / (scale(y_ends[1]) - scale(y_ends[0]))
+
+    spots = [Spot(across(p.operations), down(p.mean), p.name[:limit], down(p.high), down(p.low)) for p in points]
+    return [
+        {
+            "x": short(math.log10(p.operations)), "y": short(scale(p.mean)), "ax": round(dx), "ay": round(dy),
+            "text": shown(p.name, limit), "showarrow": True, "arrowhead": 0, "arrowwidth": 0.8, "arrowcolor": PALE,
+            "standoff": 7, "font": {"size": 12, "color": INK},
+        }
+        for p, (dx, dy) in zip(points, placed(spots, width, height), strict=True)
+    ]  # fmt: skip
+
+
+def _band(floor: Estimate | None) -> list[dict[str, Any]]:
+    if floor is None or floor.mean is None:
+        return []
+    low, high = floor.ci95 or (floor.mean, floor.mean)
+    across = {"xref": "paper", "x0": 0, "x1": 1, "layer": "below"}
+    return [
+        {"type": "rect", **across, "y0": low, "y1": high, "fillcolor": faded(GREY), "line": {"width": 0}},
+        {"type": "line", **across, "y0": floor.mean, "y1": floor.mean, "line": {"color": GREY, "dash": "dot"}},
+    ]
 
 
 def _table(results: Results, found: list[Pruned], metric: str) -> Table:
@@ -133,10 +187,13 @@ def _table(results: Results, found: list[Pruned], metric: str) -> Table:
     rows = []
     for p in found:
         row = results.row(p.key)
+        compared = results.compared(p.key, p.dense, metric)
+        score = row.score(metric) if row else Estimate(None)
+        share = shares[p.key]
         cells = [Cell(str(p.key.method)), _sizes(p.n_neurons), _sizes(p.n_synapses)]
         cells += [_times(p.fewer_recurrent), _times(p.fewer_synops)]
-        cells += [_score(row, metric), _difference(results, p, metric)]
-        share = shares[p.key]
+        cells += [Cell.of(plain, score.mean, score.ci95)]
+        cells += [Cell.of(signed, compared.diff, compared.ci95) if compared else Cell("–")]
         cells += [Cell("–" if share is None else f"{100 * share:.0f} %")] if has_gap else []
         rows.append(tuple(cells))
     return Table(tuple(columns), tuple(rows))
@@ -148,24 +205,3 @@ def _sizes(sizes: tuple[float, float] | None) -> Cell:
 
 def _times(ratio: float | None) -> Cell:
     return Cell("–" if ratio is None else f"{quantity(ratio)}×")
-
-
-def _score(row: Row | None, metric: str) -> Cell:
-    estimate = row.metrics.get(metric) if row else None
-    if estimate is None or estimate.mean is None:
-        return Cell("–")
-    mean, *ends = plain(estimate.mean, *(estimate.ci95 or ()))
-    return Cell(mean, f"[{', '.join(ends)}]" if ends else "")
-
-
-def _difference(results: Results, p: Pruned, metric: str) -> Cell:
-    c = results.compared(p.key, p.dense, metric)
-    if c is None or c.diff is None:
-        return Cell("–")
-    diff, *ends = signed(c.diff, *(c.ci95 or ()))
-    return Cell(diff, f"[{', '.join(ends)}]" if ends else "")
-
-
-def _estimate(estimate: Estimate) -> str:
-    mean, *ends = plain(estimate.mean or 0.0, *(estimate.ci95 or ()))
-    return f"mean {mean}" + (f"<br>95 % interval [{', '.join(ends)}]" if ends else "")

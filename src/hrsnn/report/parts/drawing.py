@@ -1,4 +1,4 @@
-"""What every figure of a report is drawn with: colours, axes, marks, and the figure as JSON that is safe inside HTML.
+"""What every figure of a report is drawn with: colours, axes, marks, and the figure as JSON.
 
 Texts from outside (arms, methods, class and variable names) enter a figure through `shown` only: plotly renders tags
 and entities in labels, so they are shortened and escaped there. Axes that carry names are numeric with tick texts,
@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -23,7 +23,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`json`: data and layout for Plotly.newPlot, safe inside a script block; `note`: what the caption must add."""
+    """`json`: data, layout and what of the layout is otherwise on a phone; `note`: what the caption must add."""
 
     json: str
     label: str
@@ -31,6 +31,7 @@ class Figure:
     title: str = ""
     square: bool = False
     note: str = ""
+    narrow_height_px: int | None = None
 
 
 def shown(text: object, limit: int = 26) -> str:
@@ -44,19 +45,6 @@ def shown(text: object, limit: int = 26) -> str:
     return html.escape(line).replace("$", "&#36;")  # a pair of dollars would be taken for mathematics
 
 
-def quantity(value: float | None) -> str:
-    """A count or cost for people: three digits, thousands separated, a dash where there is none.
-
-    >>> quantity(12345.6), quantity(11.234), quantity(0.012345), quantity(None)
-    ('12,346', '11.2', '0.0123', '–')
-    """
-    if value is None:
-        return "–"
-    if abs(value) >= 1e9 or 0 < abs(value) < 1e-4:
-        return f"{value:.3g}"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
 def figure_of(
     data: list[dict[str, Any]],
     layout: dict[str, Any],
@@ -66,11 +54,12 @@ def figure_of(
     title: str = "",
     square: bool = False,
     note: str = "",
+    narrow: Mapping[str, Any] | None = None,
+    narrow_height_px: int | None = None,
 ) -> Figure:
-    text = json.dumps({"data": data, "layout": layout}, allow_nan=False, separators=(",", ":"))
-    for sign in "<>&":  # nothing in a script block can then end it, whatever the labels hold
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Figure(text, label, height_px, title, square, note)
+    figure = {"data": data, "layout": layout, **({"narrow": narrow} if narrow else {})}
+    text = json.dumps(figure, allow_nan=False, separators=(",", ":"))
+    return Figure(text, label, height_px, title, square, note, narrow_height_px)
 
 
 def layout_with(**parts: Any) -> dict[str, Any]:
@@ -175,6 +164,26 @@ def error_bars(bars: list[tuple[float, tuple[float, float]]], colour: str) -> di
         "type": "data", "symmetric": False, "color": colour, "thickness": 2, "width": 5, "visible": bool(bars),
         "array": [high - mean for mean, (_, high) in bars], "arrayminus": [mean - low for mean, (low, _) in bars],
     }  # fmt: skip
+
+
+def estimate_mark(
+    value: float,
+    place: float,
+    interval: tuple[float, float] | None,
+    look: tuple[str, str],
+    tip: str,
+    *,
+    up: bool = False,
+) -> dict[str, Any]:
+    """A mean with its interval across the page or `up` it, in a colour and a symbol."""
+    colour, symbol = look
+    bars = error_bars([] if interval is None else [(value, interval)], colour)
+    x, y = (place, value) if up else (value, place)
+    drawn = {"color": colour, "symbol": symbol, "size": 11, "line": {"width": 1.5, "color": colour}}
+    return marks([short(x)], [short(y)], marker=drawn, hovertext=[tip], **{"error_y" if up else "error_x": bars})
+
+
+ZERO = {"type": "line", "x0": 0, "x1": 0, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": INK, "width": 1}}
 
 
 def faded(colour: str) -> str:

@@ -1,0 +1,1 @@
+"""What every document of `hrsnn.report` is made of: pages, drawings, tables, words."""

@@ -1,0 +1,294 @@
+"""The report of a run: one self-contained HTML file made from a run directory.
+
+It begins with a verdict, one figure and one table; everything else is folded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hrsnn._checks import FileError
+from hrsnn.report import figures, tables, tradeoff
+from hrsnn.report.findings import METRIC_LABELS, found
+from hrsnn.report.parts.page import Page, Section, present, render_page, replace_file, versions_of, warnings_of
+from hrsnn.report.parts.words import listed, plural
+from hrsnn.report.source import HIGHER_IS_BETTER, Key, Results, Unit, detail, read_run
+from hrsnn.report.tradeoff import against_operations
+from hrsnn.report.verdict import leading, sample_name, verdict
+
+LAWS = {
+    "tau_mem_ms_excitatory": ("membrane time constant, excitatory", "ms"),
+    "tau_mem_ms_inhibitory": ("membrane time constant, inhibitory", "ms"),
+    "v_th": ("threshold", "potential"),
+    "a_plus": ("STDP amplitude a₊", "weight"),
+    "tau_plus_ms": ("STDP time constant τ₊", "ms"),
+}
+
+
+def write_report(run_dir: Path, results: Mapping[str, Any] | None = None) -> Path:
+    """Write `run_dir`/report.html from results.json, outcomes/*.json and config.toml; return its path.
+
+    `results` is the object of results.json where that file is yet to be written. The report is complete in itself (no
+    request is made when it opens) and is replaced in one step. Raises `FileError` naming the file and what to do when
+    results.json or an outcome it lists is missing or damaged, `RunError` when the report cannot be written.
+    """
+    run_dir = Path(run_dir)
+    page = render(read_run(run_dir, results), config=_config(run_dir), run_name=run_dir.resolve().name)
+    return replace_file(run_dir / "report.html", page)
+
+
+def render(results: Results, *, config: str = "", run_name: str = "") -> str:
+    """The whole page as text."""
+    where = f"In the directory of this run{f' ({run_name})' if run_name else ''}, with the versions above,"
+    closing = [
+        warnings_of(tables.warnings(results)),
+        Section("config", "Configuration", code=config),
+        versions_of(results.versions),
+        Section(
+            "reproduce",
+            "How to reproduce",
+            f"{where} the first line gives the same numbers; the second makes this page again from the stored results.",
+            code="hrsnn run config.toml --out again\nhrsnn report .",
+        ),
+    ]
+    return render_page(
+        Page(
+            kind="hrsnn report",
+            title=results.task,
+            created=results.created,
+            facts=(_subtitle(results), f"Data: {results.data}" if results.data else ""),
+            verdict=verdict(results),
+            sections=[*sections(results), *closing],
+            key="Values in brackets are 95 % intervals. ▲ better \u2002 ▼ worse \u2002 ○ nothing measurable \u2002 "
+            "? no interval, so open",
+        )
+    )
+
+
+def sections(results: Results) -> list[Section]:
+    """Everything between the verdict and the warnings, in order; empty sections included, the first two unfolded."""
+    metric = results.headline
+    name = METRIC_LABELS.get(metric, metric) if metric else ""
+    side = {True: "right", False: "left"}
+    better = f" Further {side[HIGHER_IS_BETTER[metric]]} is better." if metric in HIGHER_IS_BETTER else ""
+    reference = results.reference
+    who = reference.label if reference else ""
+    single = any(row.n_seeds == 1 for row in results.rows)
+    intervals = any(estimate.ci95 for row in results.rows for estimate in row.metrics.values())
+    return [
+        *_first_screen(results),
+        Section(
+            "answers",
+            "Every question that was asked",
+            "The questions are fixed before a run, not chosen by what came out.",
+            findings=tuple(found(results)) if metric else (),
+        ),
+        Section(
+            "arms",
+            "Every score and cost",
+            "Means over seeds with 95 % intervals. Operations are counted per sample; energy is computed from the "
+            "counts with the named profile, not measured." + (" One seed gives no interval." if single else ""),
+            tables=present(tables.scores(results), tables.costs(results), tables.energies(results)),
+        ),
+        Section(
+            "metric",
+            f"{name[:1].upper()}{name[1:]} per arm",
+            (
+                "Large marks are means with 95 % intervals, the small circles below them single seeds: look whether "
+                "the intervals are narrow against the distances between arms."
+                if intervals
+                else "One seed each, so without intervals: take no distance between arms for a finding."
+            )
+            + better,
+            present(figures.metric_per_arm(results, metric) if metric else None),
+        ),
+        _comparisons(results, metric),
+        tradeoff.pruned_networks(results, metric),
+        Section(
+            "costs",
+            "Spikes and operations",
+            "What each arm spends on one sample: look whether a better result was bought with more spikes.",
+            tuple(figures.costs_per_arm(results)),
+            small=True,
+        ),
+        _raster(results, reference),
+        _laws(results, reference),
+        _weights(results, reference),
+        Section(
+            "rates",
+            "Firing rates",
+            "How often neurons fire over the test part: look for neurons that never fire (left end) and for a few that "
+            "fire always (right end).",
+            present(figures.rates(_one_per_network(results, "histograms"))),
+        ),
+        Section(
+            "learning",
+            "Course of learning",
+            "Activity while networks learn without labels: look whether it settles and whether neurons fall silent.",
+            tuple(figures.learning(_one_per_network(results, "learning"))),
+            small=True,
+        ),
+        Section(
+            "confusion",
+            "Confusions",
+            f"{who} over all seeds, each row one class that was meant: look for dark cells off the diagonal, classes "
+            "taken for one another.",
+            present(figures.confusion(results.units_of(reference))),
+        ),
+        _forecast(results, reference),
+        Section(
+            "vpt",
+            "Valid prediction time per start",
+            "Each mark is one start, the upright bar the mean: look how far single starts lie from it.",
+            present(figures.vpt_per_start(results)),
+        ),
+        Section(
+            "readout",
+            "Choice of the readout",
+            "Chosen on validation data, for each seed by itself (×3: by three seeds): look whether the input alone "
+            "was given as careful a choice as the network.",
+            tables=tuple(tables.readouts(results)),
+        ),
+    ]
+
+
+def _first_screen(results: Results) -> list[Section]:
+    """The one figure and the one table that stand unfolded below the verdict."""
+    metric = leading(results)
+    if metric is None:
+        return []
+    sample = sample_name(results)
+    name = METRIC_LABELS.get(metric, metric)
+    title = f"{name[:1].upper()}{name[1:]} against operations"
+    side = {True: "Higher is better, ", False: "Lower is better, "}.get(HIGHER_IS_BETTER.get(metric, False), "")
+    figure = against_operations(
+        results, metric, results.rows, f"synaptic operations per {sample}", name=_short(results.reference)
+    )
+    n_seeds = sorted({row.n_seeds for row in results.rows})
+    over = listed([str(n) for n in n_seeds])
+    interval = f"bars are 95 % intervals over {over} seeds" if n_seeds[-1:] > [1] else "one seed gives no interval"
+    caption = f"{side}further left is cheaper; operations are those of input, network and readout together; {interval}."
+    caption += f" Open marks are controls of {results.reference.label}." if results.reference is not None else ""
+    return [
+        Section("tradeoff", title, caption, present(figure), folded=False),
+        Section(
+            "table",
+            "The arms",
+            "Brackets hold 95 % intervals." if n_seeds[-1:] > [1] else "",
+            tables=(tables.first(results, metric, sample),),
+            folded=False,
+        ),
+    ]
+
+
+def _short(reference: Key | None) -> Callable[[Key], str]:
+    """Names for a figure: controls and pruned networks of `reference` without its name, which they all would repeat."""
+    return lambda key: (
+        key.label.removeprefix(f"{key.arm}, ") if reference is not None and key.arm == reference.arm else key.label
+    )
+
+
+def _comparisons(results: Results, metric: str | None) -> Section:
+    same = listed([f"{c.a.label} and {c.b.label}" for c in results.of_identical(metric)])
+    return Section(
+        "comparisons",
+        "What differs",
+        (
+            "Paired differences between two arms with 95 % intervals: a bar that crosses the line at zero is no "
+            "measurable difference. They are not corrected for their number: one of twenty misses zero by chance."
+            if any(c.ci95 for c in results.comparisons)
+            else "Differences between two arms, without intervals: chance alone may have made them."
+        )
+        + (f" Identical here, so not compared: {same}." if same else ""),
+        present(figures.comparisons(results, metric) if metric else None),
+        present(tables.comparisons(results)),
+    )
+
+
+def _raster(results: Results, reference: Key | None) -> Section:
+    unit = _first(results, reference, "raster")
+    figure = figures.raster(unit) if unit else None
+    if unit is None or figure is None:
+        return Section("raster", "")
+    label = detail(unit, "raster", "label")
+    what = "One sample" if label is None else f"One sample of “{label}”"
+    caption = (
+        f"{what} in {unit.key.label}, seed {unit.seed}: each dash is a spike, input channels above, neurons below; "
+        f"look how long activity outlasts its input.{figure.note}"
+    )
+    return Section("raster", "One sample", caption, (figure,))
+
+
+def _laws(results: Results, reference: Key | None) -> Section:
+    unit = _first(results, reference, "histograms")
+    panels = figures.histograms(unit, LAWS) if unit else []
+    caption = (
+        f"Drawn for {unit.key.label}, seed {unit.seed}, before anything was learned: look at the spread, which the "
+        "homogeneous arms replace by its mean."
+        if unit
+        else ""
+    )
+    return Section("laws", "Time constants and thresholds", caption, tuple(panels), small=True)
+
+
+def _weights(results: Results, reference: Key | None) -> Section:
+    unit = _first(results, reference, "histograms")
+    caption = (
+        f"{unit.key.label}, seed {unit.seed}: look how far learning (filled) moved the weights from where they began "
+        "(dotted). Both outlines enclose the same area."
+        if unit
+        else ""
+    )
+    return Section("weights", "Weights", caption, tuple(figures.weights(unit) if unit else ()), small=True)
+
+
+def _forecast(results: Results, reference: Key | None) -> Section:
+    unit = _first(results, reference, "forecast")
+    figure = figures.forecast(unit) if unit else None
+    if unit is None or figure is None:
+        return Section("forecast", "")
+    caption = (
+        f"{unit.key.label}, seed {unit.seed}, running on its own output: look where the dashed prediction leaves "
+        f"the true course.{figure.note}"
+    )
+    return Section("forecast", "Truth and prediction", caption, (figure,))
+
+
+def _first(results: Results, key: Key | None, part: str) -> Unit | None:
+    return next((unit for unit in results.units_of(key) if detail(unit, part)), None)
+
+
+def _one_per_network(results: Results, part: str) -> list[Unit]:
+    """The first unit with these details of every trained network, in the order of the table."""
+    keys = [row.key for row in results.rows if row.key.stage == "trained"]
+    return [unit for key in keys if (unit := _first(results, key, part)) is not None]
+
+
+def _subtitle(results: Results) -> str:
+    """The size of the run in one line."""
+    seeds = {unit.seed for unit in results.units}
+    sizes = [unit.network for unit in results.units_of(results.reference)]
+    parts = [plural(len(results.rows), "arm"), plural(len(seeds), "seed")]
+    for name, words in (
+        ("n_neurons", "neurons"),
+        ("n_recurrent_synapses", "recurrent synapses"),
+        ("n_input_synapses", "input synapses"),
+    ):
+        counts = [n for size in sizes if isinstance(n := size.get(name), int) and not isinstance(n, bool)]
+        if any(counts):
+            about = "" if len(set(counts)) == 1 else "about "
+            parts.append(f"{about}{round(sum(counts) / len(counts)):,} {words}")
+    seconds = sum(unit.wall_s or 0.0 for unit in results.units)
+    if seconds:
+        parts.append(f"{seconds / 60:.1f} minutes of work" if seconds >= 60 else f"{seconds:.1f} s of work")
+    return " · ".join(parts)
+
+
+def _config(run_dir: Path) -> str:
+    path = run_dir / "config.toml"
+    try:
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(f"{path} cannot be read as text ({error}); restore it or run again") from error

@@ -1,0 +1,137 @@
+"""The first words of a report: at most three sentences from results, and the score they speak of.
+
+How well the network does on data it has never met, what that costs beside the readout alone, and what was left after
+pruning. The score is that of unseen groups where there are any, else the headline score.
+"""
+
+from __future__ import annotations
+
+from hrsnn.report.findings import METRIC_NAMES, group_word, reading
+from hrsnn.report.parts.words import listed, plain, plural, quantity, signed
+from hrsnn.report.pruned import of_equal_size, pruned_of, synops
+from hrsnn.report.source import HIGHER_IS_BETTER, Comparison, Estimate, Key, Results, Row, detail
+
+UNSEEN = "accuracy_unseen"
+
+
+def leading(results: Results) -> str | None:
+    """The score that the first screen speaks of."""
+    row = results.row(results.reference) if results.reference else None
+    return UNSEEN if row is not None and row.score(UNSEEN).mean is not None else results.headline
+
+
+def sample_name(results: Results) -> str:
+    """What costs are counted per: a value of a series, or a recording."""
+    return "recording" if any("accuracy" in row.metrics for row in results.rows) else "value"
+
+
+def verdict(results: Results) -> list[str]:
+    """At most three sentences; one that says so where there is nothing to speak of."""
+    metric = leading(results)
+    if metric is None:
+        return ["This run holds no measured values."]
+    row = results.row(results.reference) if results.reference else None
+    if row is None or row.score(metric).mean is None:
+        return ["This run holds no network with a score."]
+    said = [_level(results, row, metric), _cost(results, row, metric), _pruned(results, metric)]
+    return [sentence for sentence in said if sentence]
+
+
+def _level(results: Results, row: Row, metric: str) -> str:
+    """The score itself, with what it is over; of forecasts also against repeating the last value."""
+    name, _ = METRIC_NAMES.get(metric, (metric, ""))
+    name = "accuracy" if metric == UNSEEN else name
+    said = f"{_over(results, row.key, metric)} ({plural(row.n_seeds, 'seed')}), {row.key.label} has {name} "
+    said += _value(row.score(metric), metric)
+    seen = row.score("accuracy_seen").mean
+    if metric == UNSEEN and seen is not None:
+        said += f", and {plain(seen)[0]} on those of {group_word(results, row.key)}s seen in training"
+    last = results.compared(row.key, Key("Persistence"), metric)
+    return f"{said}{'' if last is None else f', {_difference(last)} repeating the last value'}."
+
+
+def _cost(results: Results, row: Row, metric: str) -> str:
+    """Spikes and operations, and what the readout alone reaches without them."""
+    operations, alone = synops(row), results.row(Key("InputOnly"))
+    counted = ((row.costs.get("spikes_per_sample"), "spikes"), (operations, "synaptic operations"))
+    spent = [f"{quantity(_rounded(n))} {words}" for n, words in counted if n is not None]
+    costs = f"{' and '.join(spent)} a {sample_name(results)}" if spent else ""
+    if alone is None or alone.score(metric).mean is None:
+        return f"It spends {costs}; no readout without a network stands beside it." if costs else ""
+    said = f"The same readout without a network has {_value(alone.score(metric), metric)}"
+    compared = results.compared(row.key, alone.key, metric)
+    said += f": {row.key.label} is {_difference(compared)} that" if compared is not None else ""
+    least = synops(alone)
+    ratio = (
+        f", {quantity(_rounded(operations / least))} times the operations of the readout alone"
+        if operations and least
+        else ""
+    )
+    return f"{said}, for {costs}{ratio}." if costs else f"{said}."
+
+
+def _pruned(results: Results, metric: str) -> str:
+    """What pruning left, and whether other cuts of the same size are as good."""
+    methods = pruned_of(results)
+    row = results.row(methods[0].key) if methods else None
+    if row is None or methods[0].n_synapses is None or row.score(metric).mean is None:
+        return ""
+    first, *others = methods
+    before, after = methods[0].n_synapses
+    said = f"Pruned ({first.key.method}) to {after:,.0f} of {before:,.0f} recurrent synapses it has "
+    said += _value(row.score(metric), metric)
+    if (compared := results.compared(first.key, first.dense, metric)) is not None:
+        said += f", {_difference(compared)} the unpruned network"
+    said += f", with {first.fewer_synops:.3g} times fewer operations" if first.fewer_synops else ""
+    rivals = [
+        (str(other.key.method), c)
+        for other in others
+        if of_equal_size(results, first.key, other.key) and (c := results.compared(first.key, other.key, metric))
+    ]
+    told = [f"{_difference(c)} {name}" for name, c in rivals if reading(c) != "none"]
+    same = [name for name, c in rivals if reading(c) == "none"]
+    told += [f"not to be told from {listed(same)}"] if same else []
+    return f"{said}; among cuts of the same size it is {listed(told)}." if told else f"{said}."
+
+
+def _over(results: Results, reference: Key, metric: str) -> str:
+    """Over what the score is a mean: so many recordings of whom, so many starts."""
+    units = [unit for unit in results.units_of(reference) if unit.details]
+    if metric == UNSEEN:
+        unseen, groups = (detail(units[0], name) if units else None for name in ("unseen", "unseen_groups"))
+        n = f"{sum(map(bool, unseen)):,} recordings" if isinstance(unseen, list) else "recordings"
+        kind = group_word(results, reference)
+        names = f" {listed([str(group) for group in groups[:8]])}" if isinstance(groups, list) and groups else ""
+        several = "" if isinstance(groups, list) and len(groups) == 1 else "s"
+        return f"On {n} of {kind}{several}{names}{',' if names else ''} not seen in training"
+    labels, starts = (detail(units[0], *path) if units else None for path in (("labels",), ("by_start", metric)))
+    if isinstance(labels, list):
+        return f"On {len(labels):,} test recordings"
+    return f"Over {plural(len(starts), 'start')}" if isinstance(starts, list) else "On the test part"
+
+
+def _value(estimate: Estimate, metric: str) -> str:
+    mean, *ends = plain(estimate.mean or 0.0, *(estimate.ci95 or ()))
+    unit = METRIC_NAMES.get(metric, ("", ""))[1]
+    return f"{mean} [{', '.join(ends)}]{unit}" if ends else f"{mean}{unit}"
+
+
+def _difference(c: Comparison) -> str:
+    """How the first stands to the second, whose name can follow."""
+    if c.diff is None:
+        return "without a value to compare with"
+    diff, *ends = signed(c.diff, *(c.ci95 or ()))
+    if c.ci95 is None:
+        return f"{diff} (no interval, so no finding) against"
+    kind = reading(c)
+    if kind == "none":
+        return f"not measurably different ({diff} [{', '.join(ends)}]) from"
+    size, *ends = plain(abs(c.diff), *sorted(map(abs, c.ci95)))
+    judged = {"gain": "better", "loss": "worse"}[kind]
+    word = judged if c.metric in HIGHER_IS_BETTER else "higher" if c.diff > 0 else "lower"
+    return f"{size} [{', '.join(ends)}] {word} than"
+
+
+def _rounded(value: float) -> float:
+    """Two digits: enough for a sentence."""
+    return float(f"{value:.2g}")
