@@ -279,9 +279,6 @@ def analyse(
 
     def do() -> int:
         _stop_on_termination()
-        from concurrent.futures import ProcessPoolExecutor
-        from multiprocessing import get_context
-
         from hrsnn._checks import require
         from hrsnn.analysis.importance import require_shapiq
         from hrsnn.console import Display, analysis_text
@@ -289,6 +286,7 @@ def analyse(
         from hrsnn.report.analysis import write_analysis_report
         from hrsnn.survey import Depth, importance_of
         from hrsnn.survey import analyse as measure
+        from hrsnn.workers import process_pool, usable_cpus
 
         name, subject, spec = _network_of(
             "hrsnn analyse", network, arm=arm, overrides=set_ or (), seed=seed, data_dir=data_dir
@@ -305,7 +303,7 @@ def analyse(
             )  # fmt: skip
             if importance is not None and spec is not None:
                 display.say(f"importance: 16 networks for each of {importance} seeds")
-                with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+                with process_pool(jobs or usable_cpus()) as pool:
                     shares = importance_of(spec, n_seeds=importance, seed=seed, depth=depth, executor=pool)
                 document["importance"] = shares
         out.mkdir(parents=True, exist_ok=True)

@@ -43,13 +43,13 @@ class Experiment:
 
 
 class Watcher:
-    """Is told how a run goes; this one does nothing. `progress` may be called from another thread."""
+    """Is told how a run goes, in the thread that runs it; this one does nothing."""
 
     def opened(self, path: Path, units: Sequence[Unit], n_done: int) -> None:
         """The directory is ours and this many units are finished in it already."""
 
     def progress(self, unit: Unit, event: ProgressEvent) -> None:
-        """A unit went on."""
+        """A unit went on that is not finished."""
 
     def finished(self, unit: Unit, outcome: Outcome) -> None:
         """A unit is on disk."""
