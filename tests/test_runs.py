@@ -269,7 +269,19 @@ def test_damaged_units_and_only_they_are_done_again(
     assert numbers(out) == expected
 
 
-@pytest.mark.parametrize("damage", [halve, Path.unlink, lambda file: file.write_text('{"schema": "other"}')])
+def edit(change: Callable[[Any], Any]) -> Callable[[Path], Any]:
+    return lambda file: file.write_text(json.dumps(change(json.loads(file.read_text()))))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        halve, flip, change_a_digit, Path.unlink, lambda file: file.write_text("[" * 100_000),
+        lambda file: file.write_text(""), edit(lambda results: {"schema": results["schema"]}),
+        edit(lambda results: {**results, "schema": "other"}), edit(lambda results: results["summary"]),
+        edit(lambda results: {**results, "comparisons": [{"a": "x"}]}), edit(lambda results: results["outcomes"][:-1]),
+    ],
+)  # fmt: skip
 def test_damaged_results_are_made_again_from_the_outcomes(
     damage: Callable[[Path], Any], config: Config, tmp_path: Path
 ) -> None:

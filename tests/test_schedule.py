@@ -318,6 +318,32 @@ def test_damaged_snapshots_are_made_again(network: Network, tmp_path: Path) -> N
     assert not list(tmp_path.glob(".*"))
 
 
+def test_changed_snapshots_are_told_and_made_again(network: Network, tmp_path: Path) -> None:
+    told: list[str] = []
+    store, target = SnapshotFolder(tmp_path, told.append), Target(n_synapses=200)
+    whole = quick(network, target, store=store)
+    file = tmp_path / "snapshot-002.json"
+    file.write_text(file.read_text().replace('"mean_rate_hz": ', '"mean_rate_hz": 1'))
+    assert all(map(same, whole.snapshots, quick(network, target, store=store).snapshots))
+    (sentence,) = told
+    assert sentence.startswith(f"{file} is damaged: it was changed since it was written; it is made again")
+    assert len(store.read()) == 5
+
+
+def test_only_snapshots_are_cleared(network: Network, tmp_path: Path) -> None:
+    folder = tmp_path / "snapshots"
+    SnapshotFolder(folder).clear()
+    quick(network, Target(n_synapses=200), store=SnapshotFolder(folder))
+    (folder / "holiday.jpg").write_text("mine")
+    before = sorted(folder.iterdir())
+    with pytest.raises(InputError, match=r"not snapshots of hrsnn \(holiday.jpg\)"):
+        SnapshotFolder(folder).clear()
+    assert sorted(folder.iterdir()) == before
+    (folder / "holiday.jpg").unlink()
+    SnapshotFolder(folder).clear()
+    assert list(folder.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

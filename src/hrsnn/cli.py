@@ -234,7 +234,9 @@ def report(
 
     def do() -> int:
         from hrsnn.report import write_report
+        from hrsnn.run_directory import RunDirectory
 
+        RunDirectory(run_dir).require_own_results()
         path = write_report(run_dir)
         if as_json:
             _print_json({"report": str(path)})

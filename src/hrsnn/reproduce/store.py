@@ -14,9 +14,9 @@ from typing import Any, Protocol
 
 from hrsnn._checks import RunError
 from hrsnn.network_file import write_atomically
-from hrsnn.outcome import plain_values
+from hrsnn.outcome import plain_values, sealed, unsealed
 from hrsnn.reproduce.units import Unit, Values
-from hrsnn.run_directory import as_json, cannot_write, versions
+from hrsnn.run_directory import cannot_write, versions
 from hrsnn.train import Progress
 from hrsnn.workers import attempts
 
@@ -47,7 +47,7 @@ class Store:
 
     def read(self, unit: Unit) -> Values | None:
         with suppress(OSError, ValueError, KeyError, TypeError):
-            document = json.loads(self._file(unit).read_bytes())
+            document = unsealed(self._file(unit).read_bytes())
             if document["key"] == self._key(unit):
                 values: Values = document["values"]
                 return values
@@ -59,7 +59,7 @@ class Store:
         values = plain_values(dict(self.experiment.measure(unit)))
         wall_s = round(time.monotonic() - started, 3)
         document = {"unit": unit.name, "key": self._key(unit), "values": values, "wall_s": wall_s}
-        write_atomically(self._file(unit), as_json(document))
+        write_atomically(self._file(unit), sealed(document))
 
     def _file(self, unit: Unit) -> Path:
         return self.path / f"{unit.name}.json"
