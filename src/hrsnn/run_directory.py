@@ -245,7 +245,7 @@ class RunDirectory:
         return results if was_written and results.get("schema") == RESULTS_SCHEMA else None
 
     def require_own_results(self) -> None:
-        """Raises `FileError` when results.json was changed after a run wrote it; a log that does not tell is believed."""
+        """Raises `FileError` when results.json was changed after a run wrote it; no log, no objection."""
         written = self._digest_of_results()
         if written is None or not self.results_file.is_file():
             return

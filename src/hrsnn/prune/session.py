@@ -57,7 +57,7 @@ def prune_into(
         store=SnapshotFolder(out / SNAPSHOTS, say),
         on_snapshot=on_snapshot,
     )
-    settings = spec.model_dump(exclude={"methods"})
+    settings = {**spec.model_dump(exclude={"methods"}), "drive": "standard"}
     document = document_of(dense, trajectory, name=name, method=method, settings=settings, seed=seed, say=say)
     save(trajectory.network, out / NETWORK)
     write_atomically(out / DOCUMENT, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())

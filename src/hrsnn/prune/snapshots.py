@@ -30,8 +30,8 @@ _NOT_IN_JSON = ("network",)
 class SnapshotFolder:
     """The `Store` of `prune` in a folder, which is made if need be. One process at a time.
 
-    A snapshot that is damaged or was changed, which `say` is told, or that was not finished, is made again with all that
-    come after it.
+    A snapshot that is damaged or was changed, which `say` is told, or that was not finished, is made again with all
+    that come after it.
     """
 
     path: Path

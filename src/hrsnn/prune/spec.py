@@ -62,6 +62,8 @@ class PruneSpec(Table):
     max_bytes          of the network in single precision, as a device would hold it
     n_iterations       1 goes to the target in one step
     correct            after each step recurrent weights are scaled, neuron by neuron, until firing rates are back
+    drive              "data": those on training recordings, in a run; "standard": those under the standard drive, as
+                       always where there are no data, in `hrsnn prune`
 
     Where nothing says how far, 5 % of the recurrent synapses are kept.
 
@@ -76,6 +78,7 @@ class PruneSpec(Table):
     max_bytes: Annotated[int, Field(ge=0)] = 0
     n_iterations: Annotated[int, Field(ge=1)] = 1
     correct: bool = True
+    drive: Literal["data", "standard"] = "data"
     lnp: LnpSpec = LnpSpec()
 
     @model_validator(mode="before")

@@ -370,8 +370,8 @@ def _with_details(results: Results, folder: Path) -> Results:
         same = all(getattr(stored, name) == getattr(unit, name) for name in ("metrics", "costs", "energy_pj"))
         if not same:
             raise FileError(
-                f"{folder.parent / 'results.json'} has other numbers for {unit.key.label}, seed {unit.seed} than {file}; "
-                "delete results.json and run again with `--resume`"
+                f"{folder.parent / 'results.json'} has other numbers for {unit.key.label}, seed {unit.seed} than "
+                f"{file}; delete results.json and run again with `--resume`"
             )
         units.append(replace(unit, details=details, file=file))
     return replace(results, units=tuple(units))
