@@ -87,7 +87,7 @@ class RunDirectory:
 
     @classmethod
     def next_free(cls, task: str, base: Path = Path("runs")) -> RunDirectory:
-        """Make `runs/<task>-<k>` with the smallest k that is free."""
+        """Make `<base>/<task>-<k>` with the smallest k that is free."""
         stem = re.sub(r"[^A-Za-z0-9._-]+", "-", task).strip(".-") or "run"
         k = 1
         try:

@@ -47,6 +47,8 @@ def prune_into(
         raise InputError("--resume keeps what is there and --force clears it; give one of them")
     _make_ready(out, resume=resume, force=force)
     method = spec.methods[0]
+    steps = "one step" if spec.n_iterations == 1 else f"{spec.n_iterations} steps"
+    say(f"{name}: pruned by {method} in {steps}, then looked at before and after")
     trajectory = prune(
         dense,
         target_of(spec, dense),

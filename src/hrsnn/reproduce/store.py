@@ -94,6 +94,8 @@ def measured(
     pending = [unit for unit in units if unit.name not in found]
     begun, every = time.monotonic(), max(1, len(units) // _LINES)
     n_jobs = max(1, min(n_jobs, len(pending)))
+    if pending:
+        say(f"{len(pending)} units to do, {n_jobs} at a time")
     with closing(attempts(store, pending, tell=lambda unit, event: None, n_jobs=n_jobs)) as ended:
         for n_done, (unit, failure) in enumerate(ended, start=1):
             values = store.read(unit)
@@ -102,5 +104,9 @@ def measured(
                 raise RunError(f"unit {unit.name} failed: {why}")
             found[unit.name] = values
             if n_done % every == 0 or n_done == len(pending):
-                say(f"{len(found)} of {len(units)} units, {time.monotonic() - begun:.0f} s; the last was {unit.name}")
+                took_s = time.monotonic() - begun
+                left = (
+                    f", about {took_s / n_done * (len(pending) - n_done):.0f} s left" if n_done < len(pending) else ""
+                )
+                say(f"{len(found)} of {len(units)} units, {took_s:.0f} s{left}; the last was {unit.name}")
     return found
