@@ -252,9 +252,13 @@ def test_standard_output_that_is_full_is_an_error() -> None:
 @pytest.mark.skipif(os.name != "posix", reason="closes descriptors")
 @pytest.mark.parametrize("closed", [(1,), (1, 2)])
 def test_closed_standard_output_takes_no_file(closed: tuple[int, ...], tmp_path: Path) -> None:
-    program = "import sys; from hrsnn import cli; sys.exit(cli.main(['data', 'list']) or bool(open('f').fileno() < 3))"
+    program = (
+        "import sys; from hrsnn import cli; code = cli.main(['data', 'list']); "
+        "sys.exit(code or bool(open('f').fileno() < 3))"
+    )
     (tmp_path / "f").touch()
-    code = f"import os, sys; [os.close(n) for n in {closed}]; os.execv(sys.executable, [sys.executable, '-c', {program!r}])"
+    again = f"os.execv(sys.executable, [sys.executable, '-c', {program!r}])"
+    code = f"import os, sys; [os.close(n) for n in {closed}]; {again}"
     path = str(Path(cli.__file__).parents[1])
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, check=False
@@ -296,7 +300,7 @@ def test_sentences_stay_readable(arguments: list[str], capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     "arguments",
     [
-        *(["prune", option, "9" * 40] for option in ("--keep-synapses", "--keep-neurons", "--max-bytes", "--iterations")),
+        *(["prune", option, "9" * 40] for option in ("--keep-synapses", "--keep-neurons", "--max-bytes")),
         *(["analyse", option, "9" * 40] for option in ("--delays", "--samples", "--exponents")),
         ["run", "--seeds", "9" * 40], ["prune", "--max-synops", "inf"], ["prune", "--max-synops", "nan"],
         ["analyse", "--gain", "nan"], ["analyse", "--gain", "1e400"],

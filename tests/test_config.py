@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -256,7 +257,7 @@ def test_a_file_of_another_name_can_be_read_by_its_path(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize("change", [lambda t: b"\xef\xbb\xbf" + t, lambda t: t.replace(b"\n", b"\r\n")])
-def test_what_editors_of_windows_write(change: Any, tmp_path: Path) -> None:
+def test_what_editors_of_windows_write(change: Callable[[bytes], bytes], tmp_path: Path) -> None:
     text = b"[task]\nname = 'lorenz63'\n\n[network]\nn_neurons = 40\n"
     (tmp_path / "plain.toml").write_bytes(text)
     (tmp_path / "windows.toml").write_bytes(change(text))

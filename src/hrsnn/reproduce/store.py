@@ -105,8 +105,7 @@ def measured(
             found[unit.name] = values
             if n_done % every == 0 or n_done == len(pending):
                 took_s = time.monotonic() - begun
-                left = (
-                    f", about {took_s / n_done * (len(pending) - n_done):.0f} s left" if n_done < len(pending) else ""
-                )
-                say(f"{len(found)} of {len(units)} units, {took_s:.0f} s{left}; the last was {unit.name}")
+                to_do = len(pending) - n_done
+                soon = f", about {took_s / n_done * to_do:.0f} s left" if to_do else ""
+                say(f"{len(found)} of {len(units)} units, {took_s:.0f} s{soon}; the last was {unit.name}")
     return found
