@@ -323,11 +323,15 @@ def test_a_silent_network_is_told_as_one() -> None:
 def test_a_sign_that_depends_on_the_surrogate_is_told() -> None:
     assert not [f for f in findings(analysis_document()) if "surrogate:" in f.text]
     document = with_part("lyapunov", gains={"10.0": 0.3, "0.1": -0.05, "2.0": -0.01})
-    text = "Its sign depends on the surrogate: −0.05 per ms at gain 0.1 and 0.3 per ms at gain 10."
-    assert told(document, "surrogate:") == ("open", text)
+    text = "but its sign depends on the surrogate: −0.05 per ms at gain 0.1 and 0.3 per ms at gain 10."
+    kind, sentence = told(document, "surrogate:")
+    assert (kind, sentence.startswith("Undecided: "), sentence.endswith(text)) == ("open", True, True)
+    assert not [f for f in findings(document) if f.text.startswith(("Stable", "Unstable", "Neither"))]
     document = with_part("lyapunov", gains={"0.1": -0.05, "2.0": 0.01, "10.0": -0.2})  # not at the ends
-    text = "Its sign depends on the surrogate: −0.2 per ms at gain 10 and 0.01 per ms at gain 2."
-    assert told(document, "surrogate:") == ("open", text)
+    text = "but its sign depends on the surrogate: −0.2 per ms at gain 10 and 0.01 per ms at gain 2."
+    kind, sentence = told(document, "surrogate:")
+    assert (kind, sentence.startswith("Undecided: "), sentence.endswith(text)) == ("open", True, True)
+    assert not [f for f in findings(document) if f.text.startswith(("Stable", "Unstable", "Neither"))]
 
 
 def test_efficiency_separation_heterogeneity_and_silence_are_told() -> None:

@@ -224,6 +224,14 @@ def _of_stability(whole: Part) -> list[Finding]:
         how = "no neuron spikes, so this is the slowest leak"
     else:
         how = "estimated with a surrogate" if found.gain is None else f"surrogate gain {told(found.gain)}"
+    gains = by_gain(whole.part("lyapunov"))
+    lowest, highest = (pick(gains, key=lambda point: point[1], default=(0.0, 0.0)) for pick in (min, max))
+    if lowest[1] < 0 < highest[1]:
+        ends = " and ".join(f"{told(y)} per ms at gain {told(x)}" for x, y in (lowest, highest))
+        text = (
+            f"Undecided: the largest Lyapunov exponent is {value} per ms ({how}), but its sign depends on the surrogate"
+        )
+        return [Finding("open", f"{text}: {ends}.")]
     if low <= 0 <= high:
         text = f"Neither stable nor unstable: the largest Lyapunov exponent is {value} per ms, not told from 0 ({how})."
     else:
@@ -231,12 +239,7 @@ def _of_stability(whole: Part) -> list[Finding]:
         period = f"{told(math.log(2) / abs(found.largest))} ms"
         text = f"{word}: the largest Lyapunov exponent is {value} per ms, so small changes {fate} every {period}"
         text += f" ({how})."
-    gains = by_gain(whole.part("lyapunov"))
-    lowest, highest = (pick(gains, key=lambda point: point[1], default=(0.0, 0.0)) for pick in (min, max))
-    if not lowest[1] < 0 < highest[1]:
-        return [Finding("plain", text)]
-    ends = " and ".join(f"{told(y)} per ms at gain {told(x)}" for x, y in (lowest, highest))
-    return [Finding("plain", text), Finding("open", f"Its sign depends on the surrogate: {ends}.")]
+    return [Finding("plain", text)]
 
 
 def _of_heterogeneity(whole: Part) -> list[Finding]:
