@@ -99,6 +99,9 @@ def _told(error: Exception) -> int:
     if isinstance(error, HrsnnError):
         _complain(str(error))
         code = USAGE if isinstance(error, InputError) else FAILED
+    elif isinstance(error, (OverflowError, MemoryError)):
+        _complain(f"a number that was given is far too large for this machine ({error}); give a smaller one")
+        code = USAGE
     elif isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         _complain(f"{place}{error.strerror or error}")

@@ -85,8 +85,10 @@ def load_config(
 
 def from_tables(tables: Mapping[str, Any], *, data_dir: Path | None = None) -> Config:
     """The config of the tables of a file. See `load_config`."""
-    for name, _ in _keys_given(tables):
+    for name, value in _keys_given(tables):
         _require_known(name)
+        if isinstance(value, str) and "\0" in value:
+            raise InputError(f"`{name}` must be text without zero characters, got {value!r}")
     task = validated(TaskSpec, dict(tables.get("task", {})), place="task")
     return Config(
         task=task,

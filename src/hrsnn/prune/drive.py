@@ -1,5 +1,5 @@
-"""The input under which pruning looks at a network: it needs no task and no data (method.md 12.6). Rates may be looked at
-on data instead, where there are any."""
+"""The input under which pruning looks at a network: it needs no task and no data (method.md 12.6). Rates may
+be looked at on data instead, where there are any."""
 
 from __future__ import annotations
 
