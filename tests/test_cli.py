@@ -67,7 +67,7 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
         "print(heavy, file=sys.stderr); sys.exit(code)"
     )
     done = hrsnn_process(code)
-    assert (done.returncode, done.stderr.strip()) == (0, "set()")
+    assert (done.returncode, done.stderr.strip()) == (0 if arguments else 2, "set()")  # a verb is missing then
     assert (__version__ if arguments == ["--version"] else "Usage: hrsnn") in done.stdout
 
 
@@ -247,6 +247,68 @@ def test_standard_output_that_is_full_is_an_error() -> None:
         done = hrsnn_process(code, stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 1
     assert "No space left on device" in one_line(done.stderr)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes descriptors")
+@pytest.mark.parametrize("closed", [(1,), (1, 2)])
+def test_closed_standard_output_takes_no_file(closed: tuple[int, ...], tmp_path: Path) -> None:
+    program = (
+        "import sys; from hrsnn import cli; code = cli.main(['data', 'list']); "
+        "sys.exit(code or bool(open('f').fileno() < 3))"
+    )
+    (tmp_path / "f").touch()
+    again = f"os.execv(sys.executable, [sys.executable, '-c', {program!r}])"
+    code = f"import os, sys; [os.close(n) for n in {closed}]; {again}"
+    path = str(Path(cli.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, check=False
+    )
+    assert done.returncode == 0
+
+
+def test_the_module_is_the_command() -> None:
+    path = str(Path(cli.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-m", "hrsnn", "--version"], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    assert done.stdout == f"hrsnn {__version__}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_verbs_are_completed(shell: str) -> None:
+    asked = {"_HRSNN_COMPLETE": f"complete_{shell}", "COMP_WORDS": "hrsnn pr", "COMP_CWORD": "1",
+             "_TYPER_COMPLETE_ARGS": "hrsnn pr", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "hrsnn"], capture_output=True, text=True, check=False,
+        env={**os.environ, **asked, "PYTHONPATH": str(Path(cli.__file__).parents[1])},
+    )  # fmt: skip
+    assert (done.stdout.split()[:1] == ["prune"]) or '"prune"' in done.stdout
+    assert "run" not in done.stdout.replace("prune", "").split()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["run", "x" * 10_000], ["run", "--set", "task.name=" + "a b " * 5000], ["run", "--seed", "z" * 9000],
+     ["prune", "--keep-synapses", "9" * 4000], ["run", "--set", "y" * 5000]],
+)  # fmt: skip
+def test_sentences_stay_readable(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(arguments) in (1, 2)
+    assert len(one_line(capsys.readouterr().err)) < 1300
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["prune", option, "9" * 40] for option in ("--keep-synapses", "--keep-neurons", "--max-bytes")),
+        *(["analyse", option, "9" * 40] for option in ("--delays", "--samples", "--exponents")),
+        ["run", "--seeds", "9" * 40], ["prune", "--max-synops", "inf"], ["prune", "--max-synops", "nan"],
+        ["analyse", "--gain", "nan"], ["analyse", "--gain", "1e400"],
+    ],
+)  # fmt: skip
+def test_numbers_far_too_large_are_told(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*arguments, "--quiet"]) == 2
+    assert "internal error" not in one_line(capsys.readouterr().err)
 
 
 def test_interrupt_during_learning(tmp_path: Path) -> None:

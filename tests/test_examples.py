@@ -8,9 +8,12 @@ import itertools
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,12 +22,18 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
+import fake_experiment
+from hrsnn import survey
 from hrsnn.cli import main
 from hrsnn.config import Config, load_config, to_toml
+from hrsnn.prune import session
+from hrsnn.prune.criteria import Uniform
 from hrsnn.prune.spec import PruneSpec
 from hrsnn.spec import NetworkSpec
+from hrsnn.survey import Depth
 from hrsnn.tasks import TaskSpec
 from hrsnn.train import LearnSpec
+from hrsnn.wiring import build
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -100,6 +109,71 @@ def test_own_data_runs_from_the_command_line(own_data: Path, capsys: pytest.Capt
 def test_quick_commands_of_the_readme_run(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(shlex.split(line)[1:]) == 0
     assert capsys.readouterr().out
+
+
+NOT_RUN = "<!-- not run by the tests: "
+
+
+def lines_of_guides() -> list[Any]:
+    """Lines of the bash blocks of how-to and tutorial, but of blocks below a comment that says why not."""
+    found = []
+    for page in (page for page in PAGES if page.startswith(("docs/how-to/", "docs/tutorial/"))):
+        text = re.sub(rf"^{NOT_RUN}.*?-->\n```bash\n.*?^```$", "", (ROOT / page).read_text("utf-8"), flags=re.M | re.S)
+        found += [pytest.param(line, id=line) for block in blocks(text, "bash") for line in block.splitlines() if line]
+    return found
+
+
+@pytest.fixture(scope="module")
+def a_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with runs/spoken-digits-1: networks of the demonstration, invented numbers."""
+    folder = tmp_path_factory.mktemp("guides")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setitem(sys.modules, "hrsnn.experiments", fake_experiment)
+        assert main(["run", "--seeds", "1", "--jobs", "1", "--quiet"]) == 0
+    return folder
+
+
+@pytest.mark.parametrize("line", lines_of_guides())
+def test_commands_of_the_guides_run(line: str, a_run: Path, own_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they stand, with less work inside: fake units of runs, a short look by analyse, no rates brought back."""
+    shutil.copytree(a_run, own_data, dirs_exist_ok=True)
+    monkeypatch.setitem(sys.modules, "hrsnn.experiments", fake_experiment)
+    monkeypatch.setattr(fake_experiment, "build", lambda spec, seed: build(NetworkSpec(n_neurons=20), seed=seed))
+    monkeypatch.setattr("hrsnn.report.write_report", lambda *_: None)
+    shallow = Depth(n_delays=3, n_samples=300, n_exponents=2, n_stimuli=10, exponent_ms=50, firing_ms=500)
+    monkeypatch.setattr(survey, "analyse", partial(ignoring, survey.analyse, depth=shallow))
+    monkeypatch.setattr(session, "prune", partial(ignoring, session.prune, correct=False, drive_ms=500.0))
+    monkeypatch.setattr(session, "criterion_of", lambda *_, **__: Uniform())
+    monkeypatch.setattr(session, "document_of", lambda *_, **__: {})
+    monkeypatch.setattr("hrsnn.report.pruning.write_pruning_report", lambda *_: None)
+    monkeypatch.setattr("hrsnn.console.pruning_text", lambda *_: "")
+    command, *arguments = shlex.split(line)
+    assert command == "hrsnn"
+    assert main([*arguments, "--quiet"]) == 0
+
+
+def ignoring(function: Any, *given: Any, **options: Any) -> Any:
+    """`function` where what is fixed stands over what the caller gives."""
+    return function(*given, **options)
+
+
+@pytest.mark.slow
+def test_the_source_distribution_is_whole(tmp_path: Path) -> None:
+    pytest.importorskip("setuptools", minversion="77")
+    tree = tmp_path / "tree"
+    left_out = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "*.egg-info", "runs")
+    shutil.copytree(ROOT, tree, ignore=left_out)
+    program = "from setuptools.build_meta import build_sdist; print(build_sdist('..'))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tree, capture_output=True, text=True, check=True)
+    with tarfile.open(tmp_path / done.stdout.splitlines()[-1]) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    folders = ("src/hrsnn", "tests", "docs", "examples", "benchmarks", "scripts")
+    files = [path.relative_to(ROOT) for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
+    files = [path for path in files if not {"__pycache__", "_build"} & set(path.parts)]
+    tops = ("README.md", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "NOTICE", "constraints.txt")
+    missing = {*map(str, files), *tops, "pyproject.toml", ".ci/run"} - names
+    assert {name for name in missing if not name.endswith((".pyc", ".nbi", ".nbc"))} == set()
 
 
 def test_the_two_lines_of_the_readme_stand_alone_in_code_blocks() -> None:

@@ -319,6 +319,10 @@ def test_pruned_units_have_one_size_and_depend_on_config_and_unit_alone(tmp_path
         course = found.details["pruning"]
         assert course["n_synapses"] == [n_dense, round(0.2 * n_dense)]
         assert course["stopped"] is None
+        on_data = course["on_data"]
+        assert on_data["ratio"] == pytest.approx(on_data["pruned_rate_hz"] / on_data["dense_rate_hz"])
+        too_far = [w for w in found.outcome.warnings if "as much as the dense one on the data" in w]
+        assert bool(too_far) == (not 0.67 <= on_data["ratio"] <= 1.5)
         assert [e.done for e in events if e.phase == "pruning"] == [0, 1]
         assert found.network is not None
         history = found.network.provenance["history"]

@@ -57,6 +57,16 @@ def test_the_paper_adds_no_synapse_that_was_there() -> None:
     assert len(new - pairs) == 4
 
 
+@pytest.mark.parametrize("edges", ["min-variance", "paper", "ipr"])
+def test_what_cannot_be_added_is_kept_instead(edges: Any) -> None:
+    """A chain of single synapses has few pairs two steps apart, a pair of neurons none."""
+    small = hrsnn.build(hrsnn.NetworkSpec(n_neurons=6, n_inputs=4, synapses={"length_scale": 2.0}), seed=0)
+    for n in range(1, len(small.recurrent) + 1):
+        pruned, told = LyapunovNoise(edges=edges, timescales=False)(small, Size(6, n), ONE_SHOT)
+        assert len(pruned.recurrent) == n
+        assert "edges" not in told or told["edges"]
+
+
 def test_the_same_seed_prunes_the_same(network: Network) -> None:
     size = Size(70, 150)
     first, second, other = (QUICK(network, size, Step(1, 1, seed=s))[0] for s in (1, 1, 2))

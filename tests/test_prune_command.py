@@ -198,6 +198,12 @@ def test_what_is_there_is_kept(saved: str, capsys: pytest.CaptureFixture[str]) -
     Path("mine/snapshots/notes.txt").touch()
     assert "was not finished" in told(capsys, 2, saved, "--out", "mine")[1]
     assert "no snapshots of hrsnn" in told(capsys, 2, saved, "--out", "mine", "--resume")[1]
+    assert "not snapshots of hrsnn (notes.txt)" in told(capsys, 2, saved, "--out", "mine", "--force")[1]
+    for name in ("trajectory.json", "pruned.safetensors", "pruning.html"):
+        Path("other").mkdir(exist_ok=True)
+        Path("other", name).write_text("mine")
+        assert "not from pruning" in told(capsys, 2, saved, "--out", "other", "--force")[1]
+        assert Path("other", name).read_text() == "mine"
 
 
 def test_an_interrupted_run_goes_on_with_the_line_it_prints(

@@ -321,6 +321,24 @@ def test_missing_and_damaged_outcomes_are_named(tmp_path: Path) -> None:
         write_report(run_dir)
 
 
+def test_numbers_that_disagree_are_told(tmp_path: Path) -> None:
+    run_dir = write_run(tmp_path / "run", n_seeds=1)
+    results = json.loads((run_dir / "results.json").read_text())
+    for name, value in (("metrics", {"accuracy": 0.123}), ("costs", {"synops_input": 1.0})):
+        changed = {**results, "outcomes": [{**outcome, name: value} for outcome in results["outcomes"]]}
+        (run_dir / "results.json").write_text(json.dumps(changed))
+        with pytest.raises(FileError, match=r"results\.json has other numbers for HeNHeS, .*, seed 0 than .*outcomes"):
+            write_report(run_dir)
+    (run_dir / "results.json").write_text(json.dumps({**results, "outcomes": [1e308]}))
+    with pytest.raises(FileError, match=r"outcomes\[0\] must be an object, got 1e\+308"):
+        write_report(run_dir)
+    (run_dir / "results.json").write_text(json.dumps(results))
+    path = run_dir / "outcomes" / "HeNHeS-trained-None-0.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "sha256": "00"}))
+    with pytest.raises(FileError, match=r"None-0\.json is damaged: it was changed since it was written; delete it"):
+        write_report(run_dir)
+
+
 # -- what is said ------------------------------------------------------------------------------------------------------
 
 

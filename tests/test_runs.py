@@ -10,6 +10,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ import fake_experiment
 from hrsnn import runs, workers
 from hrsnn._checks import InputError, RunError
 from hrsnn.config import Config, load_config
+from hrsnn.console import Display
 from hrsnn.network_file import load
 from hrsnn.outcome import plain_values
 from hrsnn.run_directory import RunDirectory
@@ -267,7 +269,19 @@ def test_damaged_units_and_only_they_are_done_again(
     assert numbers(out) == expected
 
 
-@pytest.mark.parametrize("damage", [halve, Path.unlink, lambda file: file.write_text('{"schema": "other"}')])
+def edit(change: Callable[[Any], Any]) -> Callable[[Path], Any]:
+    return lambda file: file.write_text(json.dumps(change(json.loads(file.read_text()))))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        halve, flip, change_a_digit, Path.unlink, lambda file: file.write_text("[" * 100_000),
+        lambda file: file.write_text(""), edit(lambda results: {"schema": results["schema"]}),
+        edit(lambda results: {**results, "schema": "other"}), edit(lambda results: results["summary"]),
+        edit(lambda results: {**results, "comparisons": [{"a": "x"}]}), edit(lambda results: results["outcomes"][:-1]),
+    ],
+)  # fmt: skip
 def test_damaged_results_are_made_again_from_the_outcomes(
     damage: Callable[[Path], Any], config: Config, tmp_path: Path
 ) -> None:
@@ -376,13 +390,18 @@ def test_one_and_two_processes_give_the_same_numbers(config: Config, tmp_path: P
 
 def test_progress_comes_from_other_processes(config: Config, tmp_path: Path) -> None:
     class Watcher(runs.Watcher):
+        """Works in one thread, as a display does, and is not told of a unit that it has left."""
+
         def __init__(self) -> None:
             self.seen: list[str] = []
+            self.thread = threading.get_ident()
 
         def opened(self, path: Path, units: Any, n_done: int) -> None:
             self.seen.append(f"opened {n_done}")
 
         def progress(self, unit: Any, event: Any) -> None:
+            assert threading.get_ident() == self.thread
+            assert f"finished {unit.name}" not in self.seen
             self.seen.append(f"{unit.name} {event.done}")
 
         def finished(self, unit: Any, outcome: Any) -> None:
@@ -391,15 +410,43 @@ def test_progress_comes_from_other_processes(config: Config, tmp_path: Path) -> 
     watcher = Watcher()
     run(config, tmp_path / "a", jobs=2, watcher=watcher)
     assert watcher.seen[0] == "opened 0"
-    for unit in fake_experiment.plan(config):
-        assert {f"{unit.name} 10", f"finished {unit.name}"} <= set(watcher.seen)
+    assert any(line.endswith(" 10") for line in watcher.seen)
+    assert {f"finished {unit.name}" for unit in fake_experiment.plan(config)} <= set(watcher.seen)
+
+
+def test_bars_of_tiny_units_in_two_processes(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with Display() as display:
+        run(config, tmp_path / "a", jobs=2, watcher=display)
+        assert display._bars is not None
+        assert [task.description for task in display._bars.tasks] == ["all units"]
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_signals_wait_for_the_end_of_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signal, "raise_signal", (raised := []).append)
+    before = signal.getsignal(signal.SIGTERM)
+    other = threading.Event()
+    thread = threading.Thread(target=other.wait)  # takes the signal that this thread does not
+    thread.start()
+    with workers._signals_held_back():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.05)
+        assert raised == []
+    other.set()
+    thread.join()
+    assert raised == [signal.SIGTERM]
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 class Started:
     """`hrsnn run` with the fake experiment in a process group of its own."""
 
     def __init__(self, arguments: list[str], **variables: str) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(TESTS), **variables}
+        path = os.pathsep.join(str(place) for place in (TESTS, TESTS.parent / "src"))
+        environment = {**os.environ, "PYTHONPATH": path, **variables}
         self.process = subprocess.Popen(
             [sys.executable, "-c", fake_experiment.MAIN, *arguments],
             env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
@@ -457,7 +504,13 @@ def test_a_killed_run_goes_on_to_the_same_numbers(jobs: str, config: Config, tmp
 
 @pytest.mark.parametrize(
     ("jobs", "number", "whole_group"),
-    [("1", signal.SIGINT, True), ("2", signal.SIGINT, True), ("2", signal.SIGTERM, True), ("2", signal.SIGTERM, False)],
+    [
+        ("1", signal.SIGINT, True),
+        ("2", signal.SIGINT, True),
+        ("2", signal.SIGTERM, True),
+        ("2", signal.SIGHUP, True),
+        ("2", signal.SIGTERM, False),
+    ],
 )
 def test_an_interrupted_run_says_the_line_that_goes_on(
     jobs: str, number: signal.Signals, whole_group: bool, config: Config, tmp_path: Path

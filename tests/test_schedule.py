@@ -23,10 +23,12 @@ from hrsnn._checks import FileError, InputError, RunError
 from hrsnn.network import Network
 from hrsnn.prune.criteria import Activity, Magnitude, RandomGraph, Uniform
 from hrsnn.prune.criterion import Criterion, Size, Step, described, summary_of
+from hrsnn.prune.drive import excerpt, rates_on, standard_drive
 from hrsnn.prune.lnp import LyapunovNoise
 from hrsnn.prune.schedule import Snapshot, Trajectory, prune
 from hrsnn.prune.snapshots import SnapshotFolder
 from hrsnn.prune.target import Target, sizes_on_the_way
+from hrsnn.spikes import Spikes
 from networks import examples, neuron_table, synapse_table
 
 SPEC = hrsnn.NetworkSpec(
@@ -170,6 +172,32 @@ def test_rates_come_back_where_asked(network: Network) -> None:
     assert abs(math.log(corrected.mean_rate_hz / dense)) <= abs(math.log(literal.mean_rate_hz / dense)) + 0.01
     assert "correction" in corrected.diagnostics
     assert "correction" not in literal.diagnostics
+
+
+def test_rates_come_back_on_data(network: Network) -> None:
+    """The mean rate on recordings, that the standard drive says nothing of, also after what a criterion does last."""
+
+    class Settling(Uniform):
+        def settle(self, network: Network, step: Step) -> tuple[Network, dict[str, Any]]:
+            return network.with_weights(2 * network.recurrent.weight), {"doubled": True}
+
+    data = standard_drive(network, 300.0, seed=5, rate_hz=60.0)
+    target = Target(n_synapses=len(network.recurrent) // 5)
+    dense = rates_on(network, data).mean()
+    for criterion in (Uniform(), Settling()):
+        found = quick(network, target, criterion, n_iterations=1, data=data)
+        assert rates_on(found.network, data).mean() == pytest.approx(dense, rel=0.05)
+
+
+def test_an_excerpt_of_data(network: Network) -> None:
+    single = standard_drive(network, 30_000.0, seed=5)
+    short = excerpt(single)
+    assert (short.n_samples, short.n_steps * short.dt_ms) == (1, 20_000.0)
+    assert short.n_events == np.count_nonzero(single.step < short.n_steps)
+    assert excerpt(short) == short
+    several = Spikes.join([short, short, short])
+    assert excerpt(several) == several
+    assert excerpt(Spikes.join([several] * 20)).n_samples == 32
 
 
 def test_steps_have_seeds_of_their_own_and_know_the_start(network: Network) -> None:
@@ -316,6 +344,32 @@ def test_damaged_snapshots_are_made_again(network: Network, tmp_path: Path) -> N
     (tmp_path / "snapshot-002.safetensors").write_bytes(shuffled)
     assert len(store.read()) == 2
     assert not list(tmp_path.glob(".*"))
+
+
+def test_changed_snapshots_are_told_and_made_again(network: Network, tmp_path: Path) -> None:
+    told: list[str] = []
+    store, target = SnapshotFolder(tmp_path, told.append), Target(n_synapses=200)
+    whole = quick(network, target, store=store)
+    file = tmp_path / "snapshot-002.json"
+    file.write_text(file.read_text().replace('"mean_rate_hz": ', '"mean_rate_hz": 1'))
+    assert all(map(same, whole.snapshots, quick(network, target, store=store).snapshots))
+    (sentence,) = told
+    assert sentence.startswith(f"{file} is damaged: it was changed since it was written; it is made again")
+    assert len(store.read()) == 5
+
+
+def test_only_snapshots_are_cleared(network: Network, tmp_path: Path) -> None:
+    folder = tmp_path / "snapshots"
+    SnapshotFolder(folder).clear()
+    quick(network, Target(n_synapses=200), store=SnapshotFolder(folder))
+    (folder / "holiday.jpg").write_text("mine")
+    before = sorted(folder.iterdir())
+    with pytest.raises(InputError, match=r"not snapshots of hrsnn \(holiday.jpg\)"):
+        SnapshotFolder(folder).clear()
+    assert sorted(folder.iterdir()) == before
+    (folder / "holiday.jpg").unlink()
+    SnapshotFolder(folder).clear()
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(

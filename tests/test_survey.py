@@ -105,6 +105,22 @@ def test_a_saved_network(tmp_path: Path, network: Network, capsys: pytest.Captur
     assert printed == json.loads((out / "analysis.json").read_text())
     assert (printed["name"], printed["network"]["hash"]) == ("mine", network.hash)
     assert (out / "analysis.html").stat().st_size > 5e5  # plotly is inside
+    kept = (out / "analysis.json").read_bytes()
+    assert cli.main(["analyse", str(tmp_path / "mine.safetensors"), *QUICK, "--out", str(out)]) == 2
+    assert "--force to replace it" in capsys.readouterr().err
+    assert (out / "analysis.json").read_bytes() == kept
+    assert cli.main(["analyse", str(tmp_path / "mine.safetensors"), *QUICK, "--out", str(out), "--force"]) == 0
+
+
+def test_without_a_directory_nothing_is_replaced(
+    tmp_path: Path, network: Network, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    hrsnn.save(network, "mine.safetensors")
+    for k in (1, 2):
+        assert cli.main(["analyse", "mine.safetensors", *QUICK]) == 0
+        assert Path(f"analysis/mine-{k}/analysis.html").is_file()
+    assert [line[:7] for line in capsys.readouterr().err.splitlines()] == [f"{k} of 4:" for k in (1, 2, 3, 4)] * 2
 
 
 def test_a_config_and_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

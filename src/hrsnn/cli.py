@@ -30,11 +30,13 @@ if TYPE_CHECKING:
 Verb = Callable[[], int]
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+_LONGEST_WORD, _HALF_A_SENTENCE = 300, 600  # characters of what somebody gave; paths are shorter
+_MOST = 10**6  # of what is counted: more would not end
 
 app = typer.Typer(
     name="hrsnn",
     help="Heterogeneous recurrent spiking neural networks: train, compare, report.",
-    add_completion=False,
+    add_completion=True,
     no_args_is_help=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -61,13 +63,17 @@ _Arm = Annotated[str | None, typer.Option(help="Of a config: which arm.", show_d
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed before we began: a file that is opened next must not take its place
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+        elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
         words = list(sys.argv[1:] if arguments is None else arguments)
         asked = app(words or ["--help"], prog_name="hrsnn", standalone_mode=False)
         code = asked() if callable(asked) else int(asked or OK)
+        code = code if words else USAGE
         sys.stdout.flush()
     except KeyboardInterrupt:
         _complain("interrupted")
@@ -110,10 +116,11 @@ def _told(error: Exception) -> int:
 
 
 def _complain(sentence: str) -> None:
-    words = " ".join(sentence.split())
-    if len(words) > 1000:  # a value that nobody shortened; what to do stands at the end
-        words = f"{words[:700]} ... {words[-250:]}"
-    print("hrsnn: " + words, file=sys.stderr)
+    words = (word if len(word) <= _LONGEST_WORD else f"{word[:_LONGEST_WORD]}..." for word in sentence.split())
+    text = " ".join(words)
+    if len(text) > 2 * _HALF_A_SENTENCE:
+        text = f"{text[:_HALF_A_SENTENCE]} ... {text[-_HALF_A_SENTENCE:]}"
+    print(f"hrsnn: {text}", file=sys.stderr)
 
 
 def _print_json(value: Any) -> None:
@@ -148,7 +155,7 @@ def run(
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="First seed.", show_default=False)] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds.", show_default=False)] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, max=_MOST, help="Number of seeds.", show_default=False)] = None,
     out: Annotated[Path | None, typer.Option(help="Directory of the run.", show_default="runs/<task>-<k>")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Finish what was begun in --out.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
@@ -240,7 +247,9 @@ def report(
 
     def do() -> int:
         from hrsnn.report import write_report
+        from hrsnn.run_directory import RunDirectory
 
+        RunDirectory(run_dir).require_own_results()
         path = write_report(run_dir)
         if as_json:
             _print_json({"report": str(path)})
@@ -315,20 +324,28 @@ def analyse(
         typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Of a config: change a value. Repeatable."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the drive and stimuli, and of a network to build.")] = 0,
-    delays: Annotated[int, typer.Option(min=1, help="Longest delay of the memory, in input samples.")] = 100,
+    delays: Annotated[int, typer.Option(min=1, max=_MOST, help="Longest delay of the memory, in input samples.")] = 100,
     samples: Annotated[
-        int | None, typer.Option(min=1, help="Input samples of the memory.", show_default="20 per neuron")
+        int | None, typer.Option(min=1, max=_MOST, help="Input samples of the memory.", show_default="20 per neuron")
     ] = None,
-    exponents: Annotated[int | None, typer.Option(min=1, help="Leading Lyapunov exponents.", show_default="64")] = None,
+    exponents: Annotated[
+        int | None, typer.Option(min=1, max=_MOST, help="Leading Lyapunov exponents.", show_default="64")
+    ] = None,
     gain: Annotated[float, typer.Option(help="Of the surrogate spike of Lyapunov exponents.")] = 3.0,
     importance: Annotated[
         int | None,
-        typer.Option(min=1, help="Of a config: Shapley importance over this many seeds (minutes).", show_default="off"),
+        typer.Option(
+            min=1, max=_MOST, help="Of a config: Shapley importance over this many seeds (minutes).", show_default="off"
+        ),
     ] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes, for importance.", show_default="one per core")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Where analysis.json and analysis.html go.")] = Path("analysis"),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where analysis.json and analysis.html go.", show_default="analysis/<name>-<k>"),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the analysis in --out.")] = False,
     data_dir: _DataDir = None,
     as_json: _Json = False,
     quiet: _Quiet = False,
@@ -337,17 +354,21 @@ def analyse(
 
     def do() -> int:
         _stop_on_termination()
-        from concurrent.futures import ProcessPoolExecutor
-        from multiprocessing import get_context
-
         from hrsnn._checks import require
         from hrsnn.analysis.importance import require_shapiq
         from hrsnn.console import Display, analysis_text
         from hrsnn.network_file import write_atomically
         from hrsnn.report.analysis import write_analysis_report
+        from hrsnn.run_directory import RunDirectory
         from hrsnn.survey import Depth, importance_of
         from hrsnn.survey import analyse as measure
+        from hrsnn.workers import process_pool, usable_cpus
 
+        if out is not None:
+            require(not out.is_file(), "hrsnn analyse", "--out", "must be a directory", str(out))
+            given = force or not any((out / file).exists() for file in ("analysis.json", "analysis.html"))
+            remedy = "give another --out, or --force to replace it"
+            require(given, "hrsnn analyse", "--out", "must not hold an analysis", str(out), remedy=remedy)
         name, subject, spec = _network_of(
             "hrsnn analyse", network, arm=arm, overrides=set_ or (), seed=seed, data_dir=data_dir
         )
@@ -363,12 +384,13 @@ def analyse(
             )  # fmt: skip
             if importance is not None and spec is not None:
                 display.say(f"importance: 16 networks for each of {importance} seeds")
-                with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+                with process_pool(jobs or usable_cpus()) as pool:
                     shares = importance_of(spec, n_seeds=importance, seed=seed, depth=depth, executor=pool)
                 document["importance"] = shares
-        out.mkdir(parents=True, exist_ok=True)
-        write_atomically(out / "analysis.json", (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
-        report = write_analysis_report(document, out / "analysis.html")
+        folder = RunDirectory.next_free(name, Path("analysis")).path if out is None else out
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "analysis.json", (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
+        report = write_analysis_report(document, folder / "analysis.html")
         if as_json:
             _print_json(document)
         else:
@@ -423,10 +445,12 @@ def prune(
         float | None,
         typer.Option(min=1, help="Synaptic operations per second under the standard drive.", show_default=False),
     ] = None,
-    max_bytes: Annotated[int | None, typer.Option(min=1, help="Memory on a device.", show_default=False)] = None,
+    max_bytes: Annotated[
+        int | None, typer.Option(min=1, max=2**53, help="Memory on a device.", show_default=False)
+    ] = None,
     method: Annotated[str | None, typer.Option(help="How synapses are chosen.", show_default="lnp")] = None,
     iterations: Annotated[
-        int | None, typer.Option(min=1, help="Steps to the target; 1 goes there at once.", show_default="1")
+        int | None, typer.Option(min=1, max=_MOST, help="Steps to the target; 1 goes there at once.", show_default="1")
     ] = None,
     arm: _Arm = None,
     set_: Annotated[
@@ -516,7 +540,9 @@ def reproduce(
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List what can be made again.")] = False,
     scale: Annotated[str, typer.Option(metavar="smoke | small | paper", help="Sizes and numbers of seeds.")] = "small",
-    seeds: Annotated[int | None, typer.Option(min=2, help="Seeds of every comparison.", show_default=False)] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=2, max=_MOST, help="Seeds of every comparison.", show_default=False)
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Directory of the results.", show_default="reproduce/<name>-<scale>")
     ] = None,
@@ -571,9 +597,12 @@ def bench(
         list[str] | None, typer.Option(help="Only this one, e.g. W1. Repeatable.", show_default="all")
     ] = None,
     neurons: Annotated[
-        list[int] | None, typer.Option(min=1, help="Number of neurons. Repeatable.", show_default="1000, 2000, 5000")
+        list[int] | None,
+        typer.Option(min=1, max=_MOST, help="Number of neurons. Repeatable.", show_default="1000, 2000, 5000"),
     ] = None,
-    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds.", show_default="5, with --quick 3")] = None,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, max=_MOST, help="Rounds.", show_default="5, with --quick 3")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="One size, no growth.")] = False,
     peers: Annotated[
         Path | None,

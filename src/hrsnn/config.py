@@ -13,6 +13,7 @@ reads back as an equal config.
 
 from __future__ import annotations
 
+import codecs
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -93,8 +94,10 @@ def load_config(
 
 def from_tables(tables: Mapping[str, Any], *, data_dir: Path | None = None) -> Config:
     """The config of the tables of a file. See `load_config`."""
-    for name, _ in _keys_given(tables):
+    for name, value in _keys_given(tables):
         _require_known(name)
+        if isinstance(value, str) and "\0" in value:
+            raise InputError(f"`{name}` must be text without zero characters, got {value!r}")
     task = validated(TaskSpec, dict(tables.get("task", {})), place="task")
     if task.path and "n_inputs" not in tables.get("network", {}):
         given = {**tables, "network": {**tables.get("network", {}), "n_inputs": 1, "dt_ms": 1.0}}
@@ -200,7 +203,7 @@ def _read(source: str | Path | None) -> dict[str, Any]:
 
 def _parsed(content: bytes, place: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(content.decode("utf-8"))
+        return tomllib.loads(content.removeprefix(codecs.BOM_UTF8).decode("utf-8"))
     except UnicodeDecodeError as error:
         raise FileError(f"{place} is not text in UTF-8 (byte {error.start}); save it as UTF-8") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:

@@ -263,6 +263,8 @@ def analysis_text(document: Mapping[str, Any]) -> str:
     interval = " to ".join(quantity(bound) for bound in memory["ci95"])
     exponents = document["lyapunov"]
     error = quantity(exponents["standard_error_per_ms"][0])
+    gains = [value for value in exponents["gains"].values() if value is not None]
+    undecided = "; undecided, its sign depends on it" if min(gains, default=0) < 0 < max(gains, default=0) else ""
     rows = [
         ("memory capacity", quantity(document["memory_capacity"]),
          f"{interval} samples of {sample_ms:g} ms; of the readout alone {quantity(memory['input_only'])}"),
@@ -271,7 +273,7 @@ def analysis_text(document: Mapping[str, Any]) -> str:
         ("separation rank", quantity(document["separation_rank"]),
          f"of {separation['n_stimuli']} stimuli; generalisation rank {separation['generalisation']}"),
         ("largest Lyapunov exponent", f"{quantity(document['lyapunov_max_per_ms'])} /ms",
-         f"± {error}, with surrogate gain {exponents['surrogate_gain']:g}"),
+         f"± {error}, with surrogate gain {exponents['surrogate_gain']:g}{undecided}"),
         ("heterogeneity", quantity(document["heterogeneity"]), "nats per parameter; -9.21 is homogeneous"),
         ("mean rate", f"{quantity(document['mean_rate_hz'])} Hz", f"{100 * firing['silent_share']:.3g} % silent"),
         ("correlation of pairs", quantity(firing["pairwise_correlation"]), "of spike counts"),

@@ -25,6 +25,7 @@ from hrsnn.metrics import interval_of_errors, interval_of_mean, interval_of_posi
 from hrsnn.network import Network
 from hrsnn.outcome import Outcome, Stage, plain_values
 from hrsnn.prune.document import course_of
+from hrsnn.prune.drive import excerpt, rates_on
 from hrsnn.prune.methods import criterion_of, target_of
 from hrsnn.prune.schedule import Snapshot, prune
 from hrsnn.prune.spec import PruneSpec
@@ -39,6 +40,7 @@ _SHARES = ("connection_sparsity", "activation_sparsity", "mean_activation")  # c
 _ERRORS = ("rmse", "nrmse", "smape", "nrmse_one_step")
 _N_HISTOGRAM_BINS = 40
 _N_RASTER_SPIKES = 20_000
+_RATIO_OF_RATES = (0.67, 1.5)  # pruned over dense; outside a comparison is one of rates
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -147,9 +149,8 @@ def _evaluate_arm(config: Config, unit: Unit, task: Task, progress: Progress) ->
     details["learning"] = course.to_dict()
     if way_there is not None:
         details["pruning"] = way_there
-        if way_there["stopped"]:
-            warnings = (*evaluation.outcome.warnings, f"pruning: {way_there['stopped']}")
-            evaluation = replace(evaluation, outcome=replace(evaluation.outcome, warnings=warnings))
+        warnings = (*evaluation.outcome.warnings, *_warnings_of(way_there))
+        evaluation = replace(evaluation, outcome=replace(evaluation.outcome, warnings=warnings))
     details["histograms"] = _histograms(before, network, details.pop("rate_hz"))
     if isinstance(task, Splits) and unit.stage == "trained" and unit.seed == config.task.seed:
         details["raster"] = _raster(network, task)
@@ -159,7 +160,10 @@ def _evaluate_arm(config: Config, unit: Unit, task: Task, progress: Progress) ->
 def _pruned(
     dense: Network, config: Config, spec: PruneSpec, unit: Unit, task: Task, progress: Progress
 ) -> tuple[Network, dict[str, Any]]:
-    """The network made smaller before it learns, and the way there; activity pruning alone sees the training part."""
+    """The network made smaller before it learns, and the way there.
+
+    Activity pruning alone chooses by the training part; with `drive = "data"` rates are those on an excerpt of it.
+    """
     data = task.train if isinstance(task, ForecastTask) else task.train.spikes
 
     def activity(network: Network) -> NDArray[np.int64]:
@@ -176,11 +180,25 @@ def _pruned(
 
     assert unit.method is not None
     criterion = criterion_of(unit.method, spec.lnp, activity=activity, retrain=retrain)  # type: ignore[arg-type]
+    looked_at = excerpt(data)
     trajectory = prune(
         dense, target_of(spec, dense), criterion, n_iterations=spec.n_iterations, seed=unit.seed, correct=spec.correct,
-        on_snapshot=told,
+        data=looked_at if spec.drive == "data" else None, on_snapshot=told,
     )  # fmt: skip
-    return trajectory.network, {"stopped": trajectory.stopped, **course_of(trajectory)}
+    rates_hz = [float(rates_on(network, looked_at).mean()) for network in (dense, trajectory.network)]
+    on_data = {
+        "n_recordings": looked_at.n_samples, "dense_rate_hz": rates_hz[0], "pruned_rate_hz": rates_hz[1],
+        "ratio": rates_hz[1] / rates_hz[0] if rates_hz[0] else None,
+    }  # fmt: skip
+    return trajectory.network, {"stopped": trajectory.stopped, "on_data": on_data, **course_of(trajectory)}
+
+
+def _warnings_of(way_there: dict[str, Any]) -> list[str]:
+    ratio, (low, high) = way_there["on_data"]["ratio"], _RATIO_OF_RATES
+    found = [f"pruning: {way_there['stopped']}"] if way_there["stopped"] else []
+    if ratio is not None and not low <= ratio <= high:
+        found.append(f"pruning: before learning it fires {ratio:.2g} times as much as the dense one on the data")
+    return found
 
 
 class _Course:

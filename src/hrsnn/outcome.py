@@ -1,7 +1,10 @@
-"""Outcome: what one finished unit of work found, as it stands in outcomes/*.json and results.json."""
+"""Outcome: what one finished unit of work found, as it stands in outcomes/*.json and results.json; files that tell when
+they were changed."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
@@ -87,3 +90,39 @@ def plain_values(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return plain_values(value.tolist())
     raise RunError(f"a result holds {value!r} of type {type(value).__name__}, which a JSON file cannot hold")
+
+
+def as_json(value: Any) -> bytes:
+    """Canonical JSON: sorted keys, shortest exact floats, never NaN."""
+    return (json.dumps(value, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
+
+
+def sealed(facts: dict[str, Any]) -> bytes:
+    """`facts` as canonical JSON, with the digest of them as one more, "sha256"."""
+    return as_json({**facts, "sha256": digest_of(as_json(facts))})
+
+
+def unsealed(content: bytes) -> dict[str, Any]:
+    """The facts that `sealed` wrote. Raises `ValueError` for anything else, and for what was changed.
+
+    >>> unsealed(sealed({"a": 1}))
+    {'a': 1}
+    >>> unsealed(sealed({"a": 1}).replace(b"1", b"2", 1))
+    Traceback (most recent call last):
+        ...
+    ValueError: it was changed since it was written
+    """
+    try:
+        facts = json.loads(content)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(facts, dict):
+        raise ValueError("it holds no object")
+    if facts.pop("sha256", None) != digest_of(as_json(facts)):
+        raise ValueError("it was changed since it was written")
+    return facts
+
+
+def digest_of(content: bytes) -> str:
+    """SHA-256 in hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()

@@ -6,11 +6,11 @@ of those files, of the config and of itself, so that a unit of which something i
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from hrsnn.config import Config, to_toml
 from hrsnn.evaluation import versions as versions_of_packages
 from hrsnn.network import Network
 from hrsnn.network_file import save, write_atomically
-from hrsnn.outcome import Outcome, plain_values
+from hrsnn.outcome import Outcome, as_json, digest_of, plain_values, sealed, unsealed
 
 try:
     import fcntl
@@ -89,7 +89,7 @@ class RunDirectory:
 
     @classmethod
     def next_free(cls, task: str, base: Path = Path("runs")) -> RunDirectory:
-        """Make `runs/<task>-<k>` with the smallest k that is free."""
+        """Make `<base>/<task>-<k>` with the smallest k that is free."""
         stem = re.sub(r"[^A-Za-z0-9._-]+", "-", task).strip(".-") or "run"
         k = 1
         try:
@@ -208,53 +208,74 @@ class RunDirectory:
                     save(thing, file)
                 else:
                     thing.save(file)
-                digests[name] = _digest(file.read_bytes())
+                digests[name] = digest_of(file.read_bytes())
         if result.chain is not None:
             content = as_json(result.chain)
             write_atomically(self.chain_file, content)
-            digests[self.chain_file.name] = _digest(content)
+            digests[self.chain_file.name] = digest_of(content)
         facts = {
             **outcome.to_dict(), "details": result.details, "files": digests, "config_sha256": _config_digest(config),
         }  # fmt: skip
-        facts = plain_values(facts)
-        write_atomically(self.outcome_file(unit), as_json({**facts, "sha256": _digest(as_json(facts))}))
+        write_atomically(self.outcome_file(unit), sealed(plain_values(facts)))
 
     def read_unit(self, unit: Unit, config: Config) -> StoredUnit:
         """Read a finished unit back. Raises `FileError` when anything of it is missing or was changed."""
         path = self.outcome_file(unit)
         try:
-            facts = json.loads(path.read_bytes())
-            expected = facts.pop("sha256")
+            facts = unsealed(path.read_bytes())
             digests, details = facts["files"], facts["details"]
             identity = (facts["arm"], facts["stage"], facts["method"], facts["seed"])
             same_config = facts["config_sha256"] == _config_digest(config)
-            intact = expected == _digest(as_json(facts))
             outcome = Outcome.from_dict(facts)
         except FileNotFoundError as error:
             raise FileError(f"{path} does not exist") from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise FileError(f"{path} is damaged: {error}") from error
-        if not intact:
-            raise FileError(f"{path} was changed since it was written")
         if not same_config or identity != (unit.arm, unit.stage, unit.method, unit.seed):
             raise FileError(f"{path} was made under another config")
         for name, digest in digests.items():
             file = self.path / name
-            if not file.is_file() or _digest(file.read_bytes()) != digest:
+            if not file.is_file() or digest_of(file.read_bytes()) != digest:
                 raise FileError(f"{file} is missing or was changed since it was written")
         return StoredUnit(outcome, details)
 
-    def write_results(self, results: dict[str, Any]) -> None:
-        """Write results.json; its presence says that the run is complete."""
-        write_atomically(self.results_file, as_json(results))
+    def write_results(self, results: dict[str, Any]) -> str:
+        """Write results.json; its presence says that the run is complete. The digest of it is for the log."""
+        content = as_json(results)
+        write_atomically(self.results_file, content)
+        return digest_of(content)
 
     def read_results(self) -> dict[str, Any] | None:
-        """What results.json holds; None when it is missing, damaged or of another schema."""
+        """What results.json holds; None when it is missing, or not what the log says was written last."""
         try:
-            results = json.loads(self.results_file.read_bytes())
-        except (OSError, ValueError):
+            content = self.results_file.read_bytes()
+            results = json.loads(content)
+        except (OSError, ValueError, RecursionError):
             return None
-        return results if isinstance(results, dict) and results.get("schema") == RESULTS_SCHEMA else None
+        was_written = digest_of(content) == self._digest_of_results()
+        return results if was_written and results.get("schema") == RESULTS_SCHEMA else None
+
+    def require_own_results(self) -> None:
+        """Raises `FileError` when results.json was changed after a run wrote it; no log, no objection."""
+        written = self._digest_of_results()
+        if written is None or not self.results_file.is_file():
+            return
+        if digest_of(self.results_file.read_bytes()) != written:
+            again = shlex.join(["hrsnn", "run", str(self.config_file), "--out", str(self.path), "--resume"])
+            raise FileError(
+                f"{self.results_file} was changed since it was written; make it again from outcomes/ with `{again}`"
+            )
+
+    def _digest_of_results(self) -> str | None:
+        """That of results.json as it was written last; None where the log does not tell."""
+        found = None
+        with suppress(OSError):
+            for line in self.log_file.read_text(encoding="utf-8", errors="replace").splitlines():
+                with suppress(ValueError, RecursionError):
+                    entry = json.loads(line)
+                    if isinstance(entry, dict) and entry.get("event") == "results":
+                        found = entry.get("sha256")
+        return found if isinstance(found, str) else None
 
     def _unit_files(self, folder: str) -> Iterator[Path]:
         place = self.path / folder
@@ -301,21 +322,12 @@ def cannot_write(path: Path, error: OSError) -> str:
     return f"cannot read or write {place}: {error.strerror or error}; check the space and the permissions there"
 
 
-def as_json(value: Any) -> bytes:
-    """Canonical JSON: sorted keys, shortest exact floats, never NaN."""
-    return (json.dumps(value, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
-
-
 def _config_text(config: Config) -> str:
     return f"{_MARK} {__version__}: complete, `hrsnn run` with this file gives the same numbers.\n\n{to_toml(config)}"
 
 
 def _config_digest(config: Config) -> str:
-    return _digest(to_toml(config).encode())
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    return digest_of(to_toml(config).encode())
 
 
 def _now() -> str:

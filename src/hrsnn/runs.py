@@ -43,13 +43,13 @@ class Experiment:
 
 
 class Watcher:
-    """Is told how a run goes; this one does nothing. `progress` may be called from another thread."""
+    """Is told how a run goes, in the thread that runs it; this one does nothing."""
 
     def opened(self, path: Path, units: Sequence[Unit], n_done: int) -> None:
         """The directory is ours and this many units are finished in it already."""
 
     def progress(self, unit: Unit, event: ProgressEvent) -> None:
-        """A unit went on."""
+        """A unit went on that is not finished."""
 
     def finished(self, unit: Unit, outcome: Outcome) -> None:
         """A unit is on disk."""
@@ -184,6 +184,8 @@ def _complete(run: _Run, units: list[Unit], done: dict[str, StoredUnit], jobs: i
     directory, log = run.directory, run.log
     pending = [unit for unit in units if unit.name not in done]
     results = None if pending else directory.read_results()
+    if results is None and not pending and directory.results_file.exists():
+        log("redo", file="results.json", reason="it was changed since it was written, or is damaged")
     was_complete = results is not None
     n_kept = len(done)
     report_failure: Exception | None = None
@@ -197,14 +199,14 @@ def _complete(run: _Run, units: list[Unit], done: dict[str, StoredUnit], jobs: i
             _finish_units(run, pending, done, n_jobs)
             results = _summarised(run, [done[unit.name] for unit in units])
             report_failure = _report(run, results)  # first, so that the presence of results.json says complete
-            directory.write_results(results)
+            written = directory.write_results(results)
         except BaseException as error:
             directory.clear_partial()
             with suppress(OSError):
                 kind = "interrupted" if isinstance(error, KeyboardInterrupt) else "stopped"
                 log(kind, finished=len(done), units=len(units), reason=str(error) or type(error).__name__)
             raise
-        log("results", wall_s=round(time.monotonic() - started, 3))
+        log("results", wall_s=round(time.monotonic() - started, 3), sha256=written)
     elif not directory.report_file.exists():
         report_failure = _report(run, results)
     if report_failure is not None:

@@ -102,18 +102,18 @@ def analyse(
     require(1 <= k <= dimension, "analyse", "n_exponents", rule, k)
     remembers: dict[str, Any] = {"seed": seed, "n_delays": depth.n_delays, "drive": drive}
     separates: dict[str, Any] = {"seed": seed, "n_stimuli": depth.n_stimuli, "n_threads": n_threads}
-    say("memory capacity")
+    say("1 of 4: memory capacity")
     memory = memory_capacity(network, n_samples=depth.n_samples, **remembers)
     of_input = input_memory_capacity(network, n_samples=memory.n_samples, **remembers)
-    say("separation and generalisation rank")
+    say("2 of 4: separation and generalisation rank")
     separation, generalisation = separation_rank(network, **separates), generalisation_rank(network, **separates)
-    say(f"{k} of {dimension} Lyapunov exponents")
+    say(f"3 of 4: the first {k} of {dimension} Lyapunov exponents")
     spikes = _drive_for(network, drive, 100 * network.dt_ms + depth.exponent_ms, seed)
     spectrum = lyapunov_spectrum(network, spikes, k=k, surrogate_gain=surrogate_gain, only_at_spikes=True)
     of_gain = {
         gain: lyapunov_spectrum(network, spikes, k=1, surrogate_gain=gain, only_at_spikes=True) for gain in GAINS
     }
-    say("heterogeneity, firing statistics, costs")
+    say("4 of 4: heterogeneity, firing statistics, costs")
     varied = heterogeneity(network)
     spikes = _drive_for(network, drive, depth.firing_ms, seed)
     recording = simulate(network, spikes, record=Record(spikes=True))

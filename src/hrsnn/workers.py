@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import queue
 import signal
 import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for_any
 from pathlib import Path
@@ -84,7 +86,7 @@ Tell = Callable[[_U, ProgressEvent], None]
 def attempts(work: Work, pending: list[_U], *, tell: Tell[_U], n_jobs: int) -> Attempts[_U]:
     """Each unit as it ends, with None when its files are written; closing this stops the rest.
 
-    tell      is called as units go on, with `n_jobs` > 1 from another thread
+    tell      is called as units go on, in this thread, and never about a unit that has ended
     n_jobs    processes, 1 works in this one
 
     Raises `RunError` when a process is killed.
@@ -129,44 +131,69 @@ def _in_process(work: Work, pending: list[_U], tell: Tell[_U]) -> Attempts[_U]:
 
 def _in_pool(work: Work, pending: list[_U], tell: Tell[_U], n_jobs: int) -> Attempts[_U]:
     """Units in fresh processes, as they finish. The processes end with this one, however it ends."""
+    # One queue for what processes say and for units that end: a watcher is told in the thread that it works in.
+    inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    left = {unit.name: unit for unit in pending}
+    with process_pool(n_jobs, heard=inbox.put) as pool:
+        with _signals_held_back():
+            names = {pool.submit(_attempt_in_pool, work, unit): unit.name for unit in pending}
+        for future in names:
+            future.add_done_callback(inbox.put)
+        while left:
+            message = inbox.get()
+            if isinstance(message, Future):
+                yield left.pop(names[message]), message.result()
+            elif message[0] in left:  # progress comes another way than results, and may come after them
+                tell(left[message[0]], message[1])
+
+
+@contextmanager
+def process_pool(n_jobs: int, *, heard: Callable[[Any], object] = id) -> Iterator[ProcessPoolExecutor]:
+    """Processes that compute on one thread each, see no signal of a terminal, and end with this process.
+
+    heard   called, in a thread, with what they send; `id` does nothing with it
+
+    Raises `RunError` when one of them is killed.
+    """
     context = multiprocessing.get_context("spawn")
-    events = context.Queue()
-    events.cancel_join_thread()
-    receiver, held_open = context.Pipe(duplex=False)  # processes end when `held_open` is closed
-    listener = threading.Thread(target=_listen, args=(events, tell, pending), daemon=True)
-    listener.start()
-    with _one_thread_each():
-        pool = ProcessPoolExecutor(n_jobs, context, initializer=_start_process, initargs=(events, receiver))
+    with _signals_held_back():
+        resource_tracker.ensure_running()  # outlives this process; killed by a hang-up, its successor would complain
+    with ExitStack() as at_end, _one_thread_each():
+        with _signals_held_back():
+            ear, mouth = context.Pipe(duplex=False)
+            receiver, held_open = context.Pipe(duplex=False)  # processes end when `held_open` is closed
+            listener = threading.Thread(target=_listen, args=(ear, heard), daemon=True)
+            listener.start()
+            initial = (mouth, context.Lock(), receiver)
+            pool = ProcessPoolExecutor(n_jobs, context, initializer=_start_process, initargs=initial)
+            for end in (receiver.close, ear.close, listener.join, mouth.close):  # the other way round; the listener
+                at_end.callback(end)  # ends with the last mouth, when it has heard everything
+            at_end.callback(pool.shutdown, cancel_futures=True)
+            at_end.callback(held_open.close)
+            for _ in range(n_jobs):  # one starts with each
+                pool.submit(int)
         try:
-            with _signals_held_back():
-                futures: dict[Future[Failure | None], _U] = {
-                    pool.submit(_attempt_in_pool, work, unit): unit for unit in pending
-                }
-            waiting = set(futures)
-            while waiting:
-                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in sorted(finished, key=lambda f: futures[f].name):
-                    yield futures[future], future.result()
+            yield pool
             pool.shutdown()
         except BrokenProcessPool as error:
             raise RunError(
                 "a worker process was killed by the system, often for lack of memory; try a smaller --jobs"
             ) from error
-        finally:
-            held_open.close()
-            pool.shutdown(cancel_futures=True)
-            events.put(None)
-            listener.join(timeout=1.0)
-            receiver.close()
 
 
-_events: Any = None  # in a worker: the queue on which progress goes to the parent
+def _listen(ear: Connection, heard: Callable[[Any], object]) -> None:
+    with suppress(EOFError, OSError):
+        while True:
+            heard(ear.recv())
 
 
-def _start_process(events: Any, receiver: Connection) -> None:
-    global _events
-    _events = events
-    events.cancel_join_thread()
+_mouth: Connection  # in a worker: progress goes to the parent through it, one at a time
+_turn: Any
+
+
+def _start_process(mouth: Connection, turn: Any, receiver: Connection) -> None:
+    global _mouth, _turn
+    _mouth, _turn = mouth, turn
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(receiver,), daemon=True).start()
 
@@ -185,17 +212,10 @@ def _attempt_in_pool(work: Work, unit: Named) -> Failure | None:
         now = time.monotonic()
         if event.phase != last_phase or event.done >= event.total or now - last_sent >= _SECONDS_BETWEEN_EVENTS:
             last_sent, last_phase = now, event.phase
-            _events.put((unit.name, event))
+            with _turn:
+                _mouth.send((unit.name, event))
 
     return _attempt(work, unit, progress)
-
-
-def _listen(events: Any, tell: Tell[_U], units: list[_U]) -> None:
-    by_name = {unit.name: unit for unit in units}
-    with suppress(EOFError, OSError):
-        while (message := events.get()) is not None:
-            name, event = message
-            tell(by_name[name], event)
 
 
 @contextmanager
@@ -215,12 +235,25 @@ def _one_thread_each() -> Iterator[None]:
 
 @contextmanager
 def _signals_held_back() -> Iterator[None]:
-    """Processes started inside never see Ctrl-C or SIGTERM, which a terminal sends to all: the parent stops them."""
+    """Processes started inside never see Ctrl-C, SIGTERM or SIGHUP, which go to a whole group: the parent stops them.
+
+    Here they take effect at the end of the block. The mask is what processes and threads started inside inherit; a
+    signal that another thread of this process takes meanwhile is kept by the handler.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    numbers: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    kept: list[int] = []
+    handlers = {}
+    if threading.current_thread() is threading.main_thread():
+        handlers = {n: signal.signal(n, lambda number, frame: kept.append(number)) for n in numbers}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+        for number in kept:
+            signal.raise_signal(number)

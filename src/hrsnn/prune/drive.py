@@ -1,4 +1,5 @@
-"""The input under which pruning looks at a network: it needs no task and no data (method.md 12.6)."""
+"""The input under which pruning looks at a network: it needs no task and no data (method.md 12.6). Rates may
+be looked at on data instead, where there are any."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ DRIVE_HZ = 10.0  # of every channel
 DURATION_MS = 4000.0  # that rates are measured over
 AWAKE_HZ = 1.0  # mean rate of a network that has an operating point to be looked at
 _MOST_DOUBLINGS = 6
+_MOST_RECORDINGS, _LONGEST_MS = 32, 20_000.0  # of data
 
 
 def standard_drive(network: Network, duration_ms: float, *, seed: int, rate_hz: float = DRIVE_HZ) -> Spikes:
@@ -72,6 +74,34 @@ def rates_under_drive(
     spikes = standard_drive(network, measured_ms, seed=seed, rate_hz=rate_hz)
     rates: NDArray[np.float64] = simulate(network, spikes).spike_counts[0] / (measured_ms / 1000)
     return rates
+
+
+def rates_on(network: Network, spikes: Spikes) -> NDArray[np.float64]:
+    """Firing rates (N,) in Hz of `network` on recordings, all together, float64.
+
+    >>> from hrsnn.spec import NetworkSpec
+    >>> from hrsnn.wiring import build
+    >>> network = build(NetworkSpec(n_neurons=20, n_inputs=4), seed=0)
+    >>> rates_on(network, Spikes.empty(3, n_units=4, n_steps=10, dt_ms=1.0)).shape
+    (20,)
+    """
+    seconds = spikes.n_samples * spikes.n_steps * spikes.dt_ms / 1000
+    rates: NDArray[np.float64] = simulate(network, spikes).spike_counts.sum(axis=0) / seconds
+    return rates
+
+
+def excerpt(spikes: Spikes) -> Spikes:
+    """What rates are looked at under on data: 32 recordings, evenly over all of them, or 20 s of a single one.
+
+    >>> excerpt(Spikes.empty(100, n_units=4, n_steps=10, dt_ms=1.0)).n_samples
+    32
+    """
+    if spikes.n_samples > 1:
+        every = np.linspace(0, spikes.n_samples - 1, min(spikes.n_samples, _MOST_RECORDINGS))
+        return spikes.select(np.unique(np.rint(every).astype(np.int64)))
+    n_steps = min(spikes.n_steps, round(_LONGEST_MS / spikes.dt_ms))
+    n = int(np.searchsorted(spikes.step, n_steps))
+    return Spikes(np.array([0, n]), spikes.step[:n], spikes.unit[:n], spikes.n_units, n_steps, spikes.dt_ms)
 
 
 def waking_rate_hz(network: Network, *, seed: int, duration_ms: float | None = None) -> float:

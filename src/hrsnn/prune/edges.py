@@ -130,6 +130,13 @@ def add_edges(
     return added.with_history(f"{n_add} synapses added, {mode}"), AddedEdges(pre, post, before, after)
 
 
+def n_possible(network: Network, *, forbidden: tuple[ArrayLike, ArrayLike] | None = None) -> int:
+    """How many synapses `add_edges` could add at most."""
+    return int(
+        np.count_nonzero(np.triu(_candidates("n_possible", _undirected(network), possible_pairs(network), forbidden)))
+    )
+
+
 def participation(joined: Mask) -> float:
     """The mean inverse participation ratio of the eigenvectors of the Laplacian of an undirected graph, bool (N, N).
 

@@ -25,7 +25,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from hrsnn._checks import check_column, did_you_mean, require
 from hrsnn.network import Network
-from hrsnn.prune.drive import DRIVE_HZ, DURATION_MS, rates_under_drive
+from hrsnn.prune.drive import DRIVE_HZ, DURATION_MS, rates_on, rates_under_drive
+from hrsnn.spikes import Spikes
 
 Array = NDArray[np.float64]
 Match = Literal["balance", "population", "neurons", "bias"]
@@ -44,7 +45,7 @@ _BIAS_PER_FACTOR = 0.5  # mean threshold gaps for a factor of e: v_th is about 1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RateRestoring:
-    """What `restore_rates` did. Rates are those under the standard drive.
+    """What `restore_rates` did. Rates are those under the drive that it was told.
 
     rates_before_hz, rates_after_hz   (N,), of the network that was given and of the one that came out
     factors       (N,), on the recurrent excitatory weights that lead to each neuron; with "balance" and "neurons" its
@@ -68,6 +69,7 @@ def restore_rates(
     match: Match = "balance",
     duration_ms: float = DURATION_MS,
     drive_hz: float = DRIVE_HZ,
+    data: Spikes | None = None,
 ) -> tuple[Network, RateRestoring]:
     """`network` with the rates that its neurons had before pruning, as far as they can be reached, and how.
 
@@ -81,6 +83,7 @@ def restore_rates(
                   "bias": like "balance", with a constant drive for a factor; weights stay
     duration_ms   of the drive
     drive_hz      of its channels
+    data          recordings that rates are measured on instead of the standard drive; `rates_hz` are `rates_on` them
 
     Own factors are between 1/8 and 8, changes of bias within 2; what all have in common is between 1/4.5 and 4.5, and
     0.75 of bias. Signs stay, and `w_max` grows with its weight. Of own factors the best of those tried are taken, none
@@ -110,6 +113,8 @@ def restore_rates(
 
     def measured(own: Array, common: float) -> Array:
         changed = _changed(network, own, common, match)
+        if data is not None:
+            return rates_on(changed, data)
         return rates_under_drive(changed, seed=seed, duration_ms=duration_ms, rate_hz=drive_hz)
 
     before = measured(np.zeros(n), 0.0)

@@ -16,7 +16,7 @@ from hrsnn.network import Network
 from hrsnn.prune.criteria import Diagnostics, at_random, check_left, recorded, sampled, without_neurons
 from hrsnn.prune.criterion import Criterion, Size, Step, summary_of
 from hrsnn.prune.drive import rates_under_drive, standard_drive
-from hrsnn.prune.edges import EdgeMode, add_edges
+from hrsnn.prune.edges import EdgeMode, add_edges, n_possible
 from hrsnn.prune.nodes import prune_by_betweenness
 from hrsnn.prune.noise import Diagonal, MatrixMode, prune_by_noise
 from hrsnn.prune.timescales import (
@@ -47,8 +47,8 @@ class LyapunovNoise(Criterion):
                      64 exponents; both under the standard drive, with the surrogate at spikes alone and gain 3
     shot_noise       x in [0, 1]: in step I the variance of the noise on a neuron is its rate under the standard drive
                      to the power x. 0 has the same noise on all, 1 that of spikes
-    edges            of step III, as in `add_edges`: 1 % of the synapses are new; "none" leaves it out. With "paper"
-                     none of them was there before step I
+    edges            of step III, as in `add_edges`: 1 % of the synapses are new, or fewer where not as many can be
+                     added; "none" leaves it out. With "paper" none of them was there before step I
     timescales       step IV, in every tenth step of a schedule and in the last
     noise, nodes     False leaves out step I or II: what has to go goes by chance (the branches of method.md 12.8)
     n_threads        the result does not depend on it
@@ -85,22 +85,29 @@ class LyapunovNoise(Criterion):
 
     def __call__(self, network: Network, size: Size, step: Step) -> tuple[Network, Diagnostics]:
         n_add = 0 if self.edges == "none" else min(math.ceil(ADDED_SHARE * size.n_synapses), size.n_synapses - 1)
-        n_keep = size.n_synapses - n_add
         left, told = self._neurons_kept(network, size, step)
-        check_left(self.name, left, size, n_added=n_add)
         kept = told.get("neurons", slice(None))
+        exponents, noise = np.zeros(network.n_neurons), np.zeros(0)
         if self.noise:
-            exponents = np.zeros(network.n_neurons) if self.mode == "w" else self._node_exponents(network, step)
+            exponents = exponents if self.mode == "w" else self._node_exponents(network, step)
             noise = self._noise(network, step)
-            pruned, of_noise = prune_by_noise(
-                left, exponents[kept], n_keep=n_keep, seed=step.seed, mode=self.mode, diagonal=self.diagonal,
-                noise=noise[kept], n_threads=self.n_threads,
-            )  # fmt: skip
-            told["noise"] = summary_of(of_noise)
-        else:
-            pruned = sampled(self.name, left, np.ones(len(left.recurrent)), Size(size.n_neurons, n_keep), step)
+        before = (left.recurrent.pre(), left.recurrent.post) if self.edges == "paper" else None
+        while True:  # in a small network few pairs may be two steps apart: what cannot be added is kept instead
+            check_left(self.name, left, size, n_added=n_add)
+            n_keep = size.n_synapses - n_add
+            if self.noise:
+                pruned, of_noise = prune_by_noise(
+                    left, exponents[kept], n_keep=n_keep, seed=step.seed, mode=self.mode, diagonal=self.diagonal,
+                    noise=noise[kept], n_threads=self.n_threads,
+                )  # fmt: skip
+                told["noise"] = summary_of(of_noise)
+            else:
+                pruned = sampled(self.name, left, np.ones(len(left.recurrent)), Size(size.n_neurons, n_keep), step)
+            most = n_possible(pruned, forbidden=before) if n_add else 0
+            if most >= n_add:
+                break
+            n_add = most
         if n_add:
-            before = (left.recurrent.pre(), left.recurrent.post) if self.edges == "paper" else None
             pruned, edges = add_edges(
                 pruned, n_add=n_add, seed=step.seed, mode=self.edges, forbidden=before, n_threads=self.n_threads
             )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 from hrsnn._checks import InputError
 from hrsnn.network import Network
 from hrsnn.network_file import save, write_atomically
-from hrsnn.prune.document import document_of
+from hrsnn.prune.document import SCHEMA, document_of
 from hrsnn.prune.methods import criterion_of, target_of
 from hrsnn.prune.schedule import Snapshot, prune
 from hrsnn.prune.snapshots import SnapshotFolder
@@ -47,6 +47,8 @@ def prune_into(
         raise InputError("--resume keeps what is there and --force clears it; give one of them")
     _make_ready(out, resume=resume, force=force)
     method = spec.methods[0]
+    steps = "one step" if spec.n_iterations == 1 else f"{spec.n_iterations} steps"
+    say(f"{name}: pruned by {method} in {steps}, then looked at before and after")
     trajectory = prune(
         dense,
         target_of(spec, dense),
@@ -54,10 +56,10 @@ def prune_into(
         n_iterations=spec.n_iterations,
         seed=seed,
         correct=spec.correct,
-        store=SnapshotFolder(out / SNAPSHOTS),
+        store=SnapshotFolder(out / SNAPSHOTS, say),
         on_snapshot=on_snapshot,
     )
-    settings = spec.model_dump(exclude={"methods"})
+    settings = {**spec.model_dump(exclude={"methods"}), "drive": "standard"}
     document = document_of(dense, trajectory, name=name, method=method, settings=settings, seed=seed, say=say)
     save(trajectory.network, out / NETWORK)
     write_atomically(out / DOCUMENT, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
@@ -68,8 +70,12 @@ def _make_ready(out: Path, *, resume: bool, force: bool) -> None:
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file; give a directory")
     if force:
-        for path in (*(out / SNAPSHOTS).glob("*"), *(out / name for name in (DOCUMENT, NETWORK, REPORT))):
-            path.unlink(missing_ok=True)
+        names = [name for name in (DOCUMENT, NETWORK, REPORT) if (out / name).exists()]
+        if names and not (_holds_document(out) or SnapshotFolder(out / SNAPSHOTS).is_begun):
+            raise InputError(f"--out {out} holds {' and '.join(names)}, but not from pruning; give another directory")
+        SnapshotFolder(out / SNAPSHOTS).clear()
+        for name in names:
+            (out / name).unlink()
     elif not resume:
         if (out / DOCUMENT).exists():
             raise InputError(f"{out} holds a pruned network; give another --out, or --force to replace it")
@@ -77,3 +83,11 @@ def _make_ready(out: Path, *, resume: bool, force: bool) -> None:
             raise InputError(
                 f"{out} holds pruning that was not finished; add --resume to go on, or --force to start over"
             )
+
+
+def _holds_document(out: Path) -> bool:
+    try:
+        document = json.loads((out / DOCUMENT).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and document.get("schema") == SCHEMA

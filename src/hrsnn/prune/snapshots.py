@@ -8,7 +8,8 @@ snapshot-003.json          the rest of the snapshot and the digest of its networ
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ import numpy as np
 
 from hrsnn._checks import FileError, InputError
 from hrsnn.network_file import load, save, write_atomically
+from hrsnn.outcome import as_json, sealed, unsealed
 from hrsnn.prune.schedule import Snapshot
 
 SCHEMA = "hrsnn.snapshots/1"
+_OWN_FILE = re.compile(r"plan\.json|snapshot-\d+\.(json|safetensors)|\.(plan|snapshot-\d+)\..*\.tmp")
 _NOT_IN_JSON = ("network",)
 
 
@@ -27,10 +30,12 @@ _NOT_IN_JSON = ("network",)
 class SnapshotFolder:
     """The `Store` of `prune` in a folder, which is made if need be. One process at a time.
 
-    A snapshot that is damaged, or that was not finished, is made again with all that come after it.
+    A snapshot that is damaged or was changed, which `say` is told, or that was not finished, is made again with all
+    that come after it.
     """
 
     path: Path
+    say: Callable[[str], None] = lambda _: None
 
     def begin(self, plan: Mapping[str, Any]) -> list[Snapshot]:
         """The snapshots of `plan` that are there, in order from the first.
@@ -44,7 +49,7 @@ class SnapshotFolder:
         if not self._plan_file.exists():
             if any(self.path.iterdir()):
                 raise InputError(f"{self.path} holds files but no snapshots of hrsnn; give another folder")
-            write_atomically(self._plan_file, _as_json(facts))
+            write_atomically(self._plan_file, as_json(dict(facts)))
         self._check_same(facts)
         return self.read()
 
@@ -54,26 +59,49 @@ class SnapshotFolder:
         try:
             while True:
                 found.append(self._read(len(found)))
-        except FileError:
+        except FileError as error:
+            if self._file(len(found), "json").exists():
+                self.say(f"{error}; it is made again, and all that come after it")
             return found
+
+    def clear(self) -> None:
+        """Remove the files of snapshots. Raises `InputError`, and removes nothing, where the folder holds others."""
+        files = list(self.path.iterdir()) if self.path.is_dir() else []
+        others = sorted(file.name for file in files if not _OWN_FILE.fullmatch(file.name))
+        if others:
+            shown = ", ".join([*others[:3], *(["..."] if len(others) > 3 else [])])
+            raise InputError(f"{self.path} holds files that are not snapshots of hrsnn ({shown}); give another folder")
+        for file in files:
+            file.unlink()
+
+    @property
+    def is_begun(self) -> bool:
+        """Snapshots of some plan were begun here."""
+        try:
+            facts = json.loads(self._plan_file.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return False
+        return isinstance(facts, dict) and facts.get("schema") == SCHEMA
 
     def write(self, snapshot: Snapshot) -> None:
         """Keep a snapshot; it is there whole or not at all."""
         save(snapshot.network, self._file(snapshot.index, "safetensors"))
         facts = {f.name: getattr(snapshot, f.name) for f in fields(snapshot) if f.name not in _NOT_IN_JSON}
         facts |= {"neurons": snapshot.neurons.tolist(), "network_sha256": snapshot.network.hash}
-        write_atomically(self._file(snapshot.index, "json"), _as_json(facts))
+        write_atomically(self._file(snapshot.index, "json"), sealed(facts))
 
     def _read(self, index: int) -> Snapshot:
         path = self._file(index, "json")
         try:
-            facts = json.loads(path.read_bytes())
+            facts = unsealed(path.read_bytes())
             digest = facts.pop("network_sha256")
             facts["neurons"] = np.array(facts["neurons"], dtype=np.int64)
             facts["weight_quantiles"] = tuple(facts["weight_quantiles"])
             snapshot = Snapshot(network=load(self._file(index, "safetensors")), **facts)
+        except FileNotFoundError as error:
+            raise FileError(f"{path} is missing") from error
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise FileError(f"{path} is missing or damaged: {error}") from error
+            raise FileError(f"{path} is damaged: {error}") from error
         if snapshot.network.hash != digest or snapshot.index != index:
             raise FileError(f"{path} belongs to another network")
         return snapshot
@@ -81,9 +109,9 @@ class SnapshotFolder:
     def _check_same(self, facts: Mapping[str, Any]) -> None:
         try:
             found = json.loads(self._plan_file.read_bytes())
-            ours = json.loads(_as_json(facts))
+            ours = json.loads(as_json(dict(facts)))
             other = [name for name in sorted({*found, *ours}) if found.get(name) != ours.get(name)]
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise FileError(f"{self._plan_file} is damaged: {error}; give another folder") from error
         if other:
             differences = "; ".join(f"{name} {found.get(name)!r} there, {ours.get(name)!r} here" for name in other)
@@ -95,7 +123,3 @@ class SnapshotFolder:
 
     def _file(self, index: int, kind: str) -> Path:
         return self.path / f"snapshot-{index:03d}.{kind}"
-
-
-def _as_json(facts: Mapping[str, Any]) -> bytes:
-    return (json.dumps(facts, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()

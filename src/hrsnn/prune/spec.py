@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -13,12 +12,13 @@ from hrsnn.spec import NonNegative, Table
 Method = Literal["lnp", "activity", "random", "magnitude", "weight-proportional", "uniform", "regrowth"]
 
 DEFAULT_SHARE = 0.05  # of the recurrent synapses, where nothing says how far to go
+_MOST_COUNT = 2**31 - 1  # of neurons or synapses, and more than any network has
 _TARGETS = ("keep_synapses", "keep_neurons", "max_synops_per_s", "max_bytes")
 
 
 def _amount(value: Any) -> Any:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not 0 <= value <= (1 if isinstance(value, float) else math.inf):
+    if not is_number or not 0 <= value <= (1 if isinstance(value, float) else _MOST_COUNT):
         raise ValueError("must be a share up to 1, written with a point, or a count")
     return value
 
@@ -62,6 +62,8 @@ class PruneSpec(Table):
     max_bytes          of the network in single precision, as a device would hold it
     n_iterations       1 goes to the target in one step
     correct            after each step recurrent weights are scaled, neuron by neuron, until firing rates are back
+    drive              "data": those on training recordings, in a run; "standard": those under the standard drive, as
+                       always where there are no data, in `hrsnn prune`
 
     Where nothing says how far, 5 % of the recurrent synapses are kept.
 
@@ -73,9 +75,10 @@ class PruneSpec(Table):
     keep_synapses: Amount = 0
     keep_neurons: Amount = 0
     max_synops_per_s: NonNegative = 0.0
-    max_bytes: Annotated[int, Field(ge=0)] = 0
-    n_iterations: Annotated[int, Field(ge=1)] = 1
+    max_bytes: Annotated[int, Field(ge=0, le=2**53)] = 0
+    n_iterations: Annotated[int, Field(ge=1, le=10**6)] = 1
     correct: bool = True
+    drive: Literal["data", "standard"] = "data"
     lnp: LnpSpec = LnpSpec()
 
     @model_validator(mode="before")

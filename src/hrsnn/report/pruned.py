@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
 
-from hrsnn.report.source import HIGHER_IS_BETTER, Key, Results, Row, Unit, number
+from hrsnn.report.source import HIGHER_IS_BETTER, Key, Results, Row, Unit, detail, number
 
 SYNOPS = ("synops_input", "synops_recurrent", "synops_readout")
 
@@ -14,7 +15,8 @@ SYNOPS = ("synops_input", "synops_recurrent", "synops_readout")
 class Pruned:
     """One method. Sizes are (before, after), means over seeds; `fewer_*` says how many times less it spends.
 
-    `fewer_synops` counts input, recurrent and readout. None where something was not counted.
+    `fewer_synops` counts input, recurrent and readout; `rate_ratio` is the mean rate on the data over that of the dense
+    network, both before learning. None where something was not counted.
     """
 
     key: Key
@@ -23,6 +25,7 @@ class Pruned:
     n_synapses: tuple[float, float] | None
     fewer_recurrent: float | None
     fewer_synops: float | None
+    rate_ratio: float | None
 
 
 def pruned_of(results: Results) -> list[Pruned]:
@@ -43,6 +46,7 @@ def pruned_of(results: Results) -> list[Pruned]:
                     _sizes(pairs, "n_recurrent_synapses"),
                     _ratio(dense.costs.get("synops_recurrent"), row.costs.get("synops_recurrent")),
                     _ratio(synops(dense), synops(row)),
+                    _mean(number(detail(u, "pruning", "on_data", "ratio")) for u in results.units_of(row.key)),
                 )
             )
     order = list(dict.fromkeys(c.a for c in results.comparisons))
@@ -83,6 +87,11 @@ def _sizes(pairs: list[tuple[Unit, Unit]], name: str) -> tuple[float, float] | N
     sizes = [(number(u.network.get(name)), number(v.network.get(name))) for u, v in pairs]
     known = [(a, b) for a, b in sizes if a is not None and b is not None]
     return (fmean(a for a, _ in known), fmean(b for _, b in known)) if known else None
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
 
 
 def _ratio(over: float | None, under: float | None) -> float | None:

@@ -15,6 +15,7 @@ from statistics import fmean
 from typing import Any
 
 from hrsnn._checks import FileError
+from hrsnn.outcome import unsealed
 
 SCHEMA = "hrsnn.results/1"
 
@@ -278,6 +279,7 @@ def damaged(unit: Unit, name: str, rule: str, ok: object) -> None:
 
 
 def _unit(values: Any, owner: str) -> Unit:
+    _need(isinstance(values, Mapping), owner, "must be an object", values)
     costs = _map(values, "costs", owner)
     return Unit(
         key=_key(values, owner),
@@ -369,19 +371,29 @@ def _rank(row: Row) -> tuple[int, int, int]:
 
 
 def _with_details(results: Results, folder: Path) -> Results:
-    found: dict[tuple[Key, int], tuple[Mapping[str, Any], str]] = {}
+    found: dict[tuple[Key, int], tuple[Unit, Mapping[str, Any], str]] = {}
     for path in sorted(folder.glob("*.json")):
         values = read_json(path)
-        _need(isinstance(values, Mapping), str(path), "must hold an object", type(values).__name__)
         unit = _unit(values, str(path))
-        found[unit.key, unit.seed] = (_map(values, "details", str(path)), str(path))
+        if "sha256" in values:
+            try:
+                unsealed(path.read_bytes())
+            except ValueError as error:
+                raise FileError(f"{path} is damaged: {error}; delete it and run again with `--resume`") from error
+        found[unit.key, unit.seed] = (unit, _map(values, "details", str(path)), str(path))
     units = []
     for unit in results.units:
         if (unit.key, unit.seed) not in found:
             what = f"{unit.key.label}, seed {unit.seed}, which {folder.parent / 'results.json'} lists"
             remedy = "put the file back, or delete results.json and run again with `--resume`"
             raise FileError(f"{folder} holds no outcome of {what}; {remedy}")
-        details, file = found[unit.key, unit.seed]
+        stored, details, file = found[unit.key, unit.seed]
+        same = all(getattr(stored, name) == getattr(unit, name) for name in ("metrics", "costs", "energy_pj"))
+        if not same:
+            raise FileError(
+                f"{folder.parent / 'results.json'} has other numbers for {unit.key.label}, seed {unit.seed} than "
+                f"{file}; delete results.json and run again with `--resume`"
+            )
         units.append(replace(unit, details=details, file=file))
     return replace(results, units=tuple(units))
 

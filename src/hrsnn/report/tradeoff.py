@@ -183,6 +183,8 @@ def _table(results: Results, found: list[Pruned], metric: str) -> Table:
     shares = {p.key: gap_kept(results, p, metric) for p in found}
     has_gap = any(share is not None for share in shares.values())
     columns = ["method", "neurons", "recurrent synapses", "fewer recurrent ops", "fewer ops in all"]
+    has_rates = any(p.rate_ratio is not None for p in found)
+    columns += ["rate over dense"] if has_rates else []
     columns += [name, "− unpruned"] + (["kept of what recurrence adds"] if has_gap else [])
     rows = []
     for p in found:
@@ -192,6 +194,7 @@ def _table(results: Results, found: list[Pruned], metric: str) -> Table:
         share = shares[p.key]
         cells = [Cell(str(p.key.method)), _sizes(p.n_neurons), _sizes(p.n_synapses)]
         cells += [_times(p.fewer_recurrent), _times(p.fewer_synops)]
+        cells += [Cell("–" if p.rate_ratio is None else f"{p.rate_ratio:.2f}")] if has_rates else []
         cells += [Cell.of(plain, score.mean, score.ci95)]
         cells += [Cell.of(signed, compared.diff, compared.ci95) if compared else Cell("–")]
         cells += [Cell("–" if share is None else f"{100 * share:.0f} %")] if has_gap else []

@@ -49,9 +49,9 @@ class Reproduction:
 
 def _claims(name: str, order: Order) -> dict[str, Any]:
     from hrsnn.network_file import write_atomically
+    from hrsnn.outcome import as_json
     from hrsnn.report.claims import claims_markdown, write_claims_page
     from hrsnn.reproduce.claims import claims_document
-    from hrsnn.run_directory import as_json
 
     out = order.out
     document = claims_document(order.sizes, out, command=order.command, say=order.say, n_jobs=order.n_jobs)
@@ -63,9 +63,9 @@ def _claims(name: str, order: Order) -> dict[str, Any]:
 
 def _pruning(name: str, order: Order) -> dict[str, Any]:
     from hrsnn.network_file import write_atomically
+    from hrsnn.outcome import as_json
     from hrsnn.report.reproduced import write_reproduction_page
     from hrsnn.reproduce.designs import pruning_document
-    from hrsnn.run_directory import as_json
 
     document = pruning_document(
         name, order.sizes, order.out,

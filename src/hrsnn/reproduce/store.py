@@ -14,9 +14,9 @@ from typing import Any, Protocol
 
 from hrsnn._checks import RunError
 from hrsnn.network_file import write_atomically
-from hrsnn.outcome import plain_values
+from hrsnn.outcome import plain_values, sealed, unsealed
 from hrsnn.reproduce.units import Unit, Values
-from hrsnn.run_directory import as_json, cannot_write, versions
+from hrsnn.run_directory import cannot_write, versions
 from hrsnn.train import Progress
 from hrsnn.workers import attempts
 
@@ -47,7 +47,7 @@ class Store:
 
     def read(self, unit: Unit) -> Values | None:
         with suppress(OSError, ValueError, KeyError, TypeError):
-            document = json.loads(self._file(unit).read_bytes())
+            document = unsealed(self._file(unit).read_bytes())
             if document["key"] == self._key(unit):
                 values: Values = document["values"]
                 return values
@@ -59,7 +59,7 @@ class Store:
         values = plain_values(dict(self.experiment.measure(unit)))
         wall_s = round(time.monotonic() - started, 3)
         document = {"unit": unit.name, "key": self._key(unit), "values": values, "wall_s": wall_s}
-        write_atomically(self._file(unit), as_json(document))
+        write_atomically(self._file(unit), sealed(document))
 
     def _file(self, unit: Unit) -> Path:
         return self.path / f"{unit.name}.json"
@@ -94,6 +94,8 @@ def measured(
     pending = [unit for unit in units if unit.name not in found]
     begun, every = time.monotonic(), max(1, len(units) // _LINES)
     n_jobs = max(1, min(n_jobs, len(pending)))
+    if pending:
+        say(f"{len(pending)} units to do, {n_jobs} at a time")
     with closing(attempts(store, pending, tell=lambda unit, event: None, n_jobs=n_jobs)) as ended:
         for n_done, (unit, failure) in enumerate(ended, start=1):
             values = store.read(unit)
@@ -102,5 +104,8 @@ def measured(
                 raise RunError(f"unit {unit.name} failed: {why}")
             found[unit.name] = values
             if n_done % every == 0 or n_done == len(pending):
-                say(f"{len(found)} of {len(units)} units, {time.monotonic() - begun:.0f} s; the last was {unit.name}")
+                took_s = time.monotonic() - begun
+                to_do = len(pending) - n_done
+                soon = f", about {took_s / n_done * to_do:.0f} s left" if to_do else ""
+                say(f"{len(found)} of {len(units)} units, {took_s:.0f} s{soon}; the last was {unit.name}")
     return found
