@@ -330,6 +330,8 @@ def test_validation_chooses_the_transform_once_for_all_arms() -> None:
     assert ForecastTask.of(rising(), spec).spec.transform in ("difference", "returns")
     wave = np.sin(0.3 * np.arange(400.0)) + 0.3 * np.sin(0.11 * np.arange(400.0))
     assert ForecastTask.of(Series(wave[:, None], 1.0, "wave", ("x",)), spec).spec.transform == "none"
+    walk = 50 + np.cumsum(np.random.default_rng(5).normal(size=(400, 1)), axis=0)  # in its range while it validates
+    assert ForecastTask.of(Series(walk, 1.0, "walk", ("x",)), spec).spec.transform in ("difference", "returns")
     later = rising().values.copy()
     later[200:] = later[200:][::-1]
     assert ForecastTask.of(replace(rising(), values=later), spec).spec == ForecastTask.of(rising(), spec).spec

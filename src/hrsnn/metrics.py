@@ -79,7 +79,7 @@ def interval_of_positive(values: ArrayLike, level: float = 0.95) -> list[float] 
     two values; [0, 0] where all are 0.
 
     >>> [round(bound, 3) for bound in interval_of_positive([1.0, 2.0, 3.0])]
-    [0.577, 6.927]
+    [0.578, 6.926]
     """
     sample = np.asarray(values, dtype=float)
     require(bool((sample >= 0).all()), "interval_of_positive", "values", "must be >= 0", float(sample.min(initial=0)))

@@ -23,6 +23,7 @@ from hrsnn.metrics import rmse_course
 
 N_VALIDATION_STARTS = 10
 _PENALTIES = (1e-4, 1e-2, 1.0)
+_UNIT_ROOT = -2.86  # t-value of Dickey and Fuller, 5 %, with a constant
 _DECAY = 0.5  # of the filter of the rates, per value
 
 
@@ -59,18 +60,52 @@ def validation_starts(spec: ForecastSpec) -> tuple[NDArray[np.int64], int]:
 def chosen_transform(values: NDArray[np.float64], spec: ForecastSpec) -> Kind:
     """The transform of the training part `values` (n_train, D) whose free forecasts validate best.
 
-    The plain values, unless another is better by more than one standard error of the paired difference over the starts;
-    among those the best. What the training part does not allow is left out: returns of values that are not positive,
-    differences that never change.
+    The plain values where these return to a level, the better of differences and returns where any variable wanders
+    (`wanders`: what is in range today need not be so tomorrow, which validation cannot see); unless another is better
+    by more than one standard error of the paired difference over the starts, then the best. What the training part
+    does not allow is left out: returns of values that are not positive, differences that never change.
     """
     with threadpool_limits(1):  # the same choice whatever the number of cores
         errors = {kind: _errors(values, spec, kind) for kind in KINDS}
+        homes: list[Kind] = ["difference", "returns"] if wanders(values) else ["none"]
     found = {kind: of_starts for kind, of_starts in errors.items() if of_starts is not None}
     if "none" not in found:
         return "none"  # whose own sentence says why the series cannot be coded
-    best: Kind = min(found, key=lambda kind: float(found[kind].mean()))
-    gain = found["none"] - found[best]
-    return best if gain.mean() > gain.std() / np.sqrt(max(1, gain.size - 1)) else "none"
+
+    def mean_of(kind: Kind) -> float:
+        return float(found[kind].mean())
+
+    best: Kind = min(found, key=mean_of)
+    home: Kind = min((kind for kind in homes if kind in found), key=mean_of, default="none")
+    gain = found[home] - found[best]
+    return best if gain.mean() > gain.std() / np.sqrt(max(1, gain.size - 1)) else home
+
+
+def wanders(values: NDArray[np.float64]) -> bool:
+    """Whether any variable of `values` (T, D) may have no level to return to, by an augmented Dickey-Fuller test.
+
+    The change is regressed on the value before and on the last four changes; a t-value of the former above -2.86
+    (the 5 % bound with a constant) does not rule a random walk out.
+
+    >>> rng = np.random.default_rng(0)
+    >>> steps = rng.normal(size=(300, 1))
+    >>> wanders(np.cumsum(steps, axis=0)), wanders(steps)
+    (True, False)
+    """
+    n_lags = min(4, len(values) // 10)
+    for x in values.T:
+        change = np.diff(x)
+        y = change[n_lags:]
+        lags = [change[n_lags - k : len(change) - k] for k in range(1, n_lags + 1)]
+        regressors = np.stack([x[n_lags:-1], np.ones_like(y), *lags], axis=1)
+        regressors = regressors / np.maximum(np.abs(regressors).max(axis=0), 1e-300)
+        weights, *_ = np.linalg.lstsq(regressors, y, rcond=None)
+        rest = y - regressors @ weights
+        variance = rest @ rest / max(1, len(y) - regressors.shape[1])
+        error = np.sqrt(max(variance, 1e-300) * np.linalg.pinv(regressors.T @ regressors)[0, 0])
+        if weights[0] / error > _UNIT_ROOT:
+            return True
+    return False
 
 
 def _errors(values: NDArray[np.float64], spec: ForecastSpec, kind: Kind) -> NDArray[np.float64] | None:
