@@ -101,6 +101,10 @@ def edited(run_dir: Path, edit: Any) -> Path:
     values = json.loads(path.read_text())
     edit(values)
     path.write_text(json.dumps(values))
+    for row in values["outcomes"]:
+        outcome = run_dir / "outcomes" / ("-".join(str(row[n]) for n in ("arm", "stage", "method", "seed")) + ".json")
+        if outcome.exists():
+            outcome.write_text(json.dumps({**json.loads(outcome.read_text()), **row}))
     return run_dir
 
 
@@ -513,7 +517,7 @@ def test_spikes_and_operations_are_told_as_ratios() -> None:
 def test_chance_and_speakers_are_told(tmp_path: Path) -> None:
     texts = [f.text for f in found(read_run(write_run(tmp_path / "run", n_seeds=2)))]
     assert "naming the most frequent class every time would give 0." in texts[0]
-    assert "on speakers never heard" in texts[1]
+    assert "on groups seen in training and 0." in texts[1]
 
 
 def test_nothing_compared_is_said() -> None:
@@ -532,11 +536,11 @@ def test_the_verdict_tells_unseen_data_first_then_the_cost_then_pruning(tmp_path
     run_dir = write_run(tmp_path / "run", pruned=True)
     for path in (run_dir / "outcomes").iterdir():
         values = json.loads(path.read_text())
-        values["details"] |= {"unseen": [True, False, True], "unseen_groups": ["ann", "<b>"]}
+        values["details"] |= {"unseen": [True, False, True], "unseen_groups": ["ann", "<b>"], "group_word": "speaker"}
         path.write_text(json.dumps(values))
     level, cost, pruning = sentences(run_dir)
-    assert level.startswith("On 2 recordings of speakers ann and <b>, never heard in training (5 seeds), HeNHeS has a")
-    assert "on those of speakers heard in training." in level
+    assert level.startswith("On 2 recordings of speakers ann and <b>, not seen in training (5 seeds), HeNHeS has a")
+    assert "on those of speakers seen in training." in level
     assert cost.startswith("The same readout without a network has 0.")
     assert re.search(r"HeNHeS is 0\.\d+ \[0\.\d+, 0\.\d+\] better than that, for 5,600 spikes and .* a recording", cost)
     assert pruning.startswith("Pruned (lnp) to 952 of 19,002 recurrent synapses it has 0.")
@@ -564,6 +568,17 @@ def test_without_seeds_without_network_without_scores_the_verdict_says_so(tmp_pa
     rows = [{"arm": "NVAR", "stage": "trained", "n_seeds": 2, "metrics": {"rmse": {"mean": 0.1}}}]
     alone = verdict(parse_results({"schema": "hrsnn.results/1", "summary": rows}))
     assert alone == ["This run holds no network with a score."]
+
+
+def test_a_score_that_is_the_same_for_all_gives_way_to_the_next(tmp_path: Path) -> None:
+    def saturated(values: dict[str, Any]) -> None:
+        for row in values["summary"]:
+            row["metrics"]["vpt_lyapunov"] = {"mean": 0.0, "ci95": [0.0, 0.0]}
+        for row in values["outcomes"]:
+            row["metrics"]["vpt_lyapunov"] = 0.0
+
+    level, *_ = sentences(edited(write_run(tmp_path / "run", forecast=True, n_seeds=2), saturated))
+    assert "HeNHeS has NRMSE 0." in level
 
 
 def test_what_is_identical_is_not_compared(tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """The first words of a report: at most three sentences from results, and the score they speak of.
 
 How well the network does on data it has never met, what that costs beside the readout alone, and what was left after
-pruning. The score is that of unseen groups where there are any, else the headline score.
+pruning. The score is that of unseen groups where there are any, else the headline score; one that
+is the same for all arms gives way to the next.
 """
 
 from __future__ import annotations
 
-from hrsnn.report.findings import METRIC_NAMES, group_word, reading
+from hrsnn.report.findings import LADDERS, METRIC_NAMES, group_word, reading
 from hrsnn.report.parts.words import listed, plain, plural, quantity, signed
 from hrsnn.report.pruned import of_equal_size, pruned_of, synops
 from hrsnn.report.source import HIGHER_IS_BETTER, Comparison, Estimate, Key, Results, Row, detail
@@ -17,7 +18,15 @@ UNSEEN = "accuracy_unseen"
 def leading(results: Results) -> str | None:
     """The score that the first screen speaks of."""
     row = results.row(results.reference) if results.reference else None
-    return UNSEEN if row is not None and row.score(UNSEEN).mean is not None else results.headline
+    if row is None or results.headline is None:
+        return results.headline
+    ladder = [UNSEEN, results.headline, *LADDERS.get(results.headline, ())]
+    known = [metric for metric in ladder if row.score(metric).mean is not None]
+    return next((metric for metric in known if _tells_apart(results, metric)), next(iter(known), results.headline))
+
+
+def _tells_apart(results: Results, metric: str) -> bool:
+    return len({mean for row in results.rows if (mean := row.score(metric).mean) is not None}) > 1
 
 
 def sample_name(results: Results) -> str:
