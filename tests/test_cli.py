@@ -63,7 +63,7 @@ def one_line(text: str) -> str:
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     code = (
         f"import sys; from hrsnn import cli; code = cli.main({arguments!r}); "
-        "heavy = {'numpy', 'scipy', 'numba', 'sklearn', 'rich', 'plotly', 'torch'} & sys.modules.keys(); "
+        "heavy = {'numpy', 'scipy', 'numba', 'sklearn', 'rich', 'torch'} & sys.modules.keys(); "
         "print(heavy, file=sys.stderr); sys.exit(code)"
     )
     done = hrsnn_process(code)

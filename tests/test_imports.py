@@ -15,7 +15,7 @@ import hrsnn
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-HEAVY = ("numpy", "scipy", "numba", "sklearn", "pydantic", "h5py", "plotly", "jinja2", "pooch")
+HEAVY = ("numpy", "scipy", "numba", "sklearn", "pydantic", "h5py", "jinja2", "pooch")
 
 
 def loaded_by(code: str) -> set[str]:
@@ -40,7 +40,7 @@ def test_importing_hrsnn_loads_nothing_heavy() -> None:
 
 def test_data_and_networks_need_no_learning_machinery() -> None:
     loaded = loaded_by("import hrsnn; hrsnn.NetworkSpec, hrsnn.Spikes, hrsnn.build, hrsnn.save")
-    assert loaded.isdisjoint({"sklearn", "numba", "plotly", "jinja2", "h5py", "typer", "pooch"})
+    assert loaded.isdisjoint({"sklearn", "numba", "jinja2", "h5py", "typer", "pooch"})
 
 
 @pytest.mark.parametrize("name", hrsnn.__all__)

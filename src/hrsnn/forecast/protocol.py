@@ -38,6 +38,7 @@ def evaluate_network(
         warnings=task.warnings,
     )  # fmt: skip
     evaluation.details["rate_hz"] = 1000 * drive.spikes_per_value / task.spec.hold_ms
+    evaluation.details["active_share"] = float(np.mean(drive.spikes_per_value > 0))
     return evaluation
 
 
