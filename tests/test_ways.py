@@ -25,7 +25,7 @@ from hrsnn.data.readers.labelled import is_labelled, read_labelled
 from hrsnn.data.recordings import kind_of
 from hrsnn.encode.audio import AudioCode
 from hrsnn.encode.values import ValueCode
-from hrsnn.forecast import ForecastTask
+from hrsnn.forecast import ForecastSpec, ForecastTask
 from hrsnn.spec import validated
 from hrsnn.tasks import TaskSpec, describe, load_task
 from small_tasks import N_STEPS, events_file
@@ -648,3 +648,12 @@ def test_basic_motions(data_dir: Path) -> None:
     split = task(data_dir / "imu_basicmotions")
     assert [part.n_samples for part in (split.train, split.validation, split.test)] == [32, 8, 40]
     assert split.class_names == ("Badminton", "Running", "Standing", "Walking")
+
+
+def test_the_marks_of_a_series_are_said_where_they_leave_doubt(tmp_path: Path) -> None:
+    rows = "\n".join(f'"1,{200 + k}"' for k in range(80))
+    (tmp_path / "s.csv").write_text(f"level\n{rows}\n")
+    forecast = ForecastSpec(n_train=60, n_horizon=5, n_starts=2, n_washout=5, n_warmup=5)
+    for marks, first in (({"thousands": ","}, 1200.0), ({"decimal": ","}, 1.2)):
+        given = TaskSpec(name="s", path=str(tmp_path / "s.csv"), forecast=forecast, **marks)
+        assert load_task(given).series.values[0, 0] == first

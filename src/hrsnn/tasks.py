@@ -47,6 +47,7 @@ class TaskSpec(Table):
     kind          what lies there: recordings (sounds), events, labelled (series with a class each) or series (one, to
                   forecast); "auto" looks
     label_column  of a table with an example per row: the column of classes, by name, or first or last
+    delimiter, decimal, thousands   marks of a .csv series; "" finds them where they leave no doubt
     group_pattern regular expression, searched in the path of each file below `path`; its named group, of any name,
                   tells who or what a recording came from, and parts are whole groups. A group `label` tells the class
     test_groups, validation_groups   names of the groups that are held out
@@ -64,6 +65,9 @@ class TaskSpec(Table):
     path: str = ""
     kind: FileKind = "auto"
     label_column: str = ""
+    delimiter: str = ""
+    decimal: Literal["", ".", ","] = ""
+    thousands: str = ""
     group_pattern: str = ""
     test_groups: list[str] = []
     validation_groups: list[str] = []
@@ -147,10 +151,12 @@ def _own_series(spec: TaskSpec, path: Path, test_path: Path | None) -> ForecastT
         value = getattr(spec, option)
         require(not value, "task", option, f"is for recordings, and {spec.name} is a series", value)
     variables = list(spec.forecast.variables) or None
-    series = csv_series(path, variables, dt=spec.forecast.dt or 1.0, name=spec.name)
+    marks: dict[str, Any] = {"delimiter": spec.delimiter or None, "decimal": spec.decimal or None}
+    marks["thousands"] = spec.thousands
+    series = csv_series(path, variables, dt=spec.forecast.dt or 1.0, name=spec.name, **marks)
     if test_path is None:
         return _forecast(series, spec)
-    after = csv_series(test_path, series.variable_names, dt=series.dt, name=spec.name)
+    after = csv_series(test_path, series.variable_names, dt=series.dt, name=spec.name, **marks)
     whole = replace(series, values=np.concatenate([series.values, after.values]))
     forecast = spec.forecast.model_copy(update={"n_train": series.n_steps})
     return _forecast(whole, spec.model_copy(update={"forecast": forecast}))
