@@ -32,6 +32,7 @@ from hrsnn._checks import (
     real_number,
     require,
     shortened,
+    time_step,
     whole_number,
 )
 from hrsnn._shown import Shown
@@ -39,6 +40,7 @@ from hrsnn.graph import betweenness
 from hrsnn.network import Network
 from hrsnn.network_file import load_tensors, save_tensors
 from hrsnn.spec import Table
+from hrsnn.spikes import STEPS_END
 
 Transform = Literal["none", "sqrt", "log"]
 Model = Literal["logistic", "ridge", "mlp"]
@@ -115,15 +117,22 @@ class Grid:
     code: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("n_units", "n_steps", "dt_ms"):
-            value = getattr(self, name)
-            require(math.isfinite(value) and value > 0, "Grid", name, "must be > 0", value)
+        for name in ("n_units", "n_steps"):
+            value = whole_number("Grid", name, getattr(self, name), at_least=1, below=STEPS_END)
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "dt_ms", time_step("Grid", self.dt_ms))
+        require(self.code is None or isinstance(self.code, Mapping), "Grid", "code", "must be a table", self.code)
         # As JSON gives it back, so that a grid equals the one that was saved.
         object.__setattr__(self, "code", json.loads(json.dumps(self.code)))
         if self.stretched is not None:
-            require(len(self.stretched) == 2, "Grid", "stretched", "must be duration and tail", self.stretched)
+            ok = isinstance(self.stretched, (tuple, list)) and len(self.stretched) == 2
+            require(ok, "Grid", "stretched", "must be duration and tail", self.stretched)
             duration_ms, tail_ms = self.stretched
-            object.__setattr__(self, "stretched", (float(duration_ms), float(tail_ms)))
+            stretched = (
+                real_number("Grid", "stretched", duration_ms, above=0),
+                real_number("Grid", "stretched", tail_ms),
+            )
+            object.__setattr__(self, "stretched", stretched)
 
     @property
     def duration_ms(self) -> float:
@@ -245,9 +254,10 @@ class Readout(Shown):
         return columns
 
     def _saved_facts(self) -> dict[str, Any]:
-        facts = {name: getattr(self, name) for name in _FACTS}
-        grid = None if self.grid is None else asdict(self.grid)
-        return {**facts, "grid": grid, "n_layers": len(self.layers), "schema": SCHEMA}
+        facts = {**{name: getattr(self, name) for name in _FACTS}, "n_layers": len(self.layers)}
+        if self.grid is None:
+            return {**facts, "schema": _SCHEMA_WITHOUT_GRID}
+        return {**facts, "grid": asdict(self.grid), "schema": SCHEMA}
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Readout:
@@ -263,7 +273,7 @@ class Readout(Shown):
             )
             known = {name: facts[name] for name in _FACTS}
             told = facts["grid"] if facts["schema"] == SCHEMA else None
-            grid = None if told is None else Grid(**told)
+            grid = None if told is None else Grid(**told)  # those of a first version of this schema may not tell it
             return cls(
                 columns["units"], mean=columns["mean"], scale=columns["scale"], layers=layers, grid=grid, **known
             )
