@@ -204,11 +204,15 @@ def test_a_list_is_not_widened_without_need_or_end() -> None:
 
 
 def test_a_classifier_at_the_edge_of_its_penalties_says_so_and_keeps_to_them() -> None:
-    found = fit(spec(model="ridge", regularisation=[1e3, 1e4, 1e5]))
+    rng = np.random.default_rng(0)
+    (x, y), (v, w) = problem(), problem(n=30, seed=1)
+    noisy = [rng.poisson(3, np.shape(a)) + (np.asarray(b)[:, None, None] == 0) for a, b in ((x, y), (v, w))]
+    of_noise = spec(model="ridge", regularisation=[1e-3, 1.0, 1e3])
+    found = fit_classifier(noisy[0], y, noisy[1], w, of_noise, n_classes=3)
     assert len(found.tried) == 3
     (told,) = found.warnings
     assert "of readout.regularisation; add further ones" in told
-    for few in ([0.1], [1e3, 1e4]):
+    for few in ([0.1], [1e3, 1e4], [1e3, 1e4, 1e5]):  # one alone; two edges; all as good as each other
         assert fit(spec(model="ridge", regularisation=few)).warnings == ()
 
 

@@ -657,3 +657,17 @@ def test_the_marks_of_a_series_are_said_where_they_leave_doubt(tmp_path: Path) -
     for marks, first in (({"thousands": ","}, 1200.0), ({"decimal": ","}, 1.2)):
         given = TaskSpec(name="s", path=str(tmp_path / "s.csv"), forecast=forecast, **marks)
         assert load_task(given).series.values[0, 0] == first
+
+
+def test_no_channel_listens_above_what_the_files_hold(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        for k in range(6):
+            noise = (3000 * rng.standard_normal(1600)).astype(np.int16)
+            wavfile.write(tmp_path / label / f"{k}.wav", 8000, noise)
+    split = load_task(TaskSpec(name="s", path=str(tmp_path), n_channels=16))
+    assert isinstance(split, Splits)
+    assert split.chain is not None
+    assert split.chain.code.f_max_hz == 3600.0  # type: ignore[union-attr]
+    assert np.bincount(split.train.spikes.unit, minlength=16).min() > 0

@@ -440,7 +440,8 @@ def _choose(
         {**t.how, "regularisation": t.regularisation, f"validation_{score_name}": float(t.scores.mean())} for t in found
     ]
     chosen = {"model": spec.model, **tried[found.index(taken)]}
-    return Choice(readout, chosen, tried, _told_of_penalty(taken.regularisation, spec.regularisation, widens))
+    told = _told_of_penalty(taken.regularisation, spec.regularisation, widens)
+    return Choice(readout, chosen, tried, () if _as_good_inside(taken, found) else told)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -487,6 +488,12 @@ def _beyond(taken: _Tried, found: Sequence[_Tried]) -> float | None:
     following = float(f"{grid[0] / ratio if low else grid[-1] * ratio:.6g}")
     least, most = _PENALTIES_AT_MOST
     return following if least <= following <= most else None
+
+
+def _as_good_inside(taken: _Tried, found: Sequence[_Tried]) -> bool:
+    """Whether another penalty is just as good, so that the one taken is at the edge by its place in the list alone."""
+    score = float(taken.scores.mean())
+    return any(t is not taken and t.how == taken.how and float(t.scores.mean()) == score for t in found)
 
 
 def _told_of_penalty(penalty: float, given: Sequence[float], widened: bool) -> tuple[str, ...]:

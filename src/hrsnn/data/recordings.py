@@ -19,6 +19,7 @@ from hrsnn.data.parts import Division, Recorded, divide
 from hrsnn.data.readers.folder import EXAMPLES, SOUNDS, TABLES, examples_in, files_in, folder_files, pair_in
 from hrsnn.data.readers.labelled import Layout, has_values, is_labelled, read_example, read_labelled
 from hrsnn.data.readers.npz import events_npz
+from hrsnn.data.readers.wav import read_wav
 from hrsnn.encode.audio import AudioCode
 from hrsnn.encode.rates import whole_steps
 from hrsnn.encode.values import ValueCode
@@ -123,7 +124,10 @@ def load_recordings(
     code: AudioCode | ValueCode
     if kind == "recordings":
         code = AudioCode()
-        code = replace(code, dt_ms=wanted.dt_ms or code.dt_ms, n_channels=wanted.n_channels or code.n_channels)
+        code = replace(
+            code, dt_ms=wanted.dt_ms or code.dt_ms, n_channels=wanted.n_channels or code.n_channels,
+            f_max_hz=min(code.f_max_hz, max(2 * code.f_min_hz, _highest_hz(found.content))),
+        )  # fmt: skip
     else:
         require(not wanted.n_channels, "task", "n_channels", "must be 0 for labelled series: they have their own",
                 wanted.n_channels)  # fmt: skip
@@ -138,6 +142,11 @@ def load_recordings(
         cut=bool(wanted.max_ms),
     )  # fmt: skip
     return _splits(chain.on_grid(raw), known, division, chain, name)
+
+
+def _highest_hz(files: Sequence[Path]) -> float:
+    """Nine tenths of half the lowest sampling rate: no channel listens where some recordings hold nothing."""
+    return 0.45 * min(read_wav(file).rate_hz for file in files)
 
 
 def _events(path: Path, wanted: Wanted, *, test_path: Path | None, name: str) -> Splits:
