@@ -278,7 +278,8 @@ def measured(name: str, work: Path, n_seeds: int, n_jobs: int) -> dict[str, Any]
             arm = "/".join(p for p in (unit["arm"], unit["stage"] if unit["method"] else None, unit["method"]) if p)
             active[arm] = min(active.get(arm, 1.0), unit["details"]["active_share"])
     return {
-        "name": name, "what": one.what, "data": results["data"]["description"], "wall_s": round(wall_s, 1), "cpu_s": round(cpu_s, 1),
+        "name": name, "what": one.what, "data": results["data"]["description"],
+        "wall_s": round(wall_s, 1), "cpu_s": round(cpu_s, 1),
         "n_seeds": n_seeds, "given": {key: "..." if callable(value) else value for key, value in one.given.items()},
         "active": active, "summary": results["summary"], "comparisons": results["comparisons"],
         "warnings": sorted({warning for unit in units for warning in unit["warnings"]}),
