@@ -169,7 +169,8 @@ def _details(
         found |= {"labels": labels.tolist(), "predictions": said.tolist(), "class_names": classes}
         found["seen"] = (rng.random(300) < 0.6).tolist()
     else:
-        found["forecast"] = _forecast(rng, value)
+        found["forecast"] = _forecast(rng)
+        found["by_start"] = {metric: np.clip(rng.normal(value, 0.7, 10), 0, None).tolist()}
     if is_network:
         found["histograms"] = {
             "tau_mem_ms_excitatory": _histogram(rng.gamma(3, 20 / 3, 400)),
@@ -210,7 +211,7 @@ def _raster(rng: np.random.Generator) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _forecast(rng: np.random.Generator, value: float) -> dict[str, Any]:
+def _forecast(rng: np.random.Generator) -> dict[str, Any]:
     """Lorenz's equations, and the same with a small error, so that the curves part."""
 
     def course(start: np.ndarray) -> np.ndarray:
@@ -226,5 +227,4 @@ def _forecast(rng: np.random.Generator, value: float) -> dict[str, Any]:
     return {
         "dt": 0.02, "lyapunov_exponent": 0.906, "variable_names": ["x", "y", "z"], "truth": course(start).tolist(),
         "prediction": course(start + 0.02).tolist(),
-        "vpt_lyapunov_by_start": np.clip(rng.normal(value, 0.7, 10), 0, None).tolist(),
     }  # fmt: skip

@@ -540,7 +540,7 @@ def test_the_verdict_tells_unseen_data_first_then_the_cost_then_pruning(tmp_path
         path.write_text(json.dumps(values))
     level, cost, pruning = sentences(run_dir)
     assert level.startswith("On 2 recordings of speakers ann and <b>, not seen in training (5 seeds), HeNHeS has a")
-    assert "on those of speakers seen in training." in level
+    assert "on recordings of speakers seen in training." in level
     assert cost.startswith("The same readout without a network has 0.")
     assert re.search(r"HeNHeS is 0\.\d+ \[0\.\d+, 0\.\d+\] better than that, for 5,600 spikes and .* a recording", cost)
     assert pruning.startswith("Pruned (lnp) to 952 of 19,002 recurrent synapses it has 0.")
@@ -560,6 +560,34 @@ def test_a_forecast_is_told_against_repeating_the_last_value(tmp_path: Path) -> 
     )
     assert "spikes and" in cost
     assert "a value" in cost
+
+
+def test_models_without_spikes_that_are_better_are_named_at_once_best_first(tmp_path: Path) -> None:
+    def beaten(values: dict[str, Any]) -> None:
+        for c in values["comparisons"]:
+            if c["b"] in ("NVAR", "ESN-100"):
+                c |= {"diff": -1.0, "ci95": [-1.5, -0.5]}
+        for row in values["summary"]:
+            if row["arm"] in ("NVAR", "ESN-100"):
+                row["metrics"]["vpt_lyapunov"] = {"mean": 9.0 if row["arm"] == "NVAR" else 8.0, "ci95": None}
+
+    run_dir = write_run(tmp_path / "run", forecast=True)
+    level, *_ = sentences(edited(run_dir, beaten))
+    assert level.endswith("; NVAR (9.000) and ESN-100 (8.000) are better without a spiking network.")
+    assert "without a spiking network" not in " ".join(sentences(write_run(tmp_path / "other")))
+
+
+@pytest.mark.parametrize("metric", ["vpt_steps", "vpt_lyapunov"])
+def test_starts_are_drawn_in_the_unit_and_with_the_mean_of_the_table(metric: str, tmp_path: Path) -> None:
+    run_dir = write_run(tmp_path / "run", forecast=True, n_seeds=2)
+    for path in [run_dir / "results.json", *(run_dir / "outcomes").iterdir()]:
+        path.write_text(path.read_text().replace("vpt_lyapunov", metric))
+    figure = Page(write_report(run_dir)).figures["figure-vpt-1"]
+    (bar, *_) = (curve for curve in figure["data"] if curve["mode"] == "lines")
+    first = read_run(run_dir).units_of(read_run(run_dir).rows[0].key)
+    starts = [value for unit in first for value in unit.details["by_start"][metric]]
+    assert bar["x"][0] == pytest.approx(sum(starts) / len(starts))
+    assert ("steps" if metric == "vpt_steps" else "Lyapunov") in figure["layout"]["xaxis"]["title"]["text"]
 
 
 def test_without_seeds_without_network_without_scores_the_verdict_says_so(tmp_path: Path) -> None:

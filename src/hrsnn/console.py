@@ -13,7 +13,7 @@ from rich.text import Text
 
 from hrsnn.outcome import Outcome
 from hrsnn.report import pruning, reproduced, speed
-from hrsnn.report.findings import METRIC_LABELS, found
+from hrsnn.report.findings import METRIC_LABELS, explained, found, names_explained
 from hrsnn.report.parts.words import plain, quantity
 from hrsnn.report.pruned import Pruned, pruned_of, synops
 from hrsnn.report.source import BASELINES, HIGHER_IS_BETTER, Estimate, Key, Results, Row
@@ -94,7 +94,7 @@ class Display(Watcher):
             self._bars.update(self._all, completed=self.n_done)
             return
         known = [(name, outcome.metrics.get(name)) for name in HIGHER_IS_BETTER]
-        facts = [f"{name} {plain(value)[0]}" for name, value in known if _is_number(value)][:1]
+        facts = [f"{METRIC_LABELS[name]} {plain(value)[0]}" for name, value in known if _is_number(value)][:1]
         per_neuron = outcome.costs.get("spikes_per_neuron")
         if _is_number(per_neuron) and unit.arm not in BASELINES:
             facts.append(f"{per_neuron:.1f} spikes/neuron")
@@ -185,7 +185,9 @@ def summary_text(results: Results) -> str:
         savings = [["fewer recurrent ops", "fewer ops"], *(_savings(pruned.get(row.key)) for row in results.rows)]
         table = [[*cells, *more] for cells, more in zip(table, savings, strict=True)]
     lines = aligned(table)
-    return "\n".join([*lines, "", *(finding.text for finding in found(results)), *_warned(results)])
+    words = [*names_explained(results), *explained(headline)]
+    told = [*(finding.text for finding in found(results)), *_warned(results)]
+    return "\n".join([*lines, "", *([*words, ""] if words else []), *told])
 
 
 def _warned(results: Results) -> list[str]:
@@ -194,7 +196,7 @@ def _warned(results: Results) -> list[str]:
     if not units:
         return []
     first = units[0]
-    share = f"{len(units)} of {len(results.units)} units have warnings"
+    share = f"{len(units)} of {len(results.units)} networks and controls have warnings"
     return [f"Warning: {share}, the first {first.key.label}, seed {first.seed}: {first.warnings[0]}."]
 
 

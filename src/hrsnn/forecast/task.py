@@ -131,17 +131,21 @@ class ForecastTask:
     def description(self) -> str:
         """One line for people."""
         s, p = self.series, self.spec
-        transform = "" if p.transform == "none" else f" · forecast by {_WORDS[p.transform]}"
+        transform = "" if p.transform == "none" else f" · shown as {_WORDS[p.transform]}"
+        names = ", ".join(s.variable_names) if s.n_variables <= _N_NAMED else ""
+        variables = f"{s.n_variables} variable{'s' * (s.n_variables != 1)}{names and f' ({names})'}"
+        grid = "" if s.solver == "recorded" and s.dt == 1 else f"dt {s.dt:g} ({s.solver}) · "
         return (
-            f"{s.n_steps:,} values of {s.n_variables} variables · dt {s.dt:g} ({s.solver}) · "
+            f"{s.n_steps:,} values of {variables} · {grid}"
             f"{p.n_train:,} to train, {len(self.starts)} forecasts of {p.n_horizon}{transform}"
         )
 
 
+_N_NAMED = 4
 _WORDS = {
-    "difference": "differences",
-    "returns": "returns",
-    "standardise": "values over their rolling spread",
+    "difference": "changes from value to value",
+    "returns": "changes of the logarithm",
+    "standardise": "distances from the rolling mean in units of the rolling spread",
 }
 
 

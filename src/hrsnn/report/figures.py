@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from hrsnn.report.findings import METRIC_LABELS, reading
+from hrsnn.report.findings import METRIC_LABELS, METRIC_NAMES, reading
 from hrsnn.report.parts.drawing import (
     BLUE,
     GREEN,
@@ -449,11 +449,11 @@ def forecast(unit: Unit) -> Figure | None:
     return figure_of(data, layout, "truth and prediction", 110 + 150 * n_variables, note=note)
 
 
-def vpt_per_start(results: Results) -> Figure | None:
-    """Valid prediction time from each start, one row of points per arm, with its mean, as in the tables."""
-    rows = []
+def vpt_per_start(results: Results, metric: str) -> Figure | None:
+    """Valid prediction time (`metric`) from each start, one row of points per arm, with its mean, as in the tables."""
+    rows, unit = [], METRIC_NAMES.get(metric, ("", ""))[1]
     for row in results.rows:
-        found = [column(u, "forecast", "vpt_lyapunov_by_start") or [] for u in results.units_of(row.key)]
+        found = [column(u, "by_start", metric) or [] for u in results.units_of(row.key)]
         values = sorted(v for one in found for v in one if v is not None)
         if values:
             rows.append((row.key, values))
@@ -464,13 +464,13 @@ def vpt_per_start(results: Results) -> Figure | None:
         colour, symbol, _ = style(key)
         spread = [y + 0.3 * ((i * 0.618034) % 1 - 0.5) for i in range(len(values))]
         drawn = {"color": colour, "symbol": symbol, "size": 7, "opacity": 0.55}
-        tips = [f"{shown(key.label)}<br>{quantity(v)} Lyapunov times" for v in values]
+        tips = [f"{shown(key.label)}<br>{quantity(v)}{unit}" for v in values]
         data.append(marks([short(v) for v in values], spread, marker=drawn, hovertext=tips))
         mean = sum(values) / len(values)
         bar = {"type": "scatter", "mode": "lines", "x": [mean, mean], "y": [y - 0.32, y + 0.32]}
         tip = {"hoverinfo": "text", "hovertext": f"{shown(key.label)}<br>mean {quantity(mean)}"}
         data.append({**bar, **tip, "showlegend": False, "line": {"color": INK, "width": 2.5}})
-    axis = {**number_axis("valid prediction (Lyapunov times)"), "rangemode": "tozero"}
+    axis = {**number_axis(METRIC_LABELS.get(metric, metric)), "rangemode": "tozero"}
     layout = layout_with(xaxis=axis, yaxis=names_axis([_two_lines(key) for key, _ in rows[:MAX_ROWS]]))
     return figure_of(data, layout, "valid prediction time per start", 70 + 48 * len(rows[:MAX_ROWS]))
 

@@ -49,11 +49,12 @@ class Question:
 # What the metric is called, and what its amounts are counted in.
 METRIC_NAMES = {
     "accuracy": ("accuracy", ""),
-    "accuracy_seen": ("accuracy on those seen in training", ""),
-    "accuracy_unseen": ("accuracy on those not seen in training", ""),
+    "accuracy_seen": ("accuracy on groups seen in training", ""),
+    "accuracy_unseen": ("accuracy on groups not seen in training", ""),
     "vpt_lyapunov": ("valid prediction time", " Lyapunov times"),
     "vpt_lyapunov_04": ("valid prediction time (threshold 0.4)", " Lyapunov times"),
     "vpt_steps": ("valid prediction time", " steps"),
+    "vpt_steps_04": ("valid prediction time (threshold 0.4)", " steps"),
     "nrmse": ("NRMSE", ""),
     "rmse": ("RMSE", ""),
     "nrmse_one_step": ("NRMSE of the next value", ""),
@@ -67,12 +68,35 @@ METRIC_LABELS = {
     "vpt_lyapunov": "valid prediction (Lyapunov times)",
     "vpt_lyapunov_04": "valid prediction, threshold 0.4 (Lyapunov times)",
     "vpt_steps": "valid prediction (steps)",
+    "vpt_steps_04": "valid prediction, threshold 0.4 (steps)",
 }
 
 
 # What is asked next where a metric tells nothing apart.
 _ERRORS = ("rmse", "nrmse", "nrmse_one_step", "smape")
 LADDERS = {"accuracy": ("accuracy_unseen", "accuracy_seen"), "vpt_lyapunov": _ERRORS, "vpt_steps": _ERRORS}
+
+
+def explained(metric: str | None) -> list[str]:
+    """What a score means, in a sentence, where its name does not tell."""
+    if metric is None or not metric.startswith("vpt"):
+        return []
+    threshold = "0.4" if metric.endswith("_04") else "0.1"
+    unit = ", in Lyapunov times" if "lyapunov" in metric else ""
+    return [
+        f"Valid prediction{unit}: how long a forecast that is fed back stays closer to the series than {threshold} of "
+        "its standard deviation."
+    ]
+
+
+def names_explained(results: Results) -> list[str]:
+    """What the names of the four arms mean, where any of them is there."""
+    if not any(row.key.arm in ("HoNHoS", "HeNHoS", "HoNHeS", "HeNHeS") for row in results.rows):
+        return []
+    return [
+        "He is heterogeneous, every one its own, and Ho homogeneous, all at the mean: N of neurons (time constants, "
+        "thresholds), S of synapses (plasticity)."
+    ]
 
 
 def found(results: Results) -> list[Finding]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from hrsnn._checks import FileError
 from hrsnn.report import figures, tables, tradeoff
-from hrsnn.report.findings import METRIC_LABELS, found
+from hrsnn.report.findings import METRIC_LABELS, explained, found, names_explained
 from hrsnn.report.parts.page import Page, Section, present, render_page, replace_file, versions_of, warnings_of
 from hrsnn.report.parts.words import listed, plural
 from hrsnn.report.source import HIGHER_IS_BETTER, Key, Results, Unit, detail, read_run
@@ -142,7 +142,7 @@ def sections(results: Results) -> list[Section]:
             "vpt",
             "Valid prediction time per start",
             "Each mark is one start, the upright bar the mean: look how far single starts lie from it.",
-            present(figures.vpt_per_start(results)),
+            present(figures.vpt_per_start(results, metric) if metric and metric.startswith("vpt") else None),
         ),
         Section(
             "readout",
@@ -171,12 +171,14 @@ def _first_screen(results: Results) -> list[Section]:
     interval = f"bars are 95 % intervals over {over} seeds" if n_seeds[-1:] > [1] else "one seed gives no interval"
     caption = f"{side}further left is cheaper; operations are those of input, network and readout together; {interval}."
     caption += f" Open marks are controls of {results.reference.label}." if results.reference is not None else ""
+    caption = " ".join([caption, *explained(metric)])
+    brackets = ["Brackets hold 95 % intervals."] if n_seeds[-1:] > [1] else []
     return [
         Section("tradeoff", title, caption, present(figure), folded=False),
         Section(
             "table",
             "The arms",
-            "Brackets hold 95 % intervals." if n_seeds[-1:] > [1] else "",
+            " ".join([*brackets, *names_explained(results)]),
             tables=(tables.first(results, metric, sample),),
             folded=False,
         ),

@@ -28,6 +28,7 @@ READOUT_NAMES = {
     "regularisation": "regularisation",
     "validation_accuracy": "accuracy on validation",
     "validation_nrmse": "NRMSE on validation",
+    "validation_score": "score on validation",
 }
 
 

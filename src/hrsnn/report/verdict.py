@@ -10,7 +10,7 @@ from __future__ import annotations
 from hrsnn.report.findings import LADDERS, METRIC_NAMES, group_word, reading
 from hrsnn.report.parts.words import listed, plain, plural, quantity, signed
 from hrsnn.report.pruned import of_equal_size, pruned_of, synops
-from hrsnn.report.source import HIGHER_IS_BETTER, Comparison, Estimate, Key, Results, Row, detail
+from hrsnn.report.source import BASELINES, HIGHER_IS_BETTER, Comparison, Estimate, Key, Results, Row, detail
 
 UNSEEN = "accuracy_unseen"
 
@@ -54,9 +54,26 @@ def _level(results: Results, row: Row, metric: str) -> str:
     said += _value(row.score(metric), metric)
     seen = row.score("accuracy_seen").mean
     if metric == UNSEEN and seen is not None:
-        said += f", and {plain(seen)[0]} on those of {group_word(results, row.key)}s seen in training"
+        said += f", and {plain(seen)[0]} on recordings of {group_word(results, row.key)}s seen in training"
     last = results.compared(row.key, Key("Persistence"), metric)
-    return f"{said}{'' if last is None else f', {_difference(last)} repeating the last value'}."
+    said += "" if last is None else f", {_difference(last)} repeating the last value"
+    return f"{said}{_rivals(results, row, metric)}."
+
+
+def _rivals(results: Results, row: Row, metric: str) -> str:
+    """Which models without spikes are better, but those that the sentences speak of anyway; best first."""
+    told = (Key("InputOnly"), Key("Persistence"))
+    better = [
+        other
+        for other in results.rows
+        if other.key.arm in BASELINES and other.key not in told
+        if (c := results.compared(row.key, other.key, metric)) is not None and reading(c) == "loss"
+    ]
+    if not better:
+        return ""
+    better.sort(key=lambda other: other.score(metric).mean or 0.0, reverse=HIGHER_IS_BETTER.get(metric, True))
+    names = listed([f"{other.key.label} ({plain(other.score(metric).mean or 0.0)[0]})" for other in better])
+    return f"; {names} {'is' if len(better) == 1 else 'are'} better without a spiking network"
 
 
 def _cost(results: Results, row: Row, metric: str) -> str:
