@@ -12,8 +12,8 @@ import hrsnn
 from hrsnn.train import LearnSpec
 
 task = hrsnn.load_task("spoken-digits")
-spec = hrsnn.NetworkSpec.preset("HeNHeS", n_inputs=task.n_inputs, n_neurons=100)
-net = hrsnn.build(spec, seed=0)
+net = hrsnn.build(hrsnn.recommended(task, "HeNHeS", n_neurons=100), seed=0)
+net = hrsnn.calibrate(net, task.train)  # one gain per population on the input, so that neurons fire
 net = hrsnn.learn(net, task.train, LearnSpec(n_samples=50))  # STDP, no labels; a new Network comes back
 outcome, readout = hrsnn.evaluate(net, task)  # fits the readout on the training part, scores the test part once
 print(f"accuracy {outcome.metrics['accuracy']:.3f}, {outcome.costs['spikes_per_neuron']:.1f} spikes per neuron")

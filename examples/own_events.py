@@ -38,11 +38,9 @@ def make_events(path: Path, n_recordings: int = 60) -> None:
 
 def main(path: str) -> None:
     task = hrsnn.load_task(TaskSpec(name="my-events", path=path, dt_ms=1.0))
-    # Few channels need more synapses each than the default of 5 % of all pairs.
-    spec = hrsnn.NetworkSpec.preset(
-        "HeNHeS", n_inputs=task.n_inputs, n_neurons=100, input={"subset_share": 1.0, "p_connect": 0.2}
-    )
-    net = hrsnn.learn(hrsnn.build(spec, seed=0), task.train)
+    net = hrsnn.build(hrsnn.recommended(task, n_neurons=100), seed=0)
+    net = hrsnn.calibrate(net, task.train)  # one gain per population on the input, so that neurons fire
+    net = hrsnn.learn(net, task.train)
     outcome, _ = hrsnn.evaluate(net, task)
     print(f"{', '.join(task.class_names)}: accuracy {outcome.metrics['accuracy']:.2f}")
 

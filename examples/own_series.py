@@ -14,7 +14,6 @@ import numpy as np
 
 import hrsnn
 from hrsnn.forecast import ForecastSpec
-from hrsnn.readout import ReadoutSpec
 from hrsnn.tasks import TaskSpec
 
 
@@ -32,11 +31,11 @@ def make_series(path: Path, n_values: int = 400) -> None:
 def main(path: str) -> None:
     protocol = ForecastSpec(n_train=300, n_horizon=20, n_starts=5, n_per_variable=20)
     task = hrsnn.load_task(TaskSpec(name="my-series", path=path, forecast=protocol))
-    # Few channels need more and stronger synapses each than the defaults, which are made for hundreds of channels.
-    inputs = {"subset_share": 1.0, "p_connect": 0.2, "weight_excitatory": 1.5, "weight_inhibitory": 0.75}
-    spec = hrsnn.NetworkSpec.preset("HeNHeS", n_inputs=task.n_inputs, n_neurons=200, input=inputs)
+    spec = hrsnn.recommended(task, n_neurons=200)
     net = hrsnn.build(spec, seed=0)
-    outcome, _ = hrsnn.evaluate(net, task, ReadoutSpec(features="filtered", model="ridge"))
+    # One gain per population on the input; networks of series fire faster than those of recordings.
+    net = hrsnn.calibrate(net, task.train, spec.input.target_hz, inhibitory_ratio=spec.input.inhibitory_ratio)
+    outcome, _ = hrsnn.evaluate(net, task)
     found = outcome.metrics
     print(f"one step ahead: NRMSE {found['nrmse_one_step']:.3f}; 20 steps, fed back: NRMSE {found['nrmse']:.3f}")
 

@@ -37,8 +37,9 @@ def make_sounds(folder: Path, n_files: int = 10) -> None:
 
 def main(folder: str) -> None:
     task = hrsnn.load_task(TaskSpec(name="my-sounds", path=folder))
-    spec = hrsnn.NetworkSpec.preset("HeNHeS", n_inputs=task.n_inputs, n_neurons=100)
-    net = hrsnn.learn(hrsnn.build(spec, seed=0), task.train)
+    net = hrsnn.build(hrsnn.recommended(task, n_neurons=100), seed=0)
+    net = hrsnn.calibrate(net, task.train)  # one gain per population on the input, so that neurons fire
+    net = hrsnn.learn(net, task.train)
     outcome, _ = hrsnn.evaluate(net, task)
     print(f"{', '.join(task.class_names)}: accuracy {outcome.metrics['accuracy']:.2f}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -211,7 +212,7 @@ def test_a_classifier_at_the_edge_of_its_penalties_says_so_and_keeps_to_them() -
     found = fit_classifier(noisy[0], y, noisy[1], w, of_noise, n_classes=3)
     assert len(found.tried) == 3
     (told,) = found.warnings
-    assert "of readout.regularisation; add further ones" in told
+    assert re.search("of readout.regularisation; add (smaller|larger) ones", told)
     for few in ([0.1], [1e3, 1e4], [1e3, 1e4, 1e5]):  # one alone; two edges; all as good as each other
         assert fit(spec(model="ridge", regularisation=few)).warnings == ()
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hrsnn._checks import FileError
-from hrsnn.report import found, parse_results, write_report
+from hrsnn.report import found, parse_results, tables, write_report
 from hrsnn.report.parts.drawing import shown
 from hrsnn.report.parts.labels import Box, Spot, placed
 from hrsnn.report.source import Key, read_run
@@ -588,6 +588,20 @@ def test_starts_are_drawn_in_the_unit_and_with_the_mean_of_the_table(metric: str
     starts = [value for unit in first for value in unit.details["by_start"][metric]]
     assert bar["x"][0] == pytest.approx(sum(starts) / len(starts))
     assert ("steps" if metric == "vpt_steps" else "Lyapunov") in figure["layout"]["xaxis"]["title"]["text"]
+
+
+def test_what_says_nothing_is_left_out(tmp_path: Path) -> None:
+    def own(values: dict[str, Any]) -> None:
+        values["data"] = {"description": "9 recordings", "licence": "not stated", "source": "own recordings"}
+        for row in values["summary"]:  # everybody tested is unseen
+            row["metrics"]["accuracy_unseen"] = row["metrics"]["accuracy"]
+        for row in values["outcomes"]:
+            row["metrics"]["accuracy_unseen"] = row["metrics"]["accuracy"] = 1.0
+
+    run_dir = edited(write_run(tmp_path / "run", n_seeds=1), own)
+    results = read_run(run_dir)
+    assert results.data == "9 recordings"
+    assert "accuracy, all" not in tables.first(results, "accuracy_unseen", "recording").columns
 
 
 def test_without_seeds_without_network_without_scores_the_verdict_says_so(tmp_path: Path) -> None:

@@ -504,8 +504,8 @@ def _told_of_penalty(penalty: float, given: Sequence[float], widened: bool) -> t
     if not widened:
         if len(set(given)) < 3:  # of two each is an edge
             return ()
-        edge = "the largest" if penalty >= high else "the least"
-        return (f"validation chose the penalty {penalty:g}, {edge} of readout.regularisation; add further ones",)
+        edge, way = ("the largest", "larger") if penalty >= high else ("the least", "smaller")
+        return (f"validation chose the penalty {penalty:g}, {edge} of readout.regularisation; add {way} ones",)
     if low <= penalty <= high:  # those beyond were tried and not taken
         return ()
     if penalty >= _PENALTIES_AT_MOST[1] / 100:

@@ -434,12 +434,16 @@ def _mean_of(value: Any) -> float | None:
     return number(value.get("mean")) if isinstance(value, Mapping) else number(value)
 
 
+_SAYS_NOTHING = ("", "not stated", "own recordings")  # what own data come with unless their owner says more
+
+
 def _data_line(data: Any) -> str:
     """One line about the data and their licence from whatever the task said about them."""
     if isinstance(data, Mapping):
         parts = {str(name): _data_line(value) for name, value in data.items()}
         plain = ("name", "description")
-        return " · ".join(text if name in plain else f"{name}: {text}" for name, text in parts.items() if text)
+        told = {name: text for name, text in parts.items() if text not in _SAYS_NOTHING}
+        return " · ".join(text if name in plain else f"{name}: {text}" for name, text in told.items())
     if isinstance(data, list):
         return ", ".join(_data_line(value) for value in data)
     return "" if data is None else str(data)

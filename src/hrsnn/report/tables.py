@@ -37,7 +37,8 @@ def first(results: Results, metric: str, sample: str) -> Table:
 
     `sample` is what costs are counted per.
     """
-    beside = "accuracy" if metric != "accuracy" and any("accuracy" in row.metrics for row in results.rows) else None
+    other = metric != "accuracy" and any(row.score("accuracy").mean != row.score(metric).mean for row in results.rows)
+    beside = "accuracy" if other and any("accuracy" in row.metrics for row in results.rows) else None
     spiking = any(row.costs.get("spikes_per_neuron") for row in results.rows)
     rows = [
         (

@@ -134,6 +134,8 @@ def _score_axis(metric: str, low: float, high: float) -> tuple[tuple[float, floa
         return ends, log_axis(title, *ends)
     room = 0.08 * (high - low) or 0.1 * abs(high) or 0.1
     ends = low - room, high + room
+    if metric.startswith("accuracy"):  # a share is at most 1, whose mark is seen whole
+        ends = low - room, min(high + room, 1.02)
     return ends, {**number_axis(title), "range": list(ends)}
 
 

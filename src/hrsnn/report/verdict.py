@@ -147,6 +147,8 @@ def _difference(c: Comparison) -> str:
     if c.diff is None:
         return "without a value to compare with"
     diff, *ends = signed(c.diff, *(c.ci95 or ()))
+    if c.ci95 is None and c.diff == 0:
+        return "equal to"
     if c.ci95 is None:
         return f"{diff} (no interval, so no finding) against"
     kind = reading(c)
