@@ -98,14 +98,18 @@ def test_toml_of_the_pages_is_a_config(page: str, own_data: Path) -> None:
         load_config(own_data / f"{k}.toml")
 
 
-def test_own_data_runs_from_the_command_line(own_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_own_data_runs_and_predicts_from_the_command_line(own_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (line,) = (line for line in commands(README) if "mine.toml" in line)
-    assert main([*shlex.split(line)[1:], "--out", "out", "--quiet", "--jobs", "1"]) == 0
-    assert (own_data / "out" / "report.html").is_file()
+    assert main([*shlex.split(line)[1:], "--out", "runs/recordings-1", "--quiet", "--jobs", "1"]) == 0
+    assert (own_data / "runs" / "recordings-1" / "report.html").is_file()
     assert "HeNHeS" in capsys.readouterr().out
+    shutil.copytree(own_data / "recordings" / "hum", own_data / "new-recordings")
+    (line,) = (line for line in commands(README) if "hrsnn predict" in line)
+    assert main(shlex.split(line)[1:]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 10
 
 
-@pytest.mark.parametrize("line", [line for line in commands(README) if "hrsnn run" not in line])
+@pytest.mark.parametrize("line", [line for line in commands(README) if line.split()[1] not in ("run", "predict")])
 def test_quick_commands_of_the_readme_run(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(shlex.split(line)[1:]) == 0
     assert capsys.readouterr().out
