@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 Verb = Callable[[], int]
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
-_LONGEST_WORD, _HALF_A_SENTENCE = 300, 600  # characters of what somebody gave; paths are shorter
 _MOST = 10**6  # of what is counted: more would not end
 
 app = typer.Typer(
@@ -116,11 +115,9 @@ def _told(error: Exception) -> int:
 
 
 def _complain(sentence: str) -> None:
-    words = (word if len(word) <= _LONGEST_WORD else f"{word[:_LONGEST_WORD]}..." for word in sentence.split())
-    text = " ".join(words)
-    if len(text) > 2 * _HALF_A_SENTENCE:
-        text = f"{text[:_HALF_A_SENTENCE]} ... {text[-_HALF_A_SENTENCE:]}"
-    print(f"hrsnn: {text}", file=sys.stderr)
+    from hrsnn._checks import bounded
+
+    print(f"hrsnn: {bounded(sentence)}", file=sys.stderr)
 
 
 def _print_json(value: Any) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrsnn import forecast
-from hrsnn._checks import FileError, InputError, did_you_mean, require
+from hrsnn._checks import FileError, InputError, as_path, did_you_mean, require
 from hrsnn.config import Config, load_config
 from hrsnn.data.chain import Chain, EventGrid, Paths
 from hrsnn.data.own import csv_series
@@ -203,7 +203,7 @@ def load_run(
 
     Raises `FileError` where the directory holds no finished run or lacks a file, `InputError` for another arm or seed.
     """
-    path = Path(run_dir)
+    path = as_path("load_run", "run_dir", run_dir)
     directory = RunDirectory(path)
     config = _config_of(directory)
     unit = _unit_of(config, arm, seed)

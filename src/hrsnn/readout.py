@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_limits
 from hrsnn._checks import (
     FileError,
     InputError,
+    among,
     as_array,
     check_all,
     check_column,
@@ -164,7 +165,7 @@ class Readout(Shown):
     grid: Grid | None = None
 
     def __post_init__(self) -> None:
-        known = self.features in get_args(Features) and self.transform in get_args(Transform)
+        known = among(self.features, get_args(Features)) and among(self.transform, get_args(Transform))
         given = f"{self.features}, {self.transform}"
         require(known, "Readout", "features, transform", "must be known", given)
         object.__setattr__(self, "n_bins", whole_number("Readout", "n_bins", self.n_bins, at_least=1, below=2**31))

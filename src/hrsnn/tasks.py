@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from hrsnn import classification, data, forecast
-from hrsnn._checks import FileError, InputError, require
+from hrsnn._checks import FileError, InputError, instance, require
 from hrsnn.data.chain import Chain, EventGrid
 from hrsnn.data.dataset import Dataset, Series, Splits
 from hrsnn.data.own import csv_series
@@ -102,7 +102,8 @@ def load_task(name: str | TaskSpec = "spoken-digits", *, data_dir: Path | None =
     >>> task.n_inputs, len(task.class_names)
     (140, 20)
     """
-    spec = name if isinstance(name, TaskSpec) else TaskSpec(name=name)
+    spec = instance("load_task", "name", name, str, TaskSpec)
+    spec = spec if isinstance(spec, TaskSpec) else TaskSpec(name=spec)
     require(spec.stretch_ms or not spec.tail_ms, "task", "tail_ms", "needs stretch_ms", spec.tail_ms)
     if spec.path:
         return _own(spec)
@@ -221,10 +222,11 @@ def chain_from(facts: Mapping[str, Any]) -> Chain | ForecastTask:
 
     Raises `InputError` for anything else.
     """
-    rest = dict(facts)
+    rest = dict(instance("chain", "facts", facts, Mapping))
     found = rest.pop("schema", None)
-    require(found == CHAIN_SCHEMA, "chain", "schema", f"must be {CHAIN_SCHEMA}", found)
-    if rest.get("kind") != "forecast":
+    require(isinstance(found, str) and found == CHAIN_SCHEMA, "chain", "schema", f"must be {CHAIN_SCHEMA}", found)
+    kind = instance("chain", "kind", rest.get("kind"), str)
+    if kind != "forecast":
         return Chain.from_dict(rest)
     try:
         spec = validated(ForecastSpec, rest["spec"], place="chain.spec")
@@ -273,7 +275,10 @@ def evaluate(
     with the network's activity is in `outcome.warnings`, and is warned of as well (`RuntimeWarning`).
     Raises `InputError` when network and task disagree in channels or step of time.
     """
-    evaluation = evaluate_network(network, task, readout or recommended_readout(task), label=label or Label())
+    instance("evaluate", "network", network, Network)
+    instance("evaluate", "task", task, Splits, ForecastTask)
+    readout = recommended_readout(task) if readout is None else instance("evaluate", "readout", readout, ReadoutSpec)
+    evaluation = evaluate_network(network, task, readout, label=label or Label())
     assert evaluation.readout is not None  # a network always has one
     for sentence in evaluation.outcome.warnings:
         warnings.warn(sentence, RuntimeWarning, stacklevel=2)
@@ -319,6 +324,8 @@ def predict(network: Network, readout: Readout, spikes: Spikes) -> NDArray[np.in
     else is in `spikes`, and how long their grid is, does not change its class. Raises `InputError` where that cannot be
     done, and where network, readout and spikes do not belong together.
     """
+    for name, value, kind in (("network", network, Network), ("readout", readout, Readout), ("spikes", spikes, Spikes)):
+        instance("predict", name, value, kind)
     return np.asarray(class_scores(network, readout, spikes).argmax(axis=1))
 
 

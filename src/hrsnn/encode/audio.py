@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrsnn._checks import as_array, real_array, real_number, require, time_step, whole_number
+from hrsnn._checks import among, as_array, real_array, real_number, require, time_step, whole_number
 from hrsnn.encode.events import crossings
 from hrsnn.encode.rates import check_finite, from_keys, whole_steps
 from hrsnn.spikes import STEPS_END, Spikes
@@ -67,13 +67,13 @@ class AudioCode:
         if self.loudness is not None:
             object.__setattr__(self, "loudness", real_number("AudioCode", "loudness", self.loudness, above=0))
         require(
-            self.compression in ("power", "log"),
+            among(self.compression, ("power", "log")),
             "AudioCode",
             "compression",
             'must be "power" or "log"',
             self.compression,
         )
-        require(self.neuron in ("lif", "level"), "AudioCode", "neuron", 'must be "lif" or "level"', self.neuron)
+        require(among(self.neuron, ("lif", "level")), "AudioCode", "neuron", 'must be "lif" or "level"', self.neuron)
         per_step = self.sample_rate_hz * self.dt_ms / 1000.0
         ok = per_step >= 1 and abs(per_step - round(per_step)) < 1e-9 * per_step
         require(ok, "AudioCode", "dt_ms", "must hold a whole number of samples at sample_rate_hz", self.dt_ms)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hrsnn._checks import FileError, InputError, did_you_mean, require
+from hrsnn._checks import FileError, InputError, as_path, did_you_mean, instance, listed, require
 from hrsnn.data.dataset import Series
 from hrsnn.data.readers.dates import dates_of, told_of_distances
 
@@ -52,11 +52,16 @@ def csv_series(
     first row has none. Raises `InputError` naming the line of a cell that is not a finite number, of an empty line
     between values, and of a row with more cells than names.
     """
-    path = Path(path).expanduser()
+    path = as_path("csv_series", "path", path)
+    for option, value in (("delimiter", delimiter), ("decimal", decimal), ("encoding", encoding), ("name", name)):
+        if value is not None:
+            instance("csv_series", option, value, str)
+    instance("csv_series", "thousands", thousands, str)
     ok = delimiter is None or len(delimiter) == 1
     require(ok, "csv_series", "delimiter", "must be one character", delimiter)
     table = _table(path, _text(path, encoding), delimiter, header)
-    columns = [columns] if isinstance(columns, str) else columns
+    if columns is not None:
+        columns = [columns] if isinstance(columns, str) else listed("csv_series", "columns", columns)
     chosen = table.chosen(columns)
     if decimal is None:
         decimal, thousands = _marks(table, chosen, thousands)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hrsnn._checks import (
     FileError,
     InputError,
+    as_path,
     check_all,
     check_column,
     real_number,
@@ -56,7 +57,7 @@ def events_npz(
     out. A recording may have no event. Without `labelled` no labels are needed: all recordings are of one class without
     a name.
     """
-    path = Path(path).expanduser()
+    path = as_path("events_npz", "path", path)
     owner = path.name
     arrays = _arrays(path, labelled=labelled)
     if labelled:
