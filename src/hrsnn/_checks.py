@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-
 _T = TypeVar("_T")
 _LONGEST_WORD, _HALF_A_SENTENCE = 300, 600  # characters of what somebody gave; paths are shorter
 
@@ -58,7 +57,7 @@ def require(ok: object, owner: str, name: str, rule: str, value: object, *, plac
         return
     where = f" {place}" if place else ""
     what_to_do = f"; {remedy}" if remedy else ""
-    raise InputError(f"`{name}` of `{owner}` {rule}, got {_shown(value)}{where}{what_to_do}")
+    raise InputError(f"`{name}` of `{owner}` {rule}, got {as_text(value)}{where}{what_to_do}")
 
 
 def instance(owner: str, name: str, value: object, kind: type[_T], *others: type[_T]) -> _T:
@@ -110,10 +109,10 @@ def as_path(owner: str, name: str, path: object) -> Path:
         place = Path(path).expanduser()  # type: ignore[arg-type]
         os.lstat(place)
     except (ValueError, TypeError, RuntimeError) as error:  # null characters, halves of signs, bytes, unknown homes
-        raise InputError(f"`{name}` of `{owner}` must be a path, got {_shown(path)}: {error}") from error
+        raise InputError(f"`{name}` of `{owner}` must be a path, got {as_text(path)}: {error}") from error
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            raise InputError(f"`{name}` of `{owner}` must be a path, got {_shown(path)}: {error.strerror}") from error
+            raise InputError(f"`{name}` of `{owner}` must be a path, got {as_text(path)}: {error.strerror}") from error
     return place
 
 
@@ -189,7 +188,7 @@ def as_array(owner: str, name: str, values: object) -> NDArray[Any]:
         RuntimeError,
         OverflowError,
     ) as error:  # ragged lists; tensors on a GPU
-        raise InputError(f"`{name}` of `{owner}` cannot be made an array: {_shown(str(error))}") from error
+        raise InputError(f"`{name}` of `{owner}` cannot be made an array: {as_text(str(error))}") from error
 
 
 def real_array(owner: str, name: str, values: object) -> NDArray[np.float64]:
@@ -269,7 +268,7 @@ def chosen_rows(owner: str, name: str, n: int, chosen: object) -> NDArray[np.int
     try:
         return np.arange(n)[chosen].reshape(-1)
     except (IndexError, TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"`{name}` of `{owner}` must choose among {n}: {_shown(str(error))}") from error
+        raise InputError(f"`{name}` of `{owner}` must choose among {n}: {as_text(str(error))}") from error
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
@@ -295,7 +294,7 @@ def too_large(error: MemoryError | OverflowError) -> str:
     return f"a number is too large{said}; make it smaller"
 
 
-def _shown(value: object) -> str:
+def as_text(value: object) -> str:
     try:
         if isinstance(value, np.ndarray):
             value = np.array2string(value, separator=", ", threshold=20)

@@ -23,7 +23,7 @@ from typing import Any
 
 import tomli_w
 
-from hrsnn._checks import FileError, InputError, did_you_mean, shortened
+from hrsnn._checks import FileError, InputError, as_text, did_you_mean, shortened
 from hrsnn.data.readers.folder import TABLES
 from hrsnn.data.recordings import kind_of
 from hrsnn.distributions import KINDS as LAWS
@@ -216,7 +216,7 @@ def _keys_given(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if not isinstance(content, Mapping):
             if table in _MODELS:
                 raise InputError(
-                    f"`{table}` must be a table, got {shortened(repr(content))}; write [{table}] and its keys below"
+                    f"`{table}` must be a table, got {as_text(content)}; write [{table}] and its keys below"
                 )
             yield table, content
             continue
@@ -225,7 +225,7 @@ def _keys_given(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         for key, value in content.items():
             if table == "network" and key in _POPULATIONS:
                 if not isinstance(value, Mapping):
-                    raise InputError(f"`network.{key}` must be a table, got {shortened(repr(value))}")
+                    raise InputError(f"`network.{key}` must be a table, got {as_text(value)}")
                 yield from ((f"network.{key}.{inner}", law) for inner, law in value.items())
             else:
                 yield f"{table}.{key}", value
@@ -302,15 +302,13 @@ def _override(text: str) -> tuple[list[str], Any]:
     name, equals, value = text.partition("=")
     path = [part.strip() for part in name.split(".")]
     if not equals or not all(_BARE_KEY.fullmatch(part) for part in path):
-        raise InputError(
-            f"--set {shortened(repr(text))} must have the form table.key=value, for example network.tau_mem_ms=15"
-        )
+        raise InputError(f"--set {as_text(text)} must have the form table.key=value, for example network.tau_mem_ms=15")
     value = value.strip()
     try:
         parsed = tomllib.loads(f"value = {value}")
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         if not value or value[0] in "{[\"'":
-            raise InputError(f"--set {name}: {shortened(repr(value))} is not a TOML value: {error}") from error
+            raise InputError(f"--set {name}: {as_text(value)} is not a TOML value: {error}") from error
         return path, value
     return path, (parsed["value"] if parsed.keys() == {"value"} else value)
 
@@ -318,7 +316,7 @@ def _override(text: str) -> tuple[list[str], Any]:
 def _as_table(tables: dict[str, Any], name: str, full_name: str = "") -> dict[str, Any]:
     inner = tables[name] = {} if tables.get(name) is None else tables[name]
     if not isinstance(inner, dict):
-        raise InputError(f"`{full_name or name}` is {shortened(repr(inner))}, not a table with keys of its own")
+        raise InputError(f"`{full_name or name}` is {as_text(inner)}, not a table with keys of its own")
     return inner
 
 

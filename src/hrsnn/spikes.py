@@ -126,9 +126,10 @@ class Spikes(Shown):
     @classmethod
     def empty(cls, n_samples: int, *, n_units: int, n_steps: int, dt_ms: float) -> Spikes:
         """`n_samples` samples without an event."""
-        n_samples = whole_number("Spikes.empty", "n_samples", n_samples, at_least=0)
+        n_samples = whole_number("Spikes.empty", "n_samples", n_samples, at_least=0, below=STEPS_END)
         n_units, n_steps, dt_ms = _grid("Spikes.empty", n_units, n_steps, dt_ms)
-        return cls._from_keys([np.zeros(0, dtype=np.int64)] * n_samples, n_units, n_steps, dt_ms)
+        none = np.zeros(0, dtype=np.int32)
+        return cls(np.zeros(n_samples + 1, dtype=np.int64), none, none, n_units, n_steps, dt_ms)
 
     @classmethod
     def join(cls, parts: Sequence[Spikes]) -> Spikes:

@@ -102,8 +102,7 @@ def load_task(name: str | TaskSpec = "spoken-digits", *, data_dir: Path | None =
     >>> task.n_inputs, len(task.class_names)
     (140, 20)
     """
-    spec = instance("load_task", "name", name, str, TaskSpec)
-    spec = spec if isinstance(spec, TaskSpec) else TaskSpec(name=spec)
+    spec = name if isinstance(name, TaskSpec) else TaskSpec(name=instance("load_task", "name", name, str))
     require(spec.stretch_ms or not spec.tail_ms, "task", "tail_ms", "needs stretch_ms", spec.tail_ms)
     if spec.path:
         return _own(spec)
@@ -222,7 +221,8 @@ def chain_from(facts: Mapping[str, Any]) -> Chain | ForecastTask:
 
     Raises `InputError` for anything else.
     """
-    rest = dict(instance("chain", "facts", facts, Mapping))
+    require(isinstance(facts, Mapping), "chain", "facts", "must be a table", facts)
+    rest = dict(facts)
     found = rest.pop("schema", None)
     require(isinstance(found, str) and found == CHAIN_SCHEMA, "chain", "schema", f"must be {CHAIN_SCHEMA}", found)
     kind = instance("chain", "kind", rest.get("kind"), str)

@@ -36,6 +36,11 @@ def build(spec: NetworkSpec, *, seed: int) -> Network:
     """
     instance("build", "spec", spec, NetworkSpec)
     seed = whole_number("build", "seed", seed, at_least=0)
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers beyond the tables are told by these
+        return _built(spec, seed)
+
+
+def _built(spec: NetworkSpec, seed: int) -> Network:
     neurons = _neurons(spec, seed)
     return Network(
         neurons=neurons,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from hrsnn._checks import InputError, instance, real_number, require
 from hrsnn.data.dataset import Dataset, Splits
 from hrsnn.data.parts import Recorded, divide
@@ -37,6 +39,8 @@ def split(
     require(
         test_share + validation_share < 1, "split", "test_share", "and validation_share must sum to < 1", test_share
     )
+    ok = by_groups is None or isinstance(by_groups, (bool, np.bool_))
+    require(ok, "split", "by_groups", "must be true, false or None", by_groups)
     by_groups = dataset.groups is not None if by_groups is None else by_groups
     if by_groups and dataset.groups is None:
         raise InputError("`by_groups` of `split` needs groups, the data set has none")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from hrsnn._checks import as_array, check_all, check_column, real_number, require, shortened, whole_number
+from hrsnn._checks import as_array, as_text, check_all, check_column, real_number, require, whole_number
 from hrsnn.engine import engines
 from hrsnn.engine.coefficients import Coefficients, coefficients, filter_factor
 from hrsnn.engine.engines import Backend
@@ -226,7 +226,7 @@ def _check_dtype(owner: str, dtype: DTypeLike) -> None:
     try:
         name = np.dtype(dtype).name
     except (TypeError, ValueError, RecursionError):  # not a name of a type, or a type of torch's own
-        name = shortened(repr(dtype))
+        name = as_text(dtype)
     require(name in ("float32", "float64"), owner, "dtype", "must be float32 or float64", name)
 
 

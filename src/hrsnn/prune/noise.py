@@ -150,7 +150,9 @@ def lyapunov_matrix(network: Network, node_exponents_per_ms: ArrayLike, *, mode:
     """
     owner = "lyapunov_matrix"
     remedy = did_you_mean(str(mode), get_args(MatrixMode))
-    require(among(mode, get_args(MatrixMode)), owner, "mode", f"must be one of {_listed(MatrixMode)}", mode, remedy=remedy)
+    require(
+        among(mode, get_args(MatrixMode)), owner, "mode", f"must be one of {_listed(MatrixMode)}", mode, remedy=remedy
+    )
     n, synapses = network.n_neurons, network.recurrent
     size = np.abs(synapses.weight.astype(np.float64))
     if mode == "w":

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hrsnn._checks import FileError, InputError, as_path, did_you_mean, instance, listed, require
+from hrsnn._checks import FileError, InputError, among, as_path, did_you_mean, instance, listed, require
 from hrsnn.data.dataset import Series
 from hrsnn.data.readers.dates import dates_of, told_of_distances
 
@@ -105,7 +105,7 @@ class _Table:
             known = sorted(set(self.names))
             for column in columns:
                 remedy = did_you_mean(column, known)
-                require(column in known, "csv_series", "columns", "must be in the file", column, remedy=remedy)
+                require(among(column, known), "csv_series", "columns", "must be in the file", column, remedy=remedy)
             kept = [self.names.index(column) for column in columns]
             self._warn_of_newest_first(kept)
         for j in kept:
@@ -148,7 +148,7 @@ def _text(path: Path, encoding: str | None) -> str:
         raw = path.read_bytes()
         if encoding is not None:
             return raw.decode(encoding)
-    except (OSError, UnicodeError, LookupError) as error:
+    except (OSError, ValueError, LookupError) as error:
         raise FileError(f"{path}: cannot be read as CSV ({error})") from error
     try:
         return raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
