@@ -294,11 +294,16 @@ def too_large(error: MemoryError | OverflowError) -> str:
     return f"a number is too large{said}; make it smaller"
 
 
-def as_text(value: object) -> str:
+def as_text(value: object, *, quotes: bool = False) -> str:
+    """What is told of a value in a sentence, at most 200 characters of it; `quotes` about a text.
+
+    >>> as_text("a" * 5000, quotes=True)[:3], as_text(np.arange(3))
+    ("'aa", '[0, 1, 2]')
+    """
     try:
         if isinstance(value, np.ndarray):
             value = np.array2string(value, separator=", ", threshold=20)
-        text = value if isinstance(value, str) else repr(value)
+        text = value if isinstance(value, str) and not quotes else repr(value)
     except Exception:  # of whatever class: too deep a list, a number of more digits than Python writes
         text = f"a {type(value).__name__} that cannot be shown"
     return shortened(text)

@@ -216,7 +216,7 @@ def _keys_given(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if not isinstance(content, Mapping):
             if table in _MODELS:
                 raise InputError(
-                    f"`{table}` must be a table, got {as_text(content)}; write [{table}] and its keys below"
+                    f"`{table}` must be a table, got {as_text(content, quotes=True)}; write [{table}] and its keys below"
                 )
             yield table, content
             continue
@@ -225,7 +225,7 @@ def _keys_given(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         for key, value in content.items():
             if table == "network" and key in _POPULATIONS:
                 if not isinstance(value, Mapping):
-                    raise InputError(f"`network.{key}` must be a table, got {as_text(value)}")
+                    raise InputError(f"`network.{key}` must be a table, got {as_text(value, quotes=True)}")
                 yield from ((f"network.{key}.{inner}", law) for inner, law in value.items())
             else:
                 yield f"{table}.{key}", value
@@ -302,13 +302,15 @@ def _override(text: str) -> tuple[list[str], Any]:
     name, equals, value = text.partition("=")
     path = [part.strip() for part in name.split(".")]
     if not equals or not all(_BARE_KEY.fullmatch(part) for part in path):
-        raise InputError(f"--set {as_text(text)} must have the form table.key=value, for example network.tau_mem_ms=15")
+        raise InputError(
+            f"--set {as_text(text, quotes=True)} must have the form table.key=value, for example network.tau_mem_ms=15"
+        )
     value = value.strip()
     try:
         parsed = tomllib.loads(f"value = {value}")
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         if not value or value[0] in "{[\"'":
-            raise InputError(f"--set {name}: {as_text(value)} is not a TOML value: {error}") from error
+            raise InputError(f"--set {name}: {as_text(value, quotes=True)} is not a TOML value: {error}") from error
         return path, value
     return path, (parsed["value"] if parsed.keys() == {"value"} else value)
 
@@ -316,7 +318,7 @@ def _override(text: str) -> tuple[list[str], Any]:
 def _as_table(tables: dict[str, Any], name: str, full_name: str = "") -> dict[str, Any]:
     inner = tables[name] = {} if tables.get(name) is None else tables[name]
     if not isinstance(inner, dict):
-        raise InputError(f"`{full_name or name}` is {as_text(inner)}, not a table with keys of its own")
+        raise InputError(f"`{full_name or name}` is {as_text(inner, quotes=True)}, not a table with keys of its own")
     return inner
 
 

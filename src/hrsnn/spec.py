@@ -291,7 +291,7 @@ def _sentence(error: ValidationError, model: type[BaseModel], place: str) -> str
     if first["type"] == "extra_forbidden":
         return f"unknown key `{name}`; {did_you_mean(path[-1], _keys_at(model, path[:-1]))}"
     message = first["msg"].removeprefix("Value error, ")
-    given = "" if first["type"] == "missing" else f" (got {as_text(first['input'])})"
+    given = "" if first["type"] == "missing" else f" (got {as_text(first['input'], quotes=True)})"
     return f"`{name}`: {message[0].lower() + message[1:]}{given}"
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from hrsnn import classification, data, forecast
-from hrsnn._checks import FileError, InputError, instance, require
+from hrsnn._checks import FileError, InputError, among, instance, require
 from hrsnn.data.chain import Chain, EventGrid
 from hrsnn.data.dataset import Dataset, Series, Splits
 from hrsnn.data.own import csv_series
@@ -225,8 +225,7 @@ def chain_from(facts: Mapping[str, Any]) -> Chain | ForecastTask:
     rest = dict(facts)
     found = rest.pop("schema", None)
     require(isinstance(found, str) and found == CHAIN_SCHEMA, "chain", "schema", f"must be {CHAIN_SCHEMA}", found)
-    kind = instance("chain", "kind", rest.get("kind"), str)
-    if kind != "forecast":
+    if not among(rest.get("kind"), ("forecast",)):
         return Chain.from_dict(rest)
     try:
         spec = validated(ForecastSpec, rest["spec"], place="chain.spec")
