@@ -109,10 +109,12 @@ def as_path(owner: str, name: str, path: object) -> Path:
         place = Path(path).expanduser()  # type: ignore[arg-type]
         os.lstat(place)
     except (ValueError, TypeError, RuntimeError) as error:  # null characters, halves of signs, bytes, unknown homes
-        raise InputError(f"`{name}` of `{owner}` must be a path, got {as_text(path)}: {error}") from error
+        raise InputError(f"`{name}` of `{owner}` must be a path, got {as_text(str(path))}: {error}") from error
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            raise InputError(f"`{name}` of `{owner}` must be a path, got {as_text(path)}: {error.strerror}") from error
+            raise InputError(
+                f"`{name}` of `{owner}` must be a path, got {as_text(str(path))}: {error.strerror}"
+            ) from error
     return place
 
 

@@ -293,6 +293,8 @@ def predict(
         live = "-" in recordings
         rule = "must stand alone: lines of standard input are all that is read then"
         require(not live or len(recordings) == 1, "hrsnn predict", "-", rule, recordings)
+        rule = "must be open: lines of it are to be read"
+        require(not live or sys.stdin is not None, "hrsnn predict", "standard input", rule, "none")
         run = load_run(run_dir, arm=arm, seed=seed)
         if not quiet:
             print(f"{run.name}, of {run_dir}", file=sys.stderr)

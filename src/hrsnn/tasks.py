@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from hrsnn import classification, data, forecast
-from hrsnn._checks import FileError, InputError, among, instance, require
+from hrsnn._checks import FileError, InputError, among, as_path, instance, require
 from hrsnn.data.chain import Chain, EventGrid
 from hrsnn.data.dataset import Dataset, Series, Splits
 from hrsnn.data.own import csv_series
@@ -130,13 +130,13 @@ def _shared(table: str, data_dir: Path | None, place: Any) -> Task:
 
 
 def _place(text: str) -> Path:
-    return Path(text).expanduser().resolve()
+    return as_path("task", "path", text).resolve()
 
 
 def _own(spec: TaskSpec) -> Task:
     """Own data by the kind of what lies at the path; what was encoded before is not encoded again."""
-    path = Path(spec.path).expanduser()
-    test_path = Path(spec.test_path).expanduser() if spec.test_path else None
+    path = as_path("task", "path", spec.path)
+    test_path = as_path("task", "test_path", spec.test_path) if spec.test_path else None
     if test_path is not None and not test_path.exists():
         raise FileError(f"`task.test_path` must name a file or folder that exists, there is no {test_path}")
     kind = kind_of(path, spec.kind)
