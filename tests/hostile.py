@@ -14,15 +14,61 @@ import numpy as np
 Rng = np.random.Generator
 
 _NUMBERS = (
-    float("nan"), float("inf"), -float("inf"), 0, -1, -0.0, 0.5, 1e-320, 1e-30, 1e30, 1e39, 1e300, -1e300, 2**15, 2**16, 2**31 - 1, 2**31,
-    2**32, 2**53 + 1, 2**63 - 1, 2**63, 2**64, -(2**31) - 1, -(2**63), 10**30, 10**400, True, False,
-    np.int8(-1), np.float16(3), np.float32("nan"), np.uint64(2**64 - 1), np.longdouble("inf"), 1j, decimal.Decimal("0.1"),
-)  # fmt: skip
+    float("nan"),
+    float("inf"),
+    -float("inf"),
+    0,
+    -1,
+    -0.0,
+    0.5,
+    1e-320,
+    1e-30,
+    1e30,
+    1e39,
+    1e300,
+    -1e300,
+    2**15,
+    2**16,
+    2**31 - 1,
+    2**31,
+    2**32,
+    2**53 + 1,
+    2**63 - 1,
+    2**63,
+    2**64,
+    -(2**31) - 1,
+    -(2**63),
+    10**30,
+    10**400,
+    True,
+    False,
+    np.int8(-1),
+    np.float16(3),
+    np.float32("nan"),
+    np.uint64(2**64 - 1),
+    np.longdouble("inf"),
+    1j,
+    decimal.Decimal("0.1"),
+)
 _TEXTS = ("", " ", "x", "nan", "0", "HeNHeS", "\0", "é\n\u202e", "\ud800", "a" * 20_000, "../..", "<b>", "%s{0}")
 _DTYPES = (
-    np.float16, np.float32, np.float64, np.int8, np.uint8, np.int16, np.uint64, np.bool_, np.complex64, object, str,
-    "S4", "M8[s]", np.longdouble, ">f4", ">i8",
-)  # fmt: skip
+    np.float16,
+    np.float32,
+    np.float64,
+    np.int8,
+    np.uint8,
+    np.int16,
+    np.uint64,
+    np.bool_,
+    np.complex64,
+    object,
+    str,
+    "S4",
+    "M8[s]",
+    np.longdouble,
+    ">f4",
+    ">i8",
+)
 
 
 def _nested(depth: int) -> list[Any]:
@@ -33,15 +79,43 @@ def _nested(depth: int) -> list[Any]:
 
 
 _THINGS: tuple[Callable[[], Any], ...] = (
-    lambda: None, dict, list, tuple, set, object, lambda: object, lambda: len, lambda: b"\xff\x00", lambda: ...,
-    lambda: range(3), lambda: iter([1, 2]), lambda: {"a": 1}, lambda: {1: {2: 3}}, lambda: [[]], lambda: [None], lambda: [[1], [2, 3]],
-    lambda: _nested(60), lambda: _nested(3000), lambda: np.zeros(0), lambda: np.zeros((0, 3)), lambda: np.zeros((2, 3, 4)),
-    lambda: np.array(1.0), lambda: np.array([object()]), lambda: np.array([1, "a", None], dtype=object),
-    lambda: np.ma.masked_array([1.0, 2.0], [False, True]), lambda: np.ma.masked, lambda: np.array(["a", "b"]),
-    lambda: np.array([(1, 2.0)], dtype=[("a", int), ("b", float)]), lambda: np.array([np.nan, 1.0]),
-    lambda: np.array(["2020-01-01"], dtype="M8[D]"), lambda: np.matrix([[1, 2]]), lambda: datetime.date(2020, 1, 1),
-    lambda: slice(None, None, 0), lambda: slice("a"), lambda: np.random.default_rng(0),
-)  # fmt: skip
+    lambda: None,
+    dict,
+    list,
+    tuple,
+    set,
+    object,
+    lambda: object,
+    lambda: len,
+    lambda: b"\xff\x00",
+    lambda: ...,
+    lambda: range(3),
+    lambda: iter([1, 2]),
+    lambda: {"a": 1},
+    lambda: {1: {2: 3}},
+    lambda: [[]],
+    lambda: [None],
+    lambda: [[1], [2, 3]],
+    lambda: _nested(60),
+    lambda: _nested(3000),
+    lambda: np.zeros(0),
+    lambda: np.zeros((0, 3)),
+    lambda: np.zeros((2, 3, 4)),
+    lambda: np.array(1.0),
+    lambda: np.array([object()]),
+    lambda: np.array([1, "a", None], dtype=object),
+    lambda: np.ma.masked_array([1.0, 2.0], [False, True]),
+    lambda: np.ma.masked,
+    lambda: np.array(["a", "b"]),
+    lambda: np.array([(1, 2.0)], dtype=[("a", int), ("b", float)]),
+    lambda: np.array([np.nan, 1.0]),
+    lambda: np.array(["2020-01-01"], dtype="M8[D]"),
+    lambda: np.matrix([[1, 2]]),
+    lambda: datetime.date(2020, 1, 1),
+    lambda: slice(None, None, 0),
+    lambda: slice("a"),
+    lambda: np.random.default_rng(0),
+)
 
 
 def anything(rng: Rng) -> Any:
@@ -165,10 +239,22 @@ def damaged(rng: Rng, content: bytes) -> bytes:
             flipped[k] ^= 1 << int(rng.integers(8))
         return bytes(flipped)
     others = (
-        content[:a], content[a:], content[:a] + content[b:], content[:b] + content[a:], b"", rng.bytes(300), content.hex().encode(),
-        b"\xff\xfe" + content.decode("latin-1").encode("utf-16-le"), b"PK\x03\x04" + content, b"\x89HDF\r\n\x1a\n" + content,
-        b"RIFF\xff\xff\xff\xffWAVE" + content, b"[" * 100_000, b'{"a":' * 50_000, b"\0" * 1000, b"\n" * 1000,
-    )  # fmt: skip
+        content[:a],
+        content[a:],
+        content[:a] + content[b:],
+        content[:b] + content[a:],
+        b"",
+        rng.bytes(300),
+        content.hex().encode(),
+        b"\xff\xfe" + content.decode("latin-1").encode("utf-16-le"),
+        b"PK\x03\x04" + content,
+        b"\x89HDF\r\n\x1a\n" + content,
+        b"RIFF\xff\xff\xff\xffWAVE" + content,
+        b"[" * 100_000,
+        b'{"a":' * 50_000,
+        b"\0" * 1000,
+        b"\n" * 1000,
+    )
     return others[rng.integers(len(others))]
 
 

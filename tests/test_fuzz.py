@@ -28,6 +28,7 @@ import numpy as np
 import pytest
 
 import hrsnn
+from hostile import Rng, damaged, misspelt, mutated, other_json
 from hrsnn import cli, forecast
 from hrsnn._checks import HrsnnError, among
 from hrsnn.config import load_config, to_toml
@@ -45,9 +46,11 @@ from hrsnn.engine import engines, simulate_stdp
 from hrsnn.network import NeuronTable, StdpRule, SynapseTable
 from hrsnn.network_file import load_tensors, save_tensors
 from hrsnn.outcome import Outcome, sealed
+from hrsnn.prune.document import course_of
 from hrsnn.prune.methods import criterion_of
-from hrsnn.prune.schedule import prune
+from hrsnn.prune.schedule import Trajectory, prune
 from hrsnn.prune.session import prune_into
+from hrsnn.prune.snapshots import SnapshotFolder
 from hrsnn.prune.spec import LnpSpec, PruneSpec
 from hrsnn.prune.target import Target
 from hrsnn.readout import Readout, ReadoutSpec
@@ -55,7 +58,6 @@ from hrsnn.spec import NetworkSpec
 from hrsnn.tasks import TaskSpec, chain_from, load_task
 from hrsnn.train import LearnSpec
 from networks import random_network, random_spikes
-from hostile import Rng, anything, damaged, misspelt, mutated, other_json
 from small_tasks import N_CHANNELS, events_file, splits
 
 SEED, N = int(os.environ.get("HRSNN_FUZZ_SEED", "0")), int(os.environ.get("HRSNN_FUZZ_N", "500"))
@@ -119,8 +121,8 @@ def on_command_line(*words: object) -> Call:
             code = cli.main([str(word) for word in words])
         text = said.getvalue()
         assert code in (0, 1, 2), f"exit code {code}"
-        assert "internal error" not in text and "Traceback" not in text, text[-300:]
-        assert "RuntimeWarning" not in text, text[-300:]
+        for fault in ("internal error", "Traceback", "RuntimeWarning"):
+            assert fault not in text, text[-300:]
         assert len(text) <= 3 * LONGEST_SENTENCE, f"{len(text)} characters: {text[:100]}"
 
     return call
@@ -144,13 +146,31 @@ class Valid:
 
 
 SMALL = [
-    "--set", "network.n_neurons=12", "--set", "task.n_seeds=1", "--set", 'task.arms=["HeNHeS"]', "--jobs", "1", "--quiet",
-]  # fmt: skip
+    "--set",
+    "network.n_neurons=12",
+    "--set",
+    "task.n_seeds=1",
+    "--set",
+    'task.arms=["HeNHeS"]',
+    "--jobs",
+    "1",
+    "--quiet",
+]
 FORECAST = ["--set", "task.controls=[]"]
 EVENTS = [
-    "--set", "input.calibrate=false", "--set", "task.controls=[]", "--set", "readout.regularisation=[0.1]", "--set",
-    "readout.n_bins=[2]", "--set", 'readout.transform=["none"]', "--set", "task.max_ms=60",
-]  # fmt: skip
+    "--set",
+    "input.calibrate=false",
+    "--set",
+    "task.controls=[]",
+    "--set",
+    "readout.regularisation=[0.1]",
+    "--set",
+    "readout.n_bins=[2]",
+    "--set",
+    'readout.transform=["none"]',
+    "--set",
+    "task.max_ms=60",
+]
 
 
 def made(folder: Path) -> Valid:
@@ -329,7 +349,10 @@ def api(valid: Valid) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
     code = {k: tuple(v) if isinstance(v, list) else v for k, v in value_code.items()}
     return {
         "Spikes": (spikes_of, _columns(spikes)),
-        "from_times": (hrsnn.Spikes.from_times, {"times_ms": times, "units": units, "n_units": 3, "n_steps": 10, "dt_ms": 1.0, "late": "drop"}),
+        "from_times": (
+            hrsnn.Spikes.from_times,
+            {"times_ms": times, "units": units, "n_units": 3, "n_steps": 10, "dt_ms": 1.0, "late": "drop"},
+        ),
         "from_dense": (hrsnn.Spikes.from_dense, {"raster": spikes.dense(), "dt_ms": 1.0}),
         "empty": (hrsnn.Spikes.empty, {"n_samples": 3, "n_units": 3, "n_steps": 5, "dt_ms": 1.0}),
         "join": (hrsnn.Spikes.join, {"parts": [spikes, spikes]}),
@@ -339,54 +362,193 @@ def api(valid: Valid) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
         "SynapseTable": (synapses_of, _columns(net.recurrent)),
         "from_edges": (SynapseTable.from_edges, edges),
         "Network": (hrsnn.Network, {**_columns(net), "provenance": {"history": ["built"], "seed": 0}}),
-        "masks": (masks, {"keep_neurons": np.arange(6) < 4, "keep_synapses": net.recurrent.weight > 0, "weights": net.recurrent.weight}),
+        "masks": (
+            masks,
+            {
+                "keep_neurons": np.arange(6) < 4,
+                "keep_synapses": net.recurrent.weight > 0,
+                "weights": net.recurrent.weight,
+            },
+        ),
         "StdpRule": (StdpRule, {"pairing": "all-to-all", "soft_bound": 0.0, "normalise": False}),
         "law": (law_of, {"value": law, "n": 5}),
         "Empirical": (law_of, {"value": {"empirical": {"values": [1.0, 2.0, 3.0]}}, "n": 5}),
         "spec": (spec_of, json.loads(json.dumps(spec.to_dict()))),
         "preset": (NetworkSpec.preset, {"name": "HeNHeS", "n_inputs": 4, "n_neurons": 20, "input": {"p_connect": 0.5}}),
         "build": (hrsnn.build, {"spec": spec, "seed": 0}),
-        "simulate": (hrsnn.simulate, {**flat, "record": hrsnn.Record(), "state": state, "dtype": np.float32, "n_threads": 1}),
-        "Record": (lambda **r: hrsnn.simulate(net, spikes, record=hrsnn.Record(**r), backend="reference"), _columns(hrsnn.Record(spikes=True, v=3, state=True, filtered_every=4))),
+        "simulate": (
+            hrsnn.simulate,
+            {**flat, "record": hrsnn.Record(), "state": state, "dtype": np.float32, "n_threads": 1},
+        ),
+        "Record": (
+            lambda **r: hrsnn.simulate(net, spikes, record=hrsnn.Record(**r), backend="reference"),
+            _columns(hrsnn.Record(spikes=True, v=3, state=True, filtered_every=4)),
+        ),
         "State": (from_state, _columns(state)),
-        "simulate_stdp": (simulate_stdp, {**flat, "record": hrsnn.Record(), "dtype": np.float64, "batch_size": 2, "n_threads": 1, "progress": None}),
-        "learn": (hrsnn.learn, {"network": net, "data": spikes, "spec": LearnSpec(), "seed": 0, "progress": False, "dtype": np.float32}),
-        "stream": (stepped, {"channels": [[0, 2], [], np.array([1])], "state": None, "backend": "reference", "dtype": np.float32, "tau_filter_ms": 30.0}),
+        "simulate_stdp": (
+            simulate_stdp,
+            {**flat, "record": hrsnn.Record(), "dtype": np.float64, "batch_size": 2, "n_threads": 1, "progress": None},
+        ),
+        "learn": (
+            hrsnn.learn,
+            {"network": net, "data": spikes, "spec": LearnSpec(), "seed": 0, "progress": False, "dtype": np.float32},
+        ),
+        "stream": (
+            stepped,
+            {
+                "channels": [[0, 2], [], np.array([1])],
+                "state": None,
+                "backend": "reference",
+                "dtype": np.float32,
+                "tau_filter_ms": 30.0,
+            },
+        ),
         "Dataset": (datasets, {"samples": [0, 1], **_columns(task.train)}),
-        "Series": (series_of, {"variables": ["x"], "values": np.ones((4, 2)), "dt": 1.0, "name": "s", "variable_names": ("x", "y"), "lyapunov_exponent": None, "solver": "r"}),
+        "Series": (
+            series_of,
+            {
+                "variables": ["x"],
+                "values": np.ones((4, 2)),
+                "dt": 1.0,
+                "name": "s",
+                "variable_names": ("x", "y"),
+                "lyapunov_exponent": None,
+                "solver": "r",
+            },
+        ),
         "Splits": (Splits, _columns(task)),
-        "split": (own.split, {"dataset": task.train, "seed": 0, "test_share": 0.2, "validation_share": 0.2, "by_groups": False}),
+        "split": (
+            own.split,
+            {"dataset": task.train, "seed": 0, "test_share": 0.2, "validation_share": 0.2, "by_groups": False},
+        ),
         "evaluate": (hrsnn.evaluate, {"network": net, "task": task, "readout": ReadoutSpec(regularisation=[0.1])}),
-        "evaluate series": (hrsnn.evaluate, {"network": net, "task": valid.series_task, "readout": ReadoutSpec(features="filtered", model="ridge")}),
+        "evaluate series": (
+            hrsnn.evaluate,
+            {"network": net, "task": valid.series_task, "readout": ReadoutSpec(features="filtered", model="ridge")},
+        ),
         "ReadoutSpec": (ReadoutSpec, ReadoutSpec().model_dump()),
         "LearnSpec": (LearnSpec, LearnSpec(n_epochs=2).model_dump()),
         "PruneSpec": (PruneSpec, PruneSpec().model_dump()),
         "TaskSpec": (task_of, TaskSpec(path=str(valid.folder / "series.csv")).model_dump()),
         "Readout": (read_out, {"windows": recorded.counts, **_columns(valid.readout)}),
         "predict": (hrsnn.predict, {"network": net, "readout": valid.readout, "spikes": task.test.spikes}),
-        "calibrate": (hrsnn.calibrate, {"network": net, "data": spikes, "target_hz": 20.0, "inhibitory_ratio": 2.0, "n_recordings": 2, "seed": 0}),
-        "poisson_rate": (poisson_rate, {"images": np.array([[0.1, 0.9]]), "rng": np.random.default_rng(0), "f_max_hz": 60.0, "duration_ms": 10.0, "silence_ms": 0.0, "dt_ms": 1.0}),
-        "PopulationCode": (populated, {"series": np.array([[0.0], [1.0]]), "values": np.full((1, 5, 1), 0.5), "n_per_variable": 5, "f_max_hz": 100.0, "hold_ms": 20.0, "dt_ms": 1.0}),
+        "calibrate": (
+            hrsnn.calibrate,
+            {"network": net, "data": spikes, "target_hz": 20.0, "inhibitory_ratio": 2.0, "n_recordings": 2, "seed": 0},
+        ),
+        "poisson_rate": (
+            poisson_rate,
+            {
+                "images": np.array([[0.1, 0.9]]),
+                "rng": np.random.default_rng(0),
+                "f_max_hz": 60.0,
+                "duration_ms": 10.0,
+                "silence_ms": 0.0,
+                "dt_ms": 1.0,
+            },
+        ),
+        "PopulationCode": (
+            populated,
+            {
+                "series": np.array([[0.0], [1.0]]),
+                "values": np.full((1, 5, 1), 0.5),
+                "n_per_variable": 5,
+                "f_max_hz": 100.0,
+                "hold_ms": 20.0,
+                "dt_ms": 1.0,
+            },
+        ),
         "level_crossing": (level_crossing, {"signals": np.ones((1, 4, 2)), "threshold": 0.5, "dt_ms": 1.0}),
-        "pool_events": (pool_events, {"times_ms": times, "x": units, "y": units, "polarity": [np.array([0, 1, 1]), np.array([0])], "n_steps": 8, "dt_ms": 1.0, "sensor": (4, 4), "grid": (2, 2), "late": "drop"}),
-        "temporal_difference": (temporal_difference, {"frames": np.zeros((1, 3, 2, 2)), "fps": 100.0, "threshold": 0.1, "dt_ms": 1.0, "graded": True}),
+        "pool_events": (
+            pool_events,
+            {
+                "times_ms": times,
+                "x": units,
+                "y": units,
+                "polarity": [np.array([0, 1, 1]), np.array([0])],
+                "n_steps": 8,
+                "dt_ms": 1.0,
+                "sensor": (4, 4),
+                "grid": (2, 2),
+                "late": "drop",
+            },
+        ),
+        "temporal_difference": (
+            temporal_difference,
+            {"frames": np.zeros((1, 3, 2, 2)), "fps": 100.0, "threshold": 0.1, "dt_ms": 1.0, "graded": True},
+        ),
         "ValueCode": (values_encoded, {"recordings": waves, "encode": waves, "dt_ms": 1.0, "n_target_steps": 50}),
         "ValueCode fields": (code_of, {"recordings": waves, **code}),
-        "AudioCode": (sounds, {"signals": [np.sin(np.arange(800) / 3)], "sample_rate_hz": 16000.0, "duration_ms": None, "n_channels": 4, "f_min_hz": 100.0, "f_max_hz": 7000.0, "dt_ms": 1.0, "loudness": 0.05, "exponent": 0.3, "neuron": "lif", "gain": 10.0}),
+        "AudioCode": (
+            sounds,
+            {
+                "signals": [np.sin(np.arange(800) / 3)],
+                "sample_rate_hz": 16000.0,
+                "duration_ms": None,
+                "n_channels": 4,
+                "f_min_hz": 100.0,
+                "f_max_hz": 7000.0,
+                "dt_ms": 1.0,
+                "loudness": 0.05,
+                "exponent": 0.3,
+                "neuron": "lif",
+                "gain": 10.0,
+            },
+        ),
         "stretch": (stretch, {"spikes": spikes, "duration_ms": 20.0, "tail_ms": 5.0}),
         "regrid": (regrid, {"spikes": spikes, "dt_ms": 0.5}),
-        "prune": (pruned, {"target": {"n_synapses": 5}, "method": "magnitude", "network": net, "n_iterations": 1, "seed": 0, "drive_ms": 50.0, "correct": False, "data": None}),
+        "prune": (
+            pruned,
+            {
+                "target": {"n_synapses": 5},
+                "method": "magnitude",
+                "network": net,
+                "n_iterations": 1,
+                "seed": 0,
+                "drive_ms": 50.0,
+                "correct": False,
+                "data": None,
+            },
+        ),
         "Outcome": (outcome_of, outcome.to_dict()),
         "chain": (chain_from, {"facts": chain}),
         "forecast chain": (chain_from, {"facts": forecast_chain}),
-        "csv_series": (own.csv_series, {"path": valid.folder / "series.csv", "columns": ["x"], "dt": 1.0, "delimiter": ",", "decimal": ".", "thousands": "", "header": True, "encoding": "utf-8"}),
-        "events_npz": (own.events_npz, {"path": valid.folder / "events.npz", "dt_ms": 1.0, "n_units": 8, "max_ms": 60.0}),
-        "wav_folder": (own.wav_folder, {"folder": valid.folder / "wavs", "code": AudioCode(n_channels=4, f_max_hz=3000.0), "pattern": None, "max_ms": 40.0}),
+        "csv_series": (
+            own.csv_series,
+            {
+                "path": valid.folder / "series.csv",
+                "columns": ["x"],
+                "dt": 1.0,
+                "delimiter": ",",
+                "decimal": ".",
+                "thousands": "",
+                "header": True,
+                "encoding": "utf-8",
+            },
+        ),
+        "events_npz": (
+            own.events_npz,
+            {"path": valid.folder / "events.npz", "dt_ms": 1.0, "n_units": 8, "max_ms": 60.0},
+        ),
+        "wav_folder": (
+            own.wav_folder,
+            {
+                "folder": valid.folder / "wavs",
+                "code": AudioCode(n_channels=4, f_max_hz=3000.0),
+                "pattern": None,
+                "max_ms": 40.0,
+            },
+        ),
         "load": (hrsnn.load, {"path": valid.pruned / "pruned.safetensors"}),
-        "save": (lambda network, name: hrsnn.save(network, valid.folder / name if isinstance(name, str) and name and "/" not in name else name), {"network": net, "name": "n.safetensors"}),
+        "save": (
+            lambda network, name: hrsnn.save(
+                network, valid.folder / name if isinstance(name, str) and name and "/" not in name else name
+            ),
+            {"network": net, "name": "n.safetensors"},
+        ),
         "load_run": (hrsnn.load_run, {"run_dir": valid.runs[1], "arm": "HeNHeS", "seed": 0}),
         "recommended": (hrsnn.recommended, {"task": task, "arm": "HeNHeS"}),
-    }  # fmt: skip
+    }
 
 
 def api_input(rng: Rng, valid: Valid, table: dict[str, Any]) -> tuple[str, Call]:
@@ -413,11 +575,38 @@ def _told(value: object) -> str:
 # -- config ------------------------------------------------------------------------------------------------------------
 
 _LITERALS = (
-    "nan", "inf", "-1", "0", "1e400", "1e308", "1e-320", "2147483648", "9223372036854775807", "1" + "0" * 400, '""', '"x"', '"' + "é" * 3000 + '"',
-    "[]", "[[]]", "{}", "true", "1979-05-27", "{gamma = {mean = 20, shape = 3}}", "{gamma = {mean = -1, shape = 1e300}}",
-    "{normal = {mean = 1, sd = inf}}", "{empirical = {values = []}}", "{uniform = {low = 2, high = 1}}", "[" * 3000, '"\\u0000"', "[1, 2, 3]",
-    '["none", "none"]', "0.5", "3", '{gamma = "x"}', "{a = 1, b = 2}",
-)  # fmt: skip
+    "nan",
+    "inf",
+    "-1",
+    "0",
+    "1e400",
+    "1e308",
+    "1e-320",
+    "2147483648",
+    "9223372036854775807",
+    "1" + "0" * 400,
+    '""',
+    '"x"',
+    '"' + "é" * 3000 + '"',
+    "[]",
+    "[[]]",
+    "{}",
+    "true",
+    "1979-05-27",
+    "{gamma = {mean = 20, shape = 3}}",
+    "{gamma = {mean = -1, shape = 1e300}}",
+    "{normal = {mean = 1, sd = inf}}",
+    "{empirical = {values = []}}",
+    "{uniform = {low = 2, high = 1}}",
+    "[" * 3000,
+    '"\\u0000"',
+    "[1, 2, 3]",
+    '["none", "none"]',
+    "0.5",
+    "3",
+    '{gamma = "x"}',
+    "{a = 1, b = 2}",
+)
 
 
 def config_input(rng: Rng, valid: Valid, text: str, keys: list[str], run_share: float = 0.15) -> tuple[str, Call]:
@@ -452,8 +641,19 @@ def config_input(rng: Rng, valid: Valid, text: str, keys: list[str], run_share: 
 # -- files -------------------------------------------------------------------------------------------------------------
 
 _DATA = (
-    "events.npz", "values.npz", "series.csv", "comma.csv", "labelled.csv", "rows.tsv", "uea.ts", "uea.arff", "txts", "wavs", "npys", "shd.h5",
-)  # fmt: skip
+    "events.npz",
+    "values.npz",
+    "series.csv",
+    "comma.csv",
+    "labelled.csv",
+    "rows.tsv",
+    "uea.ts",
+    "uea.arff",
+    "txts",
+    "wavs",
+    "npys",
+    "shd.h5",
+)
 
 
 def data_input(rng: Rng, valid: Valid) -> tuple[str, Call]:
@@ -553,7 +753,6 @@ def tensors_input(rng: Rng, valid: Valid) -> tuple[str, Call]:
     if rng.random() < 0.7:
         how = "columns or facts"
         columns, facts = load_tensors(source, "hrsnn.network/1" if is_network else "hrsnn.readout/3")
-        facts = {key: value for key, value in facts.items()}
         if rng.random() < 0.5:
             columns = mutated(rng, columns)
         else:
@@ -619,7 +818,9 @@ def run_input(rng: Rng, valid: Valid) -> tuple[str, Call]:
     said = f"run {source.name}/{file.relative_to(place)}, {how}"
     if which == 2:
         spec = PruneSpec(methods=["magnitude"], keep_synapses=3, correct=False)
-        return f"{said}, resume", lambda: prune_into(place, valid.network, spec, name="n", resume=True)
+        if rng.random() < 0.1:
+            return f"{said}, resume", lambda: prune_into(place, valid.network, spec, name="n", resume=True)
+        return f"{said}, snapshots", lambda: _course(place)
     verb = ["report", "predict", "resume"][rng.choice(3, p=[0.4, 0.4, 0.2])]
     if verb == "report":
         return f"{said}, report", on_command_line("report", place)
@@ -629,6 +830,12 @@ def run_input(rng: Rng, valid: Valid) -> tuple[str, Call]:
     return f"{said}, resume", on_command_line(
         "run", place / "config.toml", "--out", place, "--resume", "--quiet", "--jobs", "1"
     )
+
+
+def _course(place: Path) -> None:
+    snapshots = SnapshotFolder(place / "snapshots").read()
+    if snapshots:
+        course_of(Trajectory(tuple(snapshots), None, 50.0))
 
 
 # -- all of it ---------------------------------------------------------------------------------------------------------

@@ -137,6 +137,8 @@ class Splits(Shown):
     def __post_init__(self) -> None:
         for part in ("train", "validation", "test"):
             instance("Splits", part, getattr(self, part), Dataset)
+        ok = isinstance(self.validation_by_recordings, (bool, np.bool_))
+        require(ok, "Splits", "validation_by_recordings", "must be true or false", self.validation_by_recordings)
         if self.chain is not None:
             require(hasattr(self.chain, "grid"), "Splits", "chain", "must be a Chain", type(self.chain).__name__)
             rule = f"must lead to the grid of the training part {self.train.spikes.grid}"

@@ -149,7 +149,8 @@ def crossings(
     n = signal.shape[1]
     raster = np.empty((len(signal), 2 * n), dtype=bool)
     for fires, now in zip(raster, signal, strict=True):
-        away = (now - start) / threshold - level
+        with np.errstate(over="ignore"):  # infinitely many thresholds away is away
+            away = (now - start) / threshold - level
         up, down = away >= 1.0 - 1e-9, away <= -1.0 + 1e-9
         fires[:n], fires[n:] = up, down
         level += up
