@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,12 +20,16 @@ from hrsnn.data.dataset import Dataset, Series
 from hrsnn.encode import AudioCode, PopulationCode
 from hrsnn.encode.duration import regrid, stretch
 from hrsnn.encode.events import pool_events
+from hrsnn.encode.values import ValueCode
+from hrsnn.forecast import ForecastSpec, ForecastTask
 from hrsnn.network import LARGEST, Network
 from hrsnn.network_file import load_tensors, save_tensors
 from hrsnn.prune.target import Target
-from hrsnn.readout import Readout
+from hrsnn.readout import Readout, ReadoutSpec
 from hrsnn.spec import NetworkSpec
+from hrsnn.tasks import TaskSpec, load_task
 from networks import random_network, random_spikes
+from small_tasks import splits
 
 HUGE = 10**40
 ONES = (3, np.int8(3), np.uint64(3), np.array(3))
@@ -239,12 +244,70 @@ SPIKES = hrsnn.Spikes.empty(1, n_units=3, n_steps=2, dt_ms=1.0)
         lambda: hrsnn.engine.simulate_stdp(network(), SPIKES, batch_size=1.5),
         lambda: hrsnn.learn(network(), SPIKES, seed=1.5),
         lambda: hrsnn.build(NetworkSpec(n_inputs=1), seed="a"),
+        lambda: hrsnn.build("spec", seed=0),
+        lambda: hrsnn.build(NetworkSpec(n_inputs=3, plasticity={"a_minus": 1e308}), seed=0),
+        lambda: hrsnn.save(5, "n.safetensors"),
+        lambda: hrsnn.load(5),
+        lambda: hrsnn.load("a\0b"),
+        lambda: hrsnn.load("a" * 20_000),
+        lambda: hrsnn.load("\ud800"),
+        lambda: load_task(TaskSpec(path="~nobody-of-this-name/x.csv")),
+        lambda: hrsnn.learn("network", SPIKES),
+        lambda: hrsnn.learn(network(), [[1, 2]]),
+        lambda: hrsnn.calibrate(network(), SPIKES, target_hz="fast"),
+        lambda: hrsnn.predict(network(), None, SPIKES),
+        lambda: hrsnn.evaluate(network(), SPIKES),
+        lambda: hrsnn.recommended("task"),
+        lambda: hrsnn.Spikes.join([SPIKES, 3]),
+        lambda: hrsnn.simulate(network(), SPIKES, backend=np.zeros(2)),
+        lambda: Dataset("spikes", [0], ("a",)),
+        lambda: Dataset(SPIKES, [0], 5),
+        lambda: ValueCode.fit([["a", "b"]]),
+        lambda: PopulationCode((0.0,), (1.0,), hold_ms=1e8).encode(np.zeros((1, 50, 1))),
+        lambda: AudioCode().encode([np.ones(9)], 1.0),
+        lambda: hrsnn.Constant(1.0).sample(np.random.default_rng(0), -1),
     ],
 )
 def test_one_sentence(call: Any) -> None:
     with pytest.raises(InputError) as error:
         call()
     assert len(str(error.value)) < 600
+
+
+def test_sentences_fit_on_a_screen() -> None:
+    assert len(str(FileError("word " * 5000))) < 1300
+    with pytest.raises(InputError, match="must be a finite number, got a list that cannot be shown"):
+        real_number("T", "x", deep())
+
+
+def deep() -> list[Any]:
+    inner: list[Any] = []
+    for _ in range(5000):
+        inner = [inner]
+    return inner
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [(np.ones(200), "must vary"), (np.sin(np.arange(200)) * 1e200, "at most 1e+100"),
+     (np.sin(np.arange(200)) * 1e-320, "vary by more than")],
+)  # fmt: skip
+@pytest.mark.parametrize("transform", ["none", "standardise", "auto"])
+def test_series_of_which_there_is_nothing_to_forecast(values: Any, rule: str, transform: Any) -> None:
+    spec = ForecastSpec(n_train=100, n_horizon=5, transform=transform)
+    with pytest.raises(InputError, match=re.escape(rule)):
+        ForecastTask.of(Series(values[:, None], 1.0, "s", ("x",)), spec)
+
+
+def test_more_bins_than_steps_are_told_by_their_key() -> None:
+    with pytest.raises(InputError, match="`n_bins` of `readout` must be"):
+        hrsnn.evaluate(random_network(np.random.default_rng(0), n_inputs=8), splits(), ReadoutSpec(n_bins=[61]))
+
+
+def test_lines_of_a_closed_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert cli.main(["predict", "run", "-"]) == 2
+    assert "must be open" in capsys.readouterr().err
 
 
 def test_long_values_are_shortened(capsys: pytest.CaptureFixture[str], tmp_path: Any) -> None:

@@ -107,7 +107,8 @@ def test_readout(features: Any, transform: Any, sizes: tuple[int, ...], tmp_path
     rng = np.random.default_rng(0)
     n_bins = 1 if features == "filtered" else 2
     shapes = itertools.pairwise((4 * n_bins, *sizes))
-    layers = tuple((rng.normal(size=shape), np.append(-np.inf, rng.normal(size=shape[1] - 1))) for shape in shapes)
+    layers = tuple((rng.normal(size=shape), rng.normal(size=shape[1])) for shape in shapes)
+    layers[-1][1][1:2] = -np.inf  # a class without training samples
     readout = Readout(
         np.array([0, 2, 3, 7]), features, n_bins, transform, 1 / 3,
         mean=rng.normal(size=4 * n_bins), scale=rng.random(4 * n_bins), layers=layers,

@@ -7,17 +7,26 @@ Every message names the owner, the rule, the value received and the place, and w
 from __future__ import annotations
 
 import difflib
+import errno
 import math
 import operator
+import os
 from collections.abc import Iterable
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+_T = TypeVar("_T")
+_LONGEST_WORD, _HALF_A_SENTENCE = 300, 600  # characters of what somebody gave; paths are shorter
+
 
 class HrsnnError(Exception):
-    """Base of every error this library raises on purpose."""
+    """Base of every error this library raises on purpose. Its sentence is never longer than a screen."""
+
+    def __init__(self, sentence: str = "") -> None:
+        super().__init__(bounded(sentence) if len(sentence) > 2 * _HALF_A_SENTENCE else sentence)
 
 
 class InputError(HrsnnError, ValueError):
@@ -48,7 +57,65 @@ def require(ok: object, owner: str, name: str, rule: str, value: object, *, plac
         return
     where = f" {place}" if place else ""
     what_to_do = f"; {remedy}" if remedy else ""
-    raise InputError(f"`{name}` of `{owner}` {rule}, got {_shown(value)}{where}{what_to_do}")
+    raise InputError(f"`{name}` of `{owner}` {rule}, got {as_text(value)}{where}{what_to_do}")
+
+
+def instance(owner: str, name: str, value: object, kind: type[_T], *others: type[_T]) -> _T:
+    """`value`, which must be of one of these classes, as a function that was given something else says at once.
+
+    >>> instance("learn", "data", 5, list)
+    Traceback (most recent call last):
+        ...
+    hrsnn._checks.InputError: `data` of `learn` must be of the class list, got int
+    """
+    kinds = (kind, *others)
+    rule = f"must be of the class {' or '.join(k.__name__ for k in kinds)}"
+    require(isinstance(value, kinds), owner, name, rule, type(value).__name__)
+    return value  # type: ignore[return-value]
+
+
+def among(value: object, known: Iterable[str]) -> bool:
+    """Whether `value` is one of these words, whatever it is else: an array has no answer of its own.
+
+    >>> among("cpu", ("auto", "cpu")), among(np.zeros(2), ("auto", "cpu"))
+    (True, False)
+    """
+    return isinstance(value, str) and value in known
+
+
+def listed(owner: str, name: str, values: object) -> list[Any]:
+    """What `values` holds: a list, tuple, array or other thing that can be gone through; never a text.
+
+    >>> listed("Spikes.join", "parts", (1, 2))
+    [1, 2]
+    """
+    try:
+        if isinstance(values, (str, bytes, dict)):
+            raise TypeError
+        return list(values)  # type: ignore[call-overload, no-any-return]
+    except TypeError:
+        require(False, owner, name, "must be a list", values)
+        raise
+
+
+def as_path(owner: str, name: str, path: object) -> Path:
+    """`path`, a text or a `Path`, with `~` for home; it need not be there, but the system must know what it means.
+
+    >>> as_path("load", "path", "a.safetensors").suffix
+    '.safetensors'
+    """
+    require(isinstance(path, (str, os.PathLike)), owner, name, "must be a path", path)
+    try:
+        place = Path(path).expanduser()  # type: ignore[arg-type]
+        os.lstat(place)
+    except (ValueError, TypeError, RuntimeError) as error:  # null characters, halves of signs, bytes, unknown homes
+        raise InputError(f"`{name}` of `{owner}` must be a path, got {as_text(str(path))}: {error}") from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise InputError(
+                f"`{name}` of `{owner}` must be a path, got {as_text(str(path))}: {error.strerror}"
+            ) from error
+    return place
 
 
 def whole_number(owner: str, name: str, value: object, *, at_least: int | None = None, below: int | None = None) -> int:
@@ -123,7 +190,7 @@ def as_array(owner: str, name: str, values: object) -> NDArray[Any]:
         RuntimeError,
         OverflowError,
     ) as error:  # ragged lists; tensors on a GPU
-        raise InputError(f"`{name}` of `{owner}` cannot be made an array: {_shown(str(error))}") from error
+        raise InputError(f"`{name}` of `{owner}` cannot be made an array: {as_text(str(error))}") from error
 
 
 def real_array(owner: str, name: str, values: object) -> NDArray[np.float64]:
@@ -187,7 +254,8 @@ def check_all(owner: str, name: str, rule: str, values: NDArray[Any], ok: NDArra
     bad = np.flatnonzero(~ok)
     first = int(bad[0])
     place = f"at index {first} ({bad.size} of {values.size} values)"
-    require(False, owner, name, rule, values[first].item(), place=place)
+    offender = values[first]
+    require(False, owner, name, rule, offender.item() if hasattr(offender, "item") else offender, place=place)
 
 
 def chosen_rows(owner: str, name: str, n: int, chosen: object) -> NDArray[np.int64]:
@@ -201,18 +269,18 @@ def chosen_rows(owner: str, name: str, n: int, chosen: object) -> NDArray[np.int
         chosen = array.astype(np.int64) if array.size == 0 and array.dtype.kind == "f" else array  # an empty list
     try:
         return np.arange(n)[chosen].reshape(-1)
-    except (IndexError, TypeError) as error:
-        raise InputError(f"`{name}` of `{owner}` must choose among {n}: {_shown(str(error))}") from error
+    except (IndexError, TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"`{name}` of `{owner}` must choose among {n}: {as_text(str(error))}") from error
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: object, known: Iterable[str]) -> str:
     """Return `did you mean "x"?` for the nearest of `known`, else the list of what is known.
 
     >>> did_you_mean("tau_mem", ["tau_mem_ms", "v_th"])
     'did you mean "tau_mem_ms"?'
     """
     known = sorted(known)
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6) if isinstance(word, str) else []
     return f'did you mean "{near[0]}"?' if near else f"known: {', '.join(known)}"
 
 
@@ -228,11 +296,32 @@ def too_large(error: MemoryError | OverflowError) -> str:
     return f"a number is too large{said}; make it smaller"
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, np.ndarray):
-        value = np.array2string(value, separator=", ", threshold=20)
-    text = value if isinstance(value, str) else repr(value)
+def as_text(value: object, *, quotes: bool = False) -> str:
+    """What is told of a value in a sentence, at most 200 characters of it; `quotes` about a text.
+
+    >>> as_text("a" * 5000, quotes=True)[:3], as_text(np.arange(3))
+    ("'aa", '[0, 1, 2]')
+    """
+    try:
+        if isinstance(value, np.ndarray):
+            value = np.array2string(value, separator=", ", threshold=20)
+        text = value if isinstance(value, str) and not quotes else repr(value)
+    except Exception:  # of whatever class: too deep a list, a number of more digits than Python writes
+        text = f"a {type(value).__name__} that cannot be shown"
     return shortened(text)
+
+
+def bounded(sentence: str) -> str:
+    """`sentence` on one line and short enough to be read, its longest words and its middle left out if need be.
+
+    >>> len(bounded("word " * 5000)), len(bounded("x" * 5000))
+    (1205, 303)
+    """
+    words = (word if len(word) <= _LONGEST_WORD else f"{word[:_LONGEST_WORD]}..." for word in sentence.split())
+    text = " ".join(words)
+    if len(text) > 2 * _HALF_A_SENTENCE:
+        text = f"{text[:_HALF_A_SENTENCE]} ... {text[-_HALF_A_SENTENCE:]}"
+    return text
 
 
 def shortened(text: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn._checks import require
+from hrsnn._checks import instance, real_number, require, whole_number
 from hrsnn.data.dataset import Dataset
 from hrsnn.engine import simulate
 from hrsnn.network import Network
@@ -67,10 +67,14 @@ def calibrate(
     >>> bool(rates[0] < 10), bool(abs(rates[1] - 20) < 1)
     (True, True)
     """
-    require(np.isfinite(target_hz) and target_hz > 0, "calibrate", "target_hz", "must be > 0", target_hz)
-    ok = np.isfinite(inhibitory_ratio) and inhibitory_ratio > 0
-    require(ok, "calibrate", "inhibitory_ratio", "must be > 0", inhibitory_ratio)
-    require(n_recordings >= 1, "calibrate", "n_recordings", "must be >= 1", n_recordings)
+    instance("calibrate", "network", network, Network)
+    instance("calibrate", "data", data, Dataset, Spikes)
+    target_hz = real_number("calibrate", "target_hz", target_hz, above=0)
+    inhibitory_ratio = real_number("calibrate", "inhibitory_ratio", inhibitory_ratio, above=0)
+    require(math.isfinite(inhibitory_ratio * target_hz), "calibrate", "inhibitory_ratio", "must leave a rate",
+            inhibitory_ratio)  # fmt: skip
+    n_recordings = whole_number("calibrate", "n_recordings", n_recordings, at_least=1)
+    seed = whole_number("calibrate", "seed", seed, at_least=0)
     spikes = data.spikes if isinstance(data, Dataset) else data
     if spikes.n_samples > n_recordings:
         chosen = stream(seed, "calibrate").permutation(spikes.n_samples)[:n_recordings]

@@ -38,6 +38,11 @@ def evaluate_network(
 ) -> Evaluation:
     """The readout of `network`'s activity, chosen on validation and scored on the test part once."""
     started = time.perf_counter()
+    n_steps = task.train.spikes.n_steps
+    rule = f"must be 1..{n_steps} together, the steps of the recordings"
+    remedy = "give recordings that last longer, or fewer bins"
+    ok = readout.n_bins_recorded <= n_steps
+    require(ok, "readout", "n_bins", rule, f"{readout.n_bins_recorded} from {readout.n_bins}", remedy=remedy)
     windows: dict[str, NDArray[Any]] = {}
     for part in PARTS:
         windows[part], counts = _simulate(network, getattr(task, part).spikes, readout, progress)

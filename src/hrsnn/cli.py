@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 Verb = Callable[[], int]
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
-_LONGEST_WORD, _HALF_A_SENTENCE = 300, 600  # characters of what somebody gave; paths are shorter
 _MOST = 10**6  # of what is counted: more would not end
 
 app = typer.Typer(
@@ -116,11 +115,9 @@ def _told(error: Exception) -> int:
 
 
 def _complain(sentence: str) -> None:
-    words = (word if len(word) <= _LONGEST_WORD else f"{word[:_LONGEST_WORD]}..." for word in sentence.split())
-    text = " ".join(words)
-    if len(text) > 2 * _HALF_A_SENTENCE:
-        text = f"{text[:_HALF_A_SENTENCE]} ... {text[-_HALF_A_SENTENCE:]}"
-    print(f"hrsnn: {text}", file=sys.stderr)
+    from hrsnn._checks import bounded
+
+    print(f"hrsnn: {bounded(sentence)}", file=sys.stderr)
 
 
 def _print_json(value: Any) -> None:
@@ -296,6 +293,8 @@ def predict(
         live = "-" in recordings
         rule = "must stand alone: lines of standard input are all that is read then"
         require(not live or len(recordings) == 1, "hrsnn predict", "-", rule, recordings)
+        rule = "must be open: lines of it are to be read"
+        require(not live or sys.stdin is not None, "hrsnn predict", "standard input", rule, "none")
         run = load_run(run_dir, arm=arm, seed=seed)
         if not quiet:
             print(f"{run.name}, of {run_dir}", file=sys.stderr)

@@ -23,7 +23,7 @@ from typing import Any
 
 import tomli_w
 
-from hrsnn._checks import FileError, InputError, did_you_mean, shortened
+from hrsnn._checks import FileError, InputError, as_path, as_text, did_you_mean, shortened
 from hrsnn.data.readers.folder import TABLES
 from hrsnn.data.recordings import kind_of
 from hrsnn.distributions import KINDS as LAWS
@@ -119,7 +119,7 @@ def _validated(tables: Mapping[str, Any], task: TaskSpec, data_dir: Path | None)
 
 def _with_recommended(tables: Mapping[str, Any], task: TaskSpec, data_dir: Path | None) -> dict[str, Any]:
     """The tables of own data, with what they leave open as it is recommended for data of their kind."""
-    path = Path(task.path).expanduser()
+    path = as_path("task", "path", task.path)
     kind = kind_of(path, task.kind)
     named = {} if "name" in tables.get("task", {}) else {"name": path.stem or "own"}
     given_task = {**named, **tables.get("task", {})}
@@ -148,7 +148,7 @@ def _under(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _is_data(path: Path) -> bool:
     """A file or folder that is not a config, nor the directory of a run."""
-    place = path.expanduser()
+    place = as_path("hrsnn run", "CONFIG", path)
     if place.is_dir():
         return not (place / "config.toml").exists()
     return place.is_file() and place.suffix.lower() in TABLES
@@ -192,7 +192,8 @@ def _read(source: str | Path | None) -> dict[str, Any]:
     if not path.is_file():
         near = did_you_mean(path.name.removesuffix(".toml"), names)
         is_file = path.suffix == ".toml" or len(path.parts) > 1
-        what = f"config {path} does not exist" if is_file else f'config "{path}" is neither a file nor a built-in name'
+        missing = "is no file of text" if path.exists() else "does not exist"
+        what = f"config {path} {missing}" if is_file else f'config "{path}" is neither a file nor a built-in name'
         raise FileError(f"{what}; {near}")
     try:
         content = path.read_bytes()
@@ -216,7 +217,8 @@ def _keys_given(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if not isinstance(content, Mapping):
             if table in _MODELS:
                 raise InputError(
-                    f"`{table}` must be a table, got {shortened(repr(content))}; write [{table}] and its keys below"
+                    f"`{table}` must be a table, got {as_text(content, quotes=True)}; write [{table}] and its keys "
+                    "below"
                 )
             yield table, content
             continue
@@ -225,7 +227,7 @@ def _keys_given(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         for key, value in content.items():
             if table == "network" and key in _POPULATIONS:
                 if not isinstance(value, Mapping):
-                    raise InputError(f"`network.{key}` must be a table, got {shortened(repr(value))}")
+                    raise InputError(f"`network.{key}` must be a table, got {as_text(value, quotes=True)}")
                 yield from ((f"network.{key}.{inner}", law) for inner, law in value.items())
             else:
                 yield f"{table}.{key}", value
@@ -303,14 +305,14 @@ def _override(text: str) -> tuple[list[str], Any]:
     path = [part.strip() for part in name.split(".")]
     if not equals or not all(_BARE_KEY.fullmatch(part) for part in path):
         raise InputError(
-            f"--set {shortened(repr(text))} must have the form table.key=value, for example network.tau_mem_ms=15"
+            f"--set {as_text(text, quotes=True)} must have the form table.key=value, for example network.tau_mem_ms=15"
         )
     value = value.strip()
     try:
         parsed = tomllib.loads(f"value = {value}")
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         if not value or value[0] in "{[\"'":
-            raise InputError(f"--set {name}: {shortened(repr(value))} is not a TOML value: {error}") from error
+            raise InputError(f"--set {name}: {as_text(value, quotes=True)} is not a TOML value: {error}") from error
         return path, value
     return path, (parsed["value"] if parsed.keys() == {"value"} else value)
 
@@ -318,7 +320,7 @@ def _override(text: str) -> tuple[list[str], Any]:
 def _as_table(tables: dict[str, Any], name: str, full_name: str = "") -> dict[str, Any]:
     inner = tables[name] = {} if tables.get(name) is None else tables[name]
     if not isinstance(inner, dict):
-        raise InputError(f"`{full_name or name}` is {shortened(repr(inner))}, not a table with keys of its own")
+        raise InputError(f"`{full_name or name}` is {as_text(inner, quotes=True)}, not a table with keys of its own")
     return inner
 
 

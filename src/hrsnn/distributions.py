@@ -22,7 +22,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import core_schema
 from scipy import special, stats
 
-from hrsnn._checks import InputError, check_column, did_you_mean, real_number, require
+from hrsnn._checks import InputError, check_column, did_you_mean, real_number, require, whole_number
 
 
 class Distribution(ABC):
@@ -89,6 +89,7 @@ class _Continuous(Distribution):
         return self._frozen()
 
     def sample(self, rng: np.random.Generator, n: int) -> NDArray[np.float64]:
+        n = _n_draws(self, n)
         return np.asarray(self._law.rvs(size=n, random_state=rng), dtype=np.float64)
 
     def quantile(self, u: ArrayLike) -> NDArray[np.float64]:
@@ -123,7 +124,7 @@ class Constant(Distribution):
         _finite(self)
 
     def sample(self, rng: np.random.Generator, n: int) -> NDArray[np.float64]:
-        return np.full(n, self.value)
+        return np.full(_n_draws(self, n), self.value)
 
     def quantile(self, u: ArrayLike) -> NDArray[np.float64]:
         return np.full(np.shape(u), self.value)
@@ -244,7 +245,7 @@ class Empirical(Distribution):
         object.__setattr__(self, "values", tuple(np.sort(column).tolist()))
 
     def sample(self, rng: np.random.Generator, n: int) -> NDArray[np.float64]:
-        return rng.choice(np.asarray(self.values), size=n)
+        return rng.choice(np.asarray(self.values), size=_n_draws(self, n))
 
     def quantile(self, u: ArrayLike) -> NDArray[np.float64]:
         return np.asarray(np.quantile(np.asarray(self.values), np.asarray(u), method="inverted_cdf"), dtype=np.float64)
@@ -350,6 +351,10 @@ def _plain(kind: str, name: str, value: Any) -> Any:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def _n_draws(law: Distribution, n: object) -> int:
+    return whole_number(type(law).__name__, "n", n, at_least=0, below=2**31)
 
 
 def _finite(law: Any) -> None:

@@ -18,9 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from hrsnn._checks import (
     InputError,
+    among,
     as_array,
     check_all,
     check_column,
+    instance,
     real_number,
     require,
     shortened,
@@ -59,7 +61,7 @@ class StdpRule:
 
     def __post_init__(self) -> None:
         known = get_args(Pairing)
-        require(self.pairing in known, "StdpRule", "pairing", f"must be one of {', '.join(known)}", self.pairing)
+        require(among(self.pairing, known), "StdpRule", "pairing", f"must be one of {', '.join(known)}", self.pairing)
         soft_bound = real_number("StdpRule", "soft_bound", self.soft_bound)
         require(0 <= soft_bound <= 1, "StdpRule", "soft_bound", "must be in [0, 1]", soft_bound)
         require(
@@ -261,10 +263,13 @@ class Network(Shown):
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name, kind in (("neurons", NeuronTable), ("recurrent", SynapseTable), ("inputs", SynapseTable)):
+            instance("Network", name, getattr(self, name), kind)
+        instance("Network", "rule", self.rule, StdpRule)
         n = len(self.neurons)
         object.__setattr__(self, "dt_ms", time_step("Network", self.dt_ms))
         known = get_args(SynapseModel)
-        require(self.synapse in known, "Network", "synapse", f"must be one of {', '.join(known)}", self.synapse)
+        require(among(self.synapse, known), "Network", "synapse", f"must be one of {', '.join(known)}", self.synapse)
         require(self.recurrent.n_pre == n, "Network", "recurrent", f"must have {n} rows", self.recurrent.n_pre)
         require(self.inputs.n_pre >= 1, "Network", "inputs", "must have at least one channel", self.inputs.n_pre)
         for name, table in (("recurrent", self.recurrent), ("inputs", self.inputs)):

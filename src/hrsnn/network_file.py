@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
-from hrsnn._checks import FileError, InputError, shortened
+from hrsnn._checks import FileError, InputError, as_path, instance, shortened
 from hrsnn.network import SCHEMA, Network, NeuronTable, StdpRule, SynapseTable, columns_of, digest, facts_of
 
 _KEY = "hrsnn"
@@ -28,6 +28,7 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
 
     Raises `OSError` when the file cannot be written; what was at `path` before is still there then.
     """
+    instance("save", "network", network, Network)
     save_tensors(path, columns_of(network), facts_of(network))
 
 
@@ -66,7 +67,8 @@ def save_tensors(path: str | os.PathLike[str], columns: Mapping[str, NDArray[Any
 
 def load_tensors(path: str | os.PathLike[str], *schemas: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Columns and facts of a file of one of `schemas` written by `save_tensors`, digest checked. Raises `FileError`."""
-    if not Path(path).is_file():
+    path = as_path("load", "path", path)
+    if not path.is_file():
         raise FileError(f"{path} does not exist; give the path of a .safetensors file")
     try:
         with safe_open(path, framework="numpy") as file:
@@ -97,7 +99,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
 
     A failure leaves what was there before and no partial file; the `OSError` passes on.
     """
-    target = Path(path)
+    target = as_path("save", "path", path)
     descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -9,7 +9,7 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from hrsnn._checks import RunError, require
+from hrsnn._checks import RunError, instance, listed, require
 from hrsnn._shown import Shown
 
 Stage = Literal["trained", "pruned", "control", "trial"]
@@ -36,8 +36,8 @@ class Outcome(Shown):
 
     def __post_init__(self) -> None:
         for name in ("metrics", "costs", "network"):
-            object.__setattr__(self, name, plain_values(getattr(self, name)))
-        object.__setattr__(self, "warnings", tuple(self.warnings))
+            object.__setattr__(self, name, plain_values(instance("Outcome", name, getattr(self, name), dict)))
+        object.__setattr__(self, "warnings", tuple(listed("Outcome", "warnings", self.warnings)))
 
     def _glance(self) -> dict[str, object]:
         return {

@@ -6,14 +6,13 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hrsnn import forecast
-from hrsnn._checks import FileError, InputError, did_you_mean, require
+from hrsnn._checks import FileError, InputError, among, as_path, did_you_mean, require, whole_number
 from hrsnn.config import Config, load_config
 from hrsnn.data.chain import Chain, EventGrid, Paths
 from hrsnn.data.own import csv_series
@@ -203,7 +202,7 @@ def load_run(
 
     Raises `FileError` where the directory holds no finished run or lacks a file, `InputError` for another arm or seed.
     """
-    path = Path(run_dir)
+    path = as_path("load_run", "run_dir", run_dir)
     directory = RunDirectory(path)
     config = _config_of(directory)
     unit = _unit_of(config, arm, seed)
@@ -232,9 +231,9 @@ def _unit_of(config: Config, arm: str | None, seed: int | None) -> Unit:
     labels = list(dict.fromkeys(_label(unit) for unit in units))
     label = config.task.arms[-1] if arm is None else arm
     rule, remedy = "must be a network of the run", did_you_mean(label, labels)
-    require(label in labels, "hrsnn predict", "--arm", rule, label, remedy=remedy)
+    require(among(label, labels), "hrsnn predict", "--arm", rule, label, remedy=remedy)
     seeds = [unit.seed for unit in units if _label(unit) == label]
-    chosen = seeds[0] if seed is None else seed
+    chosen = seeds[0] if seed is None else whole_number("hrsnn predict", "--seed", seed)
     rule = f"must be one of the run, {', '.join(map(str, seeds))}"
     require(chosen in seeds, "hrsnn predict", "--seed", rule, chosen)
     return next(unit for unit in units if _label(unit) == label and unit.seed == chosen)

@@ -25,9 +25,11 @@ from threadpoolctl import threadpool_limits
 from hrsnn._checks import (
     FileError,
     InputError,
+    among,
     as_array,
     check_all,
     check_column,
+    listed,
     real_array,
     real_number,
     require,
@@ -164,7 +166,7 @@ class Readout(Shown):
     grid: Grid | None = None
 
     def __post_init__(self) -> None:
-        known = self.features in get_args(Features) and self.transform in get_args(Transform)
+        known = among(self.features, get_args(Features)) and among(self.transform, get_args(Transform))
         given = f"{self.features}, {self.transform}"
         require(known, "Readout", "features, transform", "must be known", given)
         object.__setattr__(self, "n_bins", whole_number("Readout", "n_bins", self.n_bins, at_least=1, below=2**31))
@@ -177,8 +179,10 @@ class Readout(Shown):
             object.__setattr__(self, name, column)
         object.__setattr__(self, "units", units)
         check_all("Readout", "scale", "must be > 0", self.scale, self.scale > 0)
-        require(len(self.layers) >= 1, "Readout", "layers", "must hold at least one", "none")
-        layers = tuple((_real("weight", weight, 2), _real("offset", offset, 1)) for weight, offset in self.layers)
+        pairs = [listed("Readout", "layers", layer) for layer in listed("Readout", "layers", self.layers)]
+        ok = len(pairs) >= 1 and all(len(pair) == 2 for pair in pairs)
+        require(ok, "Readout", "layers", "must hold at least one pair of weights and offsets", f"{len(pairs)} layers")
+        layers = tuple((_real("weight", weight, 2), _real("offset", offset, 1)) for weight, offset in pairs)
         sizes = [n_features, *(offset.size for _, offset in layers)]
         shapes = list(pairwise(sizes))
         given_shapes = [weight.shape for weight, _ in layers]
@@ -212,7 +216,10 @@ class Readout(Shown):
 
         Raises `InputError` for another shape than the readout was fitted for.
         """
-        x: NDArray[Any] = feature_matrix(self._read(windows), self.n_bins, self.transform)
+        with np.errstate(over="ignore", invalid="ignore"):
+            x: NDArray[Any] = feature_matrix(self._read(windows), self.n_bins, self.transform)
+        known = bool(np.isfinite(x).all())
+        require(known, "Readout", "windows", "must hold numbers whose features fit float32", "infinity or NaN")
         x = (x - self.mean) / self.scale
         for k, (weight, offset) in enumerate(self.layers):
             x = np.maximum(x, 0) @ weight + offset if k else x @ weight + offset
@@ -232,6 +239,7 @@ class Readout(Shown):
     def _read(self, windows: ArrayLike) -> NDArray[Any]:
         """The activity of the units that are read."""
         activity = as_array("Readout", "windows", windows)
+        require(activity.dtype.kind in "biuf", "Readout", "windows", "must be real numbers", f"dtype {activity.dtype}")
         n_least = int(self.units.max(initial=-1)) + 1
         ok = activity.ndim == 3 and activity.shape[2] >= n_least
         rule = f"must have shape (samples, windows, units) with at least {n_least} units"

@@ -12,6 +12,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
+from hrsnn._checks import instance
 from hrsnn.data.dataset import Splits
 from hrsnn.data.recordings import FileKind
 from hrsnn.forecast import ForecastTask
@@ -38,6 +39,7 @@ def recommended(task: Splits | ForecastTask, arm: Preset = "HeNHeS", **changes: 
     >>> spec.n_inputs, spec.dt_ms, round(spec.input.span, 3), spec.input.calibrate
     (140, 1.0, 0.086, True)
     """
+    instance("recommended", "task", task, Splits, ForecastTask)
     kind: FileKind = "series" if isinstance(task, ForecastTask) else "recordings"
     tables = tables_of(kind, n_inputs=task.n_inputs)
     network: dict[str, Any] = dict(tables["network"])
@@ -57,6 +59,7 @@ def recommended_readout(task: Splits | ForecastTask) -> ReadoutSpec:
     >>> recommended_readout(hrsnn.load_task("spoken-digits")).n_bins
     [4, 6]
     """
+    instance("recommended_readout", "task", task, Splits, ForecastTask)
     kind: FileKind = "series" if isinstance(task, ForecastTask) else "recordings"
     return validated(ReadoutSpec, tables_of(kind)["readout"])
 

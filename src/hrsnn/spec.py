@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from hrsnn._checks import InputError, did_you_mean, require, shortened
+from hrsnn._checks import InputError, among, as_text, did_you_mean, require, shortened
 from hrsnn.distributions import Constant, Distribution, Gamma, Uniform, from_toml
 from hrsnn.network import Pairing, SynapseModel
 
@@ -44,10 +44,15 @@ Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 
 
-def _plain(value: Any) -> Any:
+_DEEPEST = 20  # lists in lists: none of a config lies as deep
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
     """Numbers and arrays of NumPy and torch as numbers and lists of Python; all else as it is."""
+    if depth > _DEEPEST:
+        raise ValueError("must not be nested so deeply")
     if isinstance(value, (list, tuple)):
-        return type(value)(_plain(inner) for inner in value) if type(value) in (list, tuple) else value
+        return type(value)(_plain(inner, depth + 1) for inner in value) if type(value) in (list, tuple) else value
     if isinstance(value, str) and "\0" in value:  # no path has it, and the system would answer with an error of its own
         raise ValueError("must have no null character")
     return value.tolist() if hasattr(value, "tolist") and hasattr(value, "dtype") else value
@@ -222,13 +227,20 @@ class NetworkSpec(Table):
         `changes` are fields of the spec; `n_inputs` is required. Raises `InputError` for an unknown name.
         """
         require(
-            name in PRESETS, "NetworkSpec", "preset", "must be a known arm", name, remedy=did_you_mean(name, PRESETS)
+            among(name, PRESETS),
+            "NetworkSpec",
+            "preset",
+            "must be a known arm",
+            name,
+            remedy=did_you_mean(name, PRESETS),
         )
         return validated(cls, changes).arm(name)
 
     def arm(self, name: Preset) -> Self:
         """This spec with the spread taken out where the arm is homogeneous."""
-        require(name in PRESETS, "NetworkSpec", "arm", "must be a known arm", name, remedy=did_you_mean(name, PRESETS))
+        require(
+            among(name, PRESETS), "NetworkSpec", "arm", "must be a known arm", name, remedy=did_you_mean(name, PRESETS)
+        )
         return self.homogenised(neurons=name.startswith("HoN"), synapses=name.endswith("HoS"))
 
     def homogenised(self, *, neurons: bool = False, synapses: bool = False) -> Self:
@@ -279,7 +291,7 @@ def _sentence(error: ValidationError, model: type[BaseModel], place: str) -> str
     if first["type"] == "extra_forbidden":
         return f"unknown key `{name}`; {did_you_mean(path[-1], _keys_at(model, path[:-1]))}"
     message = first["msg"].removeprefix("Value error, ")
-    given = "" if first["type"] == "missing" else f" (got {shortened(repr(first['input']))})"
+    given = "" if first["type"] == "missing" else f" (got {as_text(first['input'], quotes=True)})"
     return f"`{name}`: {message[0].lower() + message[1:]}{given}"
 
 

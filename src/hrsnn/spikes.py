@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrsnn._checks import as_array, check_all, check_column, chosen_rows, require, time_step, whole_number
+from hrsnn._checks import (
+    among,
+    as_array,
+    check_all,
+    check_column,
+    chosen_rows,
+    instance,
+    listed,
+    require,
+    time_step,
+    whole_number,
+)
 from hrsnn._shown import Shown
 
 STEPS_END = 2**31  # steps and units are kept in 32 bits
@@ -77,7 +88,7 @@ class Spikes(Shown):
         `n_steps * dt_ms` are an error, or left out with `late="drop"`. Times need not be sorted; a negative,
         infinite or NaN time is an error, as is a unit out of range or a different number of times and units.
         """
-        require(late in ("error", "drop"), "Spikes.from_times", "late", 'must be "error" or "drop"', late)
+        require(among(late, ("error", "drop")), "Spikes.from_times", "late", 'must be "error" or "drop"', late)
         n_units, n_steps, dt_ms = _grid("Spikes.from_times", n_units, n_steps, dt_ms)
         for name, given in (("times_ms", times_ms), ("units", units)):
             rule = "must be a sequence with one array for each sample"
@@ -105,6 +116,7 @@ class Spikes(Shown):
         """From a 0/1 raster of shape `(n_samples, n_steps, n_units)`."""
         dense = as_array("Spikes.from_dense", "raster", raster)
         require(dense.ndim == 3, "Spikes.from_dense", "raster", "must have shape (samples, steps, units)", dense.shape)
+        require(dense.dtype.kind in "biuf", "Spikes.from_dense", "raster", "must be 0 or 1", f"dtype {dense.dtype}")
         flat = dense.reshape(-1)
         check_all("Spikes.from_dense", "raster", "must be 0 or 1", flat, (flat == 0) | (flat == 1))
         sample, step, unit = np.nonzero(dense)
@@ -114,13 +126,15 @@ class Spikes(Shown):
     @classmethod
     def empty(cls, n_samples: int, *, n_units: int, n_steps: int, dt_ms: float) -> Spikes:
         """`n_samples` samples without an event."""
-        n_samples = whole_number("Spikes.empty", "n_samples", n_samples, at_least=0)
+        n_samples = whole_number("Spikes.empty", "n_samples", n_samples, at_least=0, below=STEPS_END)
         n_units, n_steps, dt_ms = _grid("Spikes.empty", n_units, n_steps, dt_ms)
-        return cls._from_keys([np.zeros(0, dtype=np.int64)] * n_samples, n_units, n_steps, dt_ms)
+        none = np.zeros(0, dtype=np.int32)
+        return cls(np.zeros(n_samples + 1, dtype=np.int64), none, none, n_units, n_steps, dt_ms)
 
     @classmethod
     def join(cls, parts: Sequence[Spikes]) -> Spikes:
         """All samples of `parts` in order; the grids and units must be the same."""
+        parts = [instance("Spikes.join", "parts", part, Spikes) for part in listed("Spikes.join", "parts", parts)]
         require(len(parts) > 0, "Spikes.join", "parts", "must hold at least one batch", "none")
         first = parts[0]
         for part in parts:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from hrsnn import classification, data, forecast
-from hrsnn._checks import FileError, InputError, require
+from hrsnn._checks import FileError, InputError, among, as_path, instance, require
 from hrsnn.data.chain import Chain, EventGrid
 from hrsnn.data.dataset import Dataset, Series, Splits
 from hrsnn.data.own import csv_series
@@ -102,7 +102,7 @@ def load_task(name: str | TaskSpec = "spoken-digits", *, data_dir: Path | None =
     >>> task.n_inputs, len(task.class_names)
     (140, 20)
     """
-    spec = name if isinstance(name, TaskSpec) else TaskSpec(name=name)
+    spec = name if isinstance(name, TaskSpec) else TaskSpec(name=instance("load_task", "name", name, str))
     require(spec.stretch_ms or not spec.tail_ms, "task", "tail_ms", "needs stretch_ms", spec.tail_ms)
     if spec.path:
         return _own(spec)
@@ -130,13 +130,13 @@ def _shared(table: str, data_dir: Path | None, place: Any) -> Task:
 
 
 def _place(text: str) -> Path:
-    return Path(text).expanduser().resolve()
+    return as_path("task", "path", text).resolve()
 
 
 def _own(spec: TaskSpec) -> Task:
     """Own data by the kind of what lies at the path; what was encoded before is not encoded again."""
-    path = Path(spec.path).expanduser()
-    test_path = Path(spec.test_path).expanduser() if spec.test_path else None
+    path = as_path("task", "path", spec.path)
+    test_path = as_path("task", "test_path", spec.test_path) if spec.test_path else None
     if test_path is not None and not test_path.exists():
         raise FileError(f"`task.test_path` must name a file or folder that exists, there is no {test_path}")
     kind = kind_of(path, spec.kind)
@@ -221,10 +221,11 @@ def chain_from(facts: Mapping[str, Any]) -> Chain | ForecastTask:
 
     Raises `InputError` for anything else.
     """
+    require(isinstance(facts, Mapping), "chain", "facts", "must be a table", facts)
     rest = dict(facts)
     found = rest.pop("schema", None)
-    require(found == CHAIN_SCHEMA, "chain", "schema", f"must be {CHAIN_SCHEMA}", found)
-    if rest.get("kind") != "forecast":
+    require(isinstance(found, str) and found == CHAIN_SCHEMA, "chain", "schema", f"must be {CHAIN_SCHEMA}", found)
+    if not among(rest.get("kind"), ("forecast",)):
         return Chain.from_dict(rest)
     try:
         spec = validated(ForecastSpec, rest["spec"], place="chain.spec")
@@ -273,7 +274,10 @@ def evaluate(
     with the network's activity is in `outcome.warnings`, and is warned of as well (`RuntimeWarning`).
     Raises `InputError` when network and task disagree in channels or step of time.
     """
-    evaluation = evaluate_network(network, task, readout or recommended_readout(task), label=label or Label())
+    instance("evaluate", "network", network, Network)
+    instance("evaluate", "task", task, Splits, ForecastTask)
+    readout = recommended_readout(task) if readout is None else instance("evaluate", "readout", readout, ReadoutSpec)
+    evaluation = evaluate_network(network, task, readout, label=label or Label())
     assert evaluation.readout is not None  # a network always has one
     for sentence in evaluation.outcome.warnings:
         warnings.warn(sentence, RuntimeWarning, stacklevel=2)
@@ -319,6 +323,8 @@ def predict(network: Network, readout: Readout, spikes: Spikes) -> NDArray[np.in
     else is in `spikes`, and how long their grid is, does not change its class. Raises `InputError` where that cannot be
     done, and where network, readout and spikes do not belong together.
     """
+    for name, value, kind in (("network", network, Network), ("readout", readout, Readout), ("spikes", spikes, Spikes)):
+        instance("predict", name, value, kind)
     return np.asarray(class_scores(network, readout, spikes).argmax(axis=1))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from hrsnn._checks import require, whole_number
+from hrsnn._checks import instance, require, whole_number
 from hrsnn.data.dataset import Dataset
 from hrsnn.engine import simulate_stdp
 from hrsnn.network import Network
@@ -73,10 +73,14 @@ def learn(
     >>> hrsnn.learn(hrsnn.build(spec, seed=0), spikes).provenance["history"]
     ['built', 'learned by STDP on 1 recordings']
     """
-    spec = spec or LearnSpec()
+    instance("learn", "network", network, Network)
+    instance("learn", "data", data, Dataset, Spikes)
+    spec = LearnSpec() if spec is None else instance("learn", "spec", spec, LearnSpec)
     spikes = data if isinstance(data, Spikes) else data.spikes
     require(spikes.n_samples >= 1, "learn", "data", "must hold at least one recording", "none")
     seed = whole_number("learn", "seed", seed, at_least=0)
+    told = isinstance(progress, bool) or callable(progress)
+    require(told, "learn", "progress", "must be true, false or a function", progress)
     if isinstance(progress, bool):
         progress = _Line() if progress else no_progress
     order = _order(spikes.n_samples, spec, seed)

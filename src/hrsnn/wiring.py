@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn._checks import require, whole_number
+from hrsnn._checks import instance, require, whole_number
 from hrsnn.distributions import Constant, Distribution
 from hrsnn.network import Network, NeuronTable, StdpRule, SynapseTable
 from hrsnn.randomness import stream
@@ -34,7 +34,13 @@ def build(spec: NetworkSpec, *, seed: int) -> Network:
     >>> net.n_neurons, net.n_excitatory, len(net.recurrent) > 0
     (100, 80, True)
     """
+    instance("build", "spec", spec, NetworkSpec)
     seed = whole_number("build", "seed", seed, at_least=0)
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers beyond the tables are told by these
+        return _built(spec, seed)
+
+
+def _built(spec: NetworkSpec, seed: int) -> Network:
     neurons = _neurons(spec, seed)
     return Network(
         neurons=neurons,

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
-from hrsnn._checks import check_column, require
+from hrsnn._checks import among, check_column, require
 from hrsnn.analysis.drive import WhiteDrive, mean_rate_hz
 from hrsnn.analysis.efficiency import spike_efficiency
 from hrsnn.analysis.ridge import Frame, Moments, Ridge, fit
@@ -239,7 +239,7 @@ class _Run:
     ) -> _Run:
         """With all checks; `n_units` states are to be read."""
         known = get_args(StateKind)
-        require(state in known, owner, "state", f"must be one of {', '.join(known)}", state)
+        require(among(state, known), owner, "state", f"must be one of {', '.join(known)}", state)
         ok = np.isfinite(tau_filter_ms) and tau_filter_ms > 0
         require(ok, owner, "tau_filter_ms", "must be a finite number > 0", tau_filter_ms)
         require(n_delays >= 1, owner, "n_delays", "must be >= 1", n_delays)

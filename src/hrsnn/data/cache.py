@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hrsnn._checks import as_path
 from hrsnn.data.chain import Code, Recordings, code_to_dict
 from hrsnn.spikes import Spikes
 
@@ -25,7 +26,7 @@ def directory() -> Path | None:
     """Where entries lie: `$HRSNN_CACHE`, else the user cache; None where the variable is "off"."""
     given = os.environ.get("HRSNN_CACHE")
     if given:
-        return None if given == "off" else Path(given).expanduser()
+        return None if given == "off" else as_path("hrsnn", "HRSNN_CACHE", given)
     from hrsnn.data import user_cache
 
     return user_cache() / "encoded"

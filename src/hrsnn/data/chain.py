@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn._checks import FileError, InputError, require
+from hrsnn._checks import FileError, InputError, as_path, listed, require
 from hrsnn.data.readers.folder import SOUNDS, TABLES, examples_in, files_in
 from hrsnn.data.readers.labelled import Layout, read_values
 from hrsnn.data.readers.npz import read_events
@@ -97,7 +97,7 @@ class Chain:
         Raises `FileError` for what is missing or of another kind.
         """
         given = [paths] if isinstance(paths, (str, PathLike)) else paths
-        places = [Path(path).expanduser() for path in given]
+        places = [as_path("Chain.read", "paths", path) for path in listed("Chain.read", "paths", given)]
         require(len(places) > 0, "Chain.read", "paths", "must name at least one recording", "none")
         return [file for place in places for file in self._files(place)]
 

@@ -15,6 +15,8 @@ from hrsnn._checks import (
     check_column,
     chosen_rows,
     did_you_mean,
+    instance,
+    listed,
     real_array,
     real_number,
     require,
@@ -48,10 +50,13 @@ class Dataset(Shown):
     group_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        names = tuple(self.class_names)
+        instance("Dataset", "spikes", self.spikes, Spikes)
+        names = tuple(listed("Dataset", "class_names", self.class_names))
         ok = len(names) > 0 and all(isinstance(name, str) for name in names)
         require(ok, "Dataset", "class_names", "must hold at least one name, all of them text", list(names))
         object.__setattr__(self, "class_names", names)
+        if self.group_names is not None:
+            object.__setattr__(self, "group_names", tuple(listed("Dataset", "group_names", self.group_names)))
         for column in ("labels", "groups"):
             values = getattr(self, column)
             if column == "groups" and values is None:
@@ -67,7 +72,6 @@ class Dataset(Shown):
                 limits = {"at_least": 0, "at_most": len(self.group_names) - 1}
             object.__setattr__(self, column, check_column("Dataset", column, values, dtype=np.int64, **limits))
         if self.group_names is not None:
-            object.__setattr__(self, "group_names", tuple(self.group_names))
             require(self.groups is not None, "Dataset", "group_names", "needs groups", list(self.group_names))
 
     def _glance(self) -> dict[str, object]:
@@ -131,7 +135,12 @@ class Splits(Shown):
     validation_by_recordings: bool = False
 
     def __post_init__(self) -> None:
+        for part in ("train", "validation", "test"):
+            instance("Splits", part, getattr(self, part), Dataset)
+        ok = isinstance(self.validation_by_recordings, (bool, np.bool_))
+        require(ok, "Splits", "validation_by_recordings", "must be true or false", self.validation_by_recordings)
         if self.chain is not None:
+            require(hasattr(self.chain, "grid"), "Splits", "chain", "must be a Chain", type(self.chain).__name__)
             rule = f"must lead to the grid of the training part {self.train.spikes.grid}"
             require(self.chain.grid == self.train.spikes.grid, "Splits", "chain", rule, self.chain.grid)
         for part, dataset in (("validation", self.validation), ("test", self.test)):
@@ -229,7 +238,7 @@ class Series(Shown):
                 f"variable {variable} ({len(bad)} of {values.size} values)"
             )
         object.__setattr__(self, "dt", real_number("Series", "dt", self.dt, above=0))
-        names = tuple(self.variable_names)
+        names = tuple(listed("Series", "variable_names", self.variable_names))
         require(
             len(names) == values.shape[1], "Series", "variable_names", "must hold one name per variable",
             f"{len(names)} names for {values.shape[1]} variables",
@@ -259,6 +268,7 @@ class Series(Shown):
         [[5.0]]
         """
         names = self.variable_names
+        variables = [variables] if isinstance(variables, str) else listed(self.name, "variables", variables)
         for name in variables:
             known = f"must be among {', '.join(names)}"
             require(name in names, self.name, "variables", known, name, remedy=did_you_mean(name, names))

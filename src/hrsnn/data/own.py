@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hrsnn._checks import InputError, require
+import numpy as np
+
+from hrsnn._checks import InputError, instance, real_number, require
 from hrsnn.data.dataset import Dataset, Splits
 from hrsnn.data.parts import Recorded, divide
 from hrsnn.data.readers.csv import csv_series
@@ -31,11 +33,14 @@ def split(
     parts.
     Raises `InputError` where a class or the groups are too few to divide.
     """
+    instance("split", "dataset", dataset, Dataset)
     for field, share in (("test_share", test_share), ("validation_share", validation_share)):
-        require(0 < share < 1, "split", field, "must lie between 0 and 1", share)
+        require(0 < real_number("split", field, share) < 1, "split", field, "must lie between 0 and 1", share)
     require(
         test_share + validation_share < 1, "split", "test_share", "and validation_share must sum to < 1", test_share
     )
+    ok = by_groups is None or isinstance(by_groups, (bool, np.bool_))
+    require(ok, "split", "by_groups", "must be true, false or None", by_groups)
     by_groups = dataset.groups is not None if by_groups is None else by_groups
     if by_groups and dataset.groups is None:
         raise InputError("`by_groups` of `split` needs groups, the data set has none")

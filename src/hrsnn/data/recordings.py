@@ -156,6 +156,7 @@ def _events(path: Path, wanted: Wanted, *, test_path: Path | None, name: str) ->
     dt_ms = wanted.dt_ms or 1.0
     first = events_npz(path, dt_ms=dt_ms, n_units=wanted.n_channels or None, max_ms=wanted.max_ms or None)
     n_units, n_steps, _ = first.spikes.grid
+    require(first.spikes.n_events > 0, path.name, "events", "must hold one at least", "none")
     found = _found_events(first)
     if test_path is not None:
         require(test_path.suffix.lower() == ".npz", "task", "test_path", "must be .npz, as task.path", str(test_path))

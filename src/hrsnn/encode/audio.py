@@ -12,14 +12,15 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrsnn._checks import as_array, real_array, real_number, require, time_step, whole_number
+from hrsnn._checks import among, as_array, listed, real_array, real_number, require, time_step, whole_number
 from hrsnn.encode.events import crossings
 from hrsnn.encode.rates import check_finite, from_keys, whole_steps
-from hrsnn.spikes import STEPS_END, Spikes
+from hrsnn.spikes import Spikes
 
 _N_BLOCK = 2**17  # samples at a time, about
 _MAX_RATIO = 1000  # of sampling rates
 _LOG_FLOOR = 1e-3
+_CHANNELS_END = 10_000  # each is a filter
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class AudioCode:
     threshold: float = 0.05
 
     def __post_init__(self) -> None:
-        n_channels = whole_number("AudioCode", "n_channels", self.n_channels, at_least=1, below=STEPS_END)
+        n_channels = whole_number("AudioCode", "n_channels", self.n_channels, at_least=1, below=_CHANNELS_END)
         object.__setattr__(self, "n_channels", n_channels)
         for name in ("f_min_hz", "f_max_hz", "sample_rate_hz", "exponent", "tau_ms", "gain", "threshold"):
             object.__setattr__(self, name, real_number("AudioCode", name, getattr(self, name), above=0))
@@ -67,13 +68,13 @@ class AudioCode:
         if self.loudness is not None:
             object.__setattr__(self, "loudness", real_number("AudioCode", "loudness", self.loudness, above=0))
         require(
-            self.compression in ("power", "log"),
+            among(self.compression, ("power", "log")),
             "AudioCode",
             "compression",
             'must be "power" or "log"',
             self.compression,
         )
-        require(self.neuron in ("lif", "level"), "AudioCode", "neuron", 'must be "lif" or "level"', self.neuron)
+        require(among(self.neuron, ("lif", "level")), "AudioCode", "neuron", 'must be "lif" or "level"', self.neuron)
         per_step = self.sample_rate_hz * self.dt_ms / 1000.0
         ok = per_step >= 1 and abs(per_step - round(per_step)) < 1e-9 * per_step
         require(ok, "AudioCode", "dt_ms", "must hold a whole number of samples at sample_rate_hz", self.dt_ms)
@@ -102,6 +103,7 @@ class AudioCode:
         encoded beside it: they end with the step of its last sample. Memory does not grow with the length of a signal
         that is read in pieces (`Samples`).
         """
+        signals = listed("AudioCode", "signals", signals)
         given = as_array("AudioCode", "sample_rate_hz", sample_rate_hz)
         rates: list[Any] = [sample_rate_hz] * len(signals) if given.ndim == 0 else list(given)
         require(
@@ -193,6 +195,8 @@ class _Sound:
         ok = rate_hz <= _MAX_RATIO * code.sample_rate_hz
         rule = f"must be at most {_MAX_RATIO} times the internal {code.sample_rate_hz:g}"
         require(ok, owner, "sample_rate_hz", rule, rate_hz)
+        rule = f"must be above {2 * code.f_min_hz:g}, twice f_min_hz, for a channel to hear anything"
+        require(rate_hz > 2 * code.f_min_hz, owner, "sample_rate_hz", rule, rate_hz)
         ratio = Fraction(code.sample_rate_hz / rate_hz).limit_denominator(_MAX_RATIO)
         up, down = ratio.numerator, ratio.denominator
         unit = math.lcm(up, code._n_per_step)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn._checks import real_number, require, time_step
+from hrsnn._checks import instance, real_number, require, time_step
 from hrsnn.encode.rates import whole_steps
 from hrsnn.spikes import STEPS_END, Spikes, n_steps_of, nearest_steps, to_steps
 
@@ -21,6 +21,7 @@ def stretch(spikes: Spikes, *, duration_ms: float, tail_ms: float = 0.0) -> Spik
     >>> stretch(s, duration_ms=8.0).step.tolist()
     [1, 7, 0, 7]
     """
+    instance("stretch", "spikes", spikes, Spikes)
     duration_ms = real_number("stretch", "duration_ms", duration_ms, above=0)
     tail_ms = real_number("stretch", "tail_ms", tail_ms, at_least=0)
     n_event_steps, n_tail_steps = (nearest_steps(time_ms, spikes.dt_ms)[0] for time_ms in (duration_ms, tail_ms))
@@ -48,6 +49,7 @@ def regrid(spikes: Spikes, *, dt_ms: float) -> Spikes:
     >>> fine.step.tolist(), fine.n_steps
     ([0, 6], 10)
     """
+    instance("regrid", "spikes", spikes, Spikes)
     dt_ms = time_step("regrid", dt_ms)
     if dt_ms == spikes.dt_ms:
         return spikes

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrsnn._checks import as_array, check_all, check_column, real_array, real_number, require, whole_number
+from hrsnn._checks import as_array, check_all, check_column, listed, real_array, real_number, require, whole_number
 from hrsnn.encode.rates import check_finite
 from hrsnn.spikes import Spikes
 
@@ -44,6 +44,10 @@ def pool_events(
     owner = "pool_events"
     sensor = None if sensor is None else _shape(owner, "sensor", sensor)
     grid = None if grid is None else _shape(owner, "grid", grid)
+    times_ms, x, y, polarity = (
+        listed(owner, name, given)
+        for name, given in (("times_ms", times_ms), ("x", x), ("y", y), ("polarity", polarity))
+    )
     n = len(times_ms)
     for name, given in (("x", x), ("y", y), ("polarity", polarity)):
         require(len(given) == n, owner, name, f"must have {n} recordings", len(given))
@@ -145,7 +149,8 @@ def crossings(
     n = signal.shape[1]
     raster = np.empty((len(signal), 2 * n), dtype=bool)
     for fires, now in zip(raster, signal, strict=True):
-        away = (now - start) / threshold - level
+        with np.errstate(over="ignore"):  # infinitely many thresholds away is away
+            away = (now - start) / threshold - level
         up, down = away >= 1.0 - 1e-9, away <= -1.0 + 1e-9
         fires[:n], fires[n:] = up, down
         level += up

@@ -14,6 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from hrsnn._checks import check_all, real_array, real_number, require, time_step, whole_number
 from hrsnn.spikes import STEPS_END, Spikes, nearest_steps
 
+_PER_VARIABLE_END = 10**6
+_MOST_CELLS = 4 * 10**9  # of steps and units
+
 Rng = np.random.Generator | Sequence[np.random.Generator]
 
 
@@ -44,6 +47,7 @@ def poisson_rate(
     n_active = whole_steps("poisson_rate", "duration_ms", duration_ms, dt_ms)
     n_silent = whole_steps("poisson_rate", "silence_ms", silence_ms, dt_ms, at_least=0)
     n_units = intensity.shape[1]
+    check_grid("poisson_rate", "duration_ms", n_active, n_units)
     probability = (-np.expm1(-f_max_hz * intensity * dt_ms / 1000.0)).astype(np.float32)
     keys = [
         np.flatnonzero(generator.random((n_active, n_units), dtype=np.float32) < p)
@@ -85,7 +89,9 @@ class PopulationCode:
         check_all("PopulationCode", "highs", "must be finite and above `lows`", highs, sound)
         object.__setattr__(self, "lows", tuple(lows.tolist()))
         object.__setattr__(self, "highs", tuple(highs.tolist()))
-        n_neurons = whole_number("PopulationCode", "n_per_variable", self.n_per_variable, at_least=2)
+        n_neurons = whole_number(
+            "PopulationCode", "n_per_variable", self.n_per_variable, at_least=2, below=_PER_VARIABLE_END
+        )
         object.__setattr__(self, "n_per_variable", n_neurons)
         for name in ("f_max_hz", "hold_ms", "dt_ms"):
             object.__setattr__(self, name, real_number("PopulationCode", name, getattr(self, name), above=0))
@@ -179,6 +185,7 @@ class PopulationCode:
         n_hold = self.n_hold_steps
         charge = self.rates_hz(x) * (self.dt_ms / 1000.0)  # per step, (n_samples, T, n_units)
         n_steps = n_values * n_hold
+        check_grid("PopulationCode", "values", n_steps, n_samples * self.n_units)
         raster = np.empty((n_samples, n_values, n_hold, self.n_units), dtype=bool)
         if rng is None:
             # Number of spikes up to each step of the hold: whole part of phase + charge * steps.
@@ -208,6 +215,12 @@ def from_keys(keys: Sequence[NDArray[np.intp]], *, n_units: int, n_steps: int, d
     ptr = np.concatenate([[0], np.cumsum([k.size for k in keys], dtype=np.int64)])
     step, unit = np.divmod(np.concatenate([*keys, np.zeros(0, dtype=np.intp)]), n_units)
     return Spikes(ptr, step.astype(np.int32), unit.astype(np.int32), n_units, n_steps, dt_ms)
+
+
+def check_grid(owner: str, name: str, n_steps: int, n_units: int) -> None:
+    """Codes look at every step of every unit: a grid of more cells than memory has bytes is refused, not begun."""
+    rule = f"must give fewer than {STEPS_END} steps, and fewer than {_MOST_CELLS:,} times units"
+    require(n_steps < STEPS_END and n_steps * n_units < _MOST_CELLS, owner, name, rule, f"{n_steps} x {n_units}")
 
 
 def whole_steps(owner: str, name: str, time_ms: float, dt_ms: float, *, at_least: int = 1) -> int:

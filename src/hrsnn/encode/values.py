@@ -10,10 +10,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrsnn._checks import InputError, check_all, require
+from hrsnn._checks import InputError, check_all, listed, real_array, real_number, require, time_step, whole_number
 from hrsnn.encode.events import level_crossing
 from hrsnn.encode.rates import PopulationCode, check_finite
-from hrsnn.spikes import Spikes
+from hrsnn.spikes import STEPS_END, Spikes
 
 _BATCH = 32  # recordings encoded at a time
 _TAILS = (0.5, 99.5)  # percentiles of the training part that are the ends of a range: a stray value does not set it
@@ -58,19 +58,22 @@ class ValueCode:
     dt_ms: float = 1.0
 
     def __post_init__(self) -> None:
-        n = len(self.lows)
+        n = 0
         for name in ("lows", "highs", "deviation_lows", "deviation_highs", "floors"):
-            values = tuple(float(value) for value in getattr(self, name))
+            values = tuple(real_array("ValueCode", name, getattr(self, name)).reshape(-1).tolist())
+            n = n or len(values)
             ok = len(values) == n and n > 0 and all(map(math.isfinite, values))
             require(ok, "ValueCode", name, "must hold one finite number per variable", list(values))
             object.__setattr__(self, name, values)
         for name in ("n_local", "n_average", "n_hold"):
-            value = getattr(self, name)
-            ok = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-            require(ok, "ValueCode", name, "must be a whole number >= 1", value)
+            value = whole_number("ValueCode", name, getattr(self, name), at_least=1, below=STEPS_END)
+            object.__setattr__(self, name, value)
         check_all("ValueCode", "floors", "must be > 0", np.array(self.floors), np.array(self.floors) > 0)
-        ok = math.isfinite(self.threshold) and self.threshold > 0
-        require(ok, "ValueCode", "threshold", "must be > 0", self.threshold)
+        object.__setattr__(self, "threshold", real_number("ValueCode", "threshold", self.threshold, above=0))
+        object.__setattr__(self, "dt_ms", time_step("ValueCode", self.dt_ms))
+        n_per_range = whole_number("ValueCode", "n_per_range", self.n_per_range, at_least=2, below=STEPS_END)
+        object.__setattr__(self, "n_per_range", n_per_range)
+        object.__setattr__(self, "f_max_hz", real_number("ValueCode", "f_max_hz", self.f_max_hz, above=0))
         self._population  # noqa: B018 - its own checks hold for the ranges, the rate and the step
 
     @classmethod
@@ -80,7 +83,8 @@ class ValueCode:
         The longest of them lasts about `n_target_steps` steps, from two thirds of it to one and a third. Few variables
         get more units each, 64 divided by their number, at least 4 and at most 16 per range.
         """
-        values = [_recording(k, x, None) for k, x in enumerate(recordings)]
+        values = [_recording(k, x, None) for k, x in enumerate(listed("ValueCode.fit", "recordings", recordings))]
+        n_target_steps = whole_number("ValueCode.fit", "n_target_steps", n_target_steps, at_least=1, below=STEPS_END)
         require(len(values) > 0, "ValueCode.fit", "recordings", "must hold at least one", "none")
         n = values[0].shape[1]
         for k, x in enumerate(values):
@@ -118,7 +122,8 @@ class ValueCode:
 
         The grid holds the longest, or `n_steps`: what is later is left out, shorter recordings end in silence.
         """
-        values = [_recording(k, x, self.n_variables) for k, x in enumerate(recordings)]
+        given = listed("ValueCode", "recordings", recordings)
+        values = [_recording(k, x, self.n_variables) for k, x in enumerate(given)]
         require(len(values) > 0, "ValueCode", "recordings", "must hold at least one recording", "none")
         n_steps = max(self.n_steps_of(len(x)) for x in values) if n_steps is None else n_steps
         parts = [self._batch(values[k : k + _BATCH], n_steps) for k in range(0, len(values), _BATCH)]
@@ -212,7 +217,7 @@ def _range(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _recording(index: int, values: ArrayLike, n_variables: int | None) -> NDArray[np.float64]:
     owner = f"ValueCode, recording {index}"
-    x = np.asarray(values, dtype=np.float64)
+    x = real_array(owner, "recordings", values)
     x = x[:, None] if x.ndim == 1 else x
     require(x.ndim == 2 and x.size > 0, owner, "recordings", "must have shape (T,) or (T, D)", f"shape {x.shape}")
     if n_variables is not None:

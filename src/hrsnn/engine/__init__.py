@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from hrsnn._checks import as_array, check_all, check_column, real_number, require, whole_number
+from hrsnn._checks import as_array, as_text, check_all, check_column, real_number, require, whole_number
 from hrsnn.engine import engines
 from hrsnn.engine.coefficients import Coefficients, coefficients, filter_factor
 from hrsnn.engine.engines import Backend
@@ -201,6 +201,7 @@ def _teller(job: Job, progress: Progress | None) -> Callable[[int], None]:
     """Calls `progress` with the spike counts of a finished sample."""
     if progress is None:
         return lambda sample: None
+    require(callable(progress), "simulate_stdp", "progress", "must be a function", progress)
     return lambda sample: progress(sample, job.results.counts[sample].sum(axis=0, dtype=np.int64))
 
 
@@ -224,8 +225,8 @@ def _checked(owner: str, network: Network, spikes: Spikes, record: Record, dtype
 def _check_dtype(owner: str, dtype: DTypeLike) -> None:
     try:
         name = np.dtype(dtype).name
-    except TypeError:  # not a name of a type, or a type of torch's own
-        name = str(dtype)
+    except (TypeError, ValueError, RecursionError):  # not a name of a type, or a type of torch's own
+        name = as_text(dtype)
     require(name in ("float32", "float64"), owner, "dtype", "must be float32 or float64", name)
 
 

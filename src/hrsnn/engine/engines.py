@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn._checks import require
+from hrsnn._checks import among, require
 from hrsnn.engine import reference
 from hrsnn.engine.coefficients import Coefficients
 from hrsnn.engine.job import Job, live_of
@@ -114,7 +114,7 @@ _warned_about_numba = False
 def _chosen(owner: str, backend: str) -> str:
     """The engine to use: "cpu", "reference" or "torch"."""
     known = ("auto", "cpu", "reference", "torch")
-    require(backend in known, owner, "backend", "must be auto, cpu, reference or torch", backend)
+    require(among(backend, known), owner, "backend", "must be auto, cpu, reference or torch", backend)
     if backend != "auto":
         return backend
     try:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hrsnn._checks import require
 from hrsnn.data.dataset import Series
 from hrsnn.encode import PopulationCode
 from hrsnn.forecast.choice import chosen_transform
@@ -17,6 +18,7 @@ from hrsnn.randomness import stream
 from hrsnn.readout import Grid
 from hrsnn.spikes import Spikes
 
+_LARGEST = 1e100  # of values; their inverse is the least spread
 _OUTSIDE_TOLD = 0.01  # share of the values after the training part that may leave the code without a word
 
 
@@ -50,6 +52,7 @@ class ForecastTask:
             series = series.select(spec.variables)
         spec = spec.fitted_to(series.n_steps, series.name)
         training = series.values[: spec.n_train]
+        _check_scale(series, training)
         if spec.transform == "auto":
             spec = spec.model_copy(update={"transform": chosen_transform(training, spec)})
         assert spec.transform != "auto"
@@ -142,6 +145,22 @@ class ForecastTask:
 
 
 _N_NAMED = 4
+
+
+def _check_scale(series: Series, training: NDArray[np.float64]) -> None:
+    """Squares of values are summed up, and errors divided by the spread of the training part."""
+    for k, name in enumerate(series.variable_names):
+        owner = f"{series.name}, variable {name}"
+        largest = float(np.abs(series.values[:, k]).max())
+        require(largest <= _LARGEST, owner, "series", f"must be at most {_LARGEST:g} in size", largest)
+        least, most = float(training[:, k].min()), float(training[:, k].max())
+        remedy = "leave the variable out (task.forecast.variables), or train on more values (task.forecast.n_train)"
+        rule = "must vary in every variable of the training part"
+        require(most > least, owner, "series", rule, f"{least:g} everywhere", remedy=remedy)
+        rule = f"must vary by more than {1 / _LARGEST:g}"
+        require(float(training[:, k].std()) > 1 / _LARGEST, owner, "series", rule, most - least)
+
+
 _WORDS = {
     "difference": "changes from value to value",
     "returns": "changes of the logarithm",

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from hrsnn._checks import check_column, did_you_mean, require
+from hrsnn._checks import among, check_column, did_you_mean, require
 from hrsnn.network import Network
 from hrsnn.prune.covariance import product
 from hrsnn.prune.synapses import copied, possible_pairs, with_synapses
@@ -104,7 +104,7 @@ def add_edges(
     owner = "add_edges"
     remedy = did_you_mean(str(mode), get_args(EdgeMode))
     rule = f"must be one of {', '.join(get_args(EdgeMode))}"
-    require(mode in get_args(EdgeMode), owner, "mode", rule, mode, remedy=remedy)
+    require(among(mode, get_args(EdgeMode)), owner, "mode", rule, mode, remedy=remedy)
     require(n_rounds >= 1, owner, "n_rounds", "must be >= 1", n_rounds)
     if mode == "none":
         nobody = np.empty(0, dtype=np.int64)

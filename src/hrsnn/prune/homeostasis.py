@@ -23,7 +23,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrsnn._checks import check_column, did_you_mean, require
+from hrsnn._checks import among, check_column, did_you_mean, require
 from hrsnn.network import Network
 from hrsnn.prune.drive import DRIVE_HZ, DURATION_MS, rates_on, rates_under_drive
 from hrsnn.spikes import Spikes
@@ -109,7 +109,7 @@ def restore_rates(
     target = check_column(owner, "rates_hz", rates_hz, dtype=np.float64, length=n, at_least=0)
     known = get_args(Match)
     remedy = did_you_mean(str(match), known)
-    require(match in known, owner, "match", f"must be one of {', '.join(known)}", match, remedy=remedy)
+    require(among(match, known), owner, "match", f"must be one of {', '.join(known)}", match, remedy=remedy)
 
     def measured(own: Array, common: float) -> Array:
         changed = _changed(network, own, common, match)

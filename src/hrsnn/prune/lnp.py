@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn._checks import did_you_mean, require
+from hrsnn._checks import among, did_you_mean, require
 from hrsnn.analysis.lyapunov import local_exponents, lyapunov_spectrum
 from hrsnn.analysis.lyapunov.tangent import n_state_rows
 from hrsnn.network import Network
@@ -79,7 +79,7 @@ class LyapunovNoise(Criterion):
         for option, words in known_words.items():
             word, known = getattr(self, option), get_args(words)
             rule, remedy = f"must be one of {', '.join(known)}", did_you_mean(str(word), known)
-            require(word in known, "LyapunovNoise", option, rule, word, remedy=remedy)
+            require(among(word, known), "LyapunovNoise", option, rule, word, remedy=remedy)
         ok = 0 <= self.shot_noise <= 1
         require(ok, "LyapunovNoise", "shot_noise", "must be in [0, 1]", self.shot_noise)
 

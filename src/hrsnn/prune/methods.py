@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from numpy.typing import ArrayLike
 
+from hrsnn._checks import among, did_you_mean, require
 from hrsnn.network import Network
 from hrsnn.prune.criteria import (
     Activity,
@@ -45,6 +46,8 @@ def criterion_of(
         "uniform": Uniform,
         "regrowth": Regrowth,
     }
+    rule, remedy = "must be a known method", did_you_mean(method, made)
+    require(among(method, made), "criterion_of", "method", rule, method, remedy=remedy)
     return made[method]()
 
 

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from hrsnn._checks import check_column, did_you_mean, require
+from hrsnn._checks import among, check_column, did_you_mean, require
 from hrsnn.network import Network
 from hrsnn.prune.covariance import sampled_variances, spectral_abscissa, stationary_covariance
 from hrsnn.prune.sampling import check_reachable, chosen, probabilities_of, rescaled
@@ -97,7 +97,7 @@ def prune_by_noise(
     n_synapses = len(network.recurrent)
     require(n_synapses >= 1, owner, "network", "must have recurrent synapses", "none")
     check_reachable(owner, n_keep, n_synapses)
-    require(diagonal in get_args(Diagonal), owner, "diagonal", f"must be one of {_listed(Diagonal)}", diagonal)
+    require(among(diagonal, get_args(Diagonal)), owner, "diagonal", f"must be one of {_listed(Diagonal)}", diagonal)
     strength = lyapunov_matrix(network, node_exponents_per_ms, mode=mode)
     with threadpool_limits(1):
         a, shift = _linear(network, strength)
@@ -150,7 +150,9 @@ def lyapunov_matrix(network: Network, node_exponents_per_ms: ArrayLike, *, mode:
     """
     owner = "lyapunov_matrix"
     remedy = did_you_mean(str(mode), get_args(MatrixMode))
-    require(mode in get_args(MatrixMode), owner, "mode", f"must be one of {_listed(MatrixMode)}", mode, remedy=remedy)
+    require(
+        among(mode, get_args(MatrixMode)), owner, "mode", f"must be one of {_listed(MatrixMode)}", mode, remedy=remedy
+    )
     n, synapses = network.n_neurons, network.recurrent
     size = np.abs(synapses.weight.astype(np.float64))
     if mode == "w":

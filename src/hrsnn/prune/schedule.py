@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn._checks import InputError, RunError, require
+from hrsnn._checks import InputError, RunError, instance, real_number, require, whole_number
 from hrsnn.analysis.cost import count_costs
 from hrsnn.engine import simulate
 from hrsnn.network import Network
@@ -145,6 +145,12 @@ def prune(
     Raises `InputError` for a network without recurrent synapses, a target that is met already or out of reach, and
     where the criterion fails in the first step.
     """
+    instance("prune", "network", network, Network)
+    instance("prune", "target", target, Target)
+    if data is not None:
+        instance("prune", "data", data, Spikes)
+    seed = whole_number("prune", "seed", seed, at_least=0)
+    drive_ms = real_number("prune", "drive_ms", drive_ms, above=0)
     way = sizes_on_the_way(Size.of(network), target, n_iterations)
     walk = _Walk.of(network, criterion, n_iterations, seed, drive_ms, correct, data)
     first = walk.first()
@@ -212,8 +218,6 @@ class _Walk:
         cls, start: Network, criterion: Criterion, n_iterations: int, seed: int, drive_ms: float, correct: bool,
         data: Spikes | None,
     ) -> _Walk:  # fmt: skip
-        require(seed >= 0, "prune", "seed", "must be >= 0", seed)
-        require(np.isfinite(drive_ms) and drive_ms > 0, "prune", "drive_ms", "must be > 0", drive_ms)
         duration_ms = on_grid_ms(drive_ms, start.dt_ms)
         drive_hz = waking_rate_hz(start, seed=seed, duration_ms=duration_ms)
         drive = standard_drive(start, duration_ms, seed=seed, rate_hz=drive_hz)

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from hrsnn._checks import FileError, InputError
+from hrsnn._checks import FileError, InputError, real_array, real_number, require
 from hrsnn.network_file import load, save, write_atomically
 from hrsnn.outcome import as_json, sealed, unsealed
-from hrsnn.prune.schedule import Snapshot
+from hrsnn.prune.schedule import QUANTILES, Snapshot
 
 SCHEMA = "hrsnn.snapshots/1"
 _OWN_FILE = re.compile(r"plan\.json|snapshot-\d+\.(json|safetensors)|\.(plan|snapshot-\d+)\..*\.tmp")
@@ -96,7 +96,12 @@ class SnapshotFolder:
             facts = unsealed(path.read_bytes())
             digest = facts.pop("network_sha256")
             facts["neurons"] = np.array(facts["neurons"], dtype=np.int64)
+            quantiles = real_array("Snapshot", "weight_quantiles", facts["weight_quantiles"])
+            require(quantiles.shape == (len(QUANTILES),), "Snapshot", "weight_quantiles", "must be one per quantile",
+                    f"shape {quantiles.shape}")  # fmt: skip
             facts["weight_quantiles"] = tuple(facts["weight_quantiles"])
+            for name in ("mean_rate_hz", "synops_recurrent_per_s", "synops_input_per_s", "footprint_bytes"):
+                real_number("Snapshot", name, facts[name], at_least=0)
             snapshot = Snapshot(network=load(self._file(index, "safetensors")), **facts)
         except FileNotFoundError as error:
             raise FileError(f"{path} is missing") from error

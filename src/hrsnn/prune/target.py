@@ -70,7 +70,7 @@ def sizes_on_the_way(start: Size, target: Target, n_iterations: int) -> tuple[Si
     >>> [size.n_synapses for size in sizes_on_the_way(Size(100, 10_000), Target(n_synapses=100), 4)]
     [3162, 1000, 316, 100]
     """
-    require(n_iterations >= 1, "prune", "n_iterations", "must be >= 1", n_iterations)
+    n_iterations = whole_number("prune", "n_iterations", n_iterations, at_least=1, below=10**6)
     require(start.n_synapses >= 1, "prune", "network", "must have recurrent synapses", "none")
     end = _end(start, target, n_iterations)
     shares = np.arange(1, n_iterations + 1) / n_iterations

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hrsnn._checks import FileError, InputError, did_you_mean, require
+from hrsnn._checks import FileError, InputError, among, as_path, did_you_mean, instance, listed, require
 from hrsnn.data.dataset import Series
 from hrsnn.data.readers.dates import dates_of, told_of_distances
 
@@ -52,11 +52,16 @@ def csv_series(
     first row has none. Raises `InputError` naming the line of a cell that is not a finite number, of an empty line
     between values, and of a row with more cells than names.
     """
-    path = Path(path).expanduser()
+    path = as_path("csv_series", "path", path)
+    for option, value in (("delimiter", delimiter), ("decimal", decimal), ("encoding", encoding), ("name", name)):
+        if value is not None:
+            instance("csv_series", option, value, str)
+    instance("csv_series", "thousands", thousands, str)
     ok = delimiter is None or len(delimiter) == 1
     require(ok, "csv_series", "delimiter", "must be one character", delimiter)
     table = _table(path, _text(path, encoding), delimiter, header)
-    columns = [columns] if isinstance(columns, str) else columns
+    if columns is not None:
+        columns = [columns] if isinstance(columns, str) else listed("csv_series", "columns", columns)
     chosen = table.chosen(columns)
     if decimal is None:
         decimal, thousands = _marks(table, chosen, thousands)
@@ -100,7 +105,7 @@ class _Table:
             known = sorted(set(self.names))
             for column in columns:
                 remedy = did_you_mean(column, known)
-                require(column in known, "csv_series", "columns", "must be in the file", column, remedy=remedy)
+                require(among(column, known), "csv_series", "columns", "must be in the file", column, remedy=remedy)
             kept = [self.names.index(column) for column in columns]
             self._warn_of_newest_first(kept)
         for j in kept:
@@ -143,7 +148,7 @@ def _text(path: Path, encoding: str | None) -> str:
         raw = path.read_bytes()
         if encoding is not None:
             return raw.decode(encoding)
-    except (OSError, UnicodeError, LookupError) as error:
+    except (OSError, ValueError, LookupError) as error:
         raise FileError(f"{path}: cannot be read as CSV ({error})") from error
     try:
         return raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hrsnn._checks import (
     FileError,
     InputError,
+    as_path,
     check_all,
     check_column,
     real_number,
@@ -56,7 +57,7 @@ def events_npz(
     out. A recording may have no event. Without `labelled` no labels are needed: all recordings are of one class without
     a name.
     """
-    path = Path(path).expanduser()
+    path = as_path("events_npz", "path", path)
     owner = path.name
     arrays = _arrays(path, labelled=labelled)
     if labelled:
@@ -126,7 +127,9 @@ def _units(
 ) -> tuple[NDArray[np.int64], int]:
     """The unit of every event, and how many there are."""
     if "units" in arrays:
-        most = None if n_units is None else whole_number("events_npz", "n_units", n_units, at_least=1) - 1
+        most = (
+            None if n_units is None else whole_number("events_npz", "n_units", n_units, at_least=1, below=STEPS_END) - 1
+        )
         unit = check_column(owner, "units", arrays["units"], dtype=np.int64, length=n_events, at_least=0, at_most=most)
         return unit, (int(unit.max(initial=0)) if most is None else most) + 1
     sensor = None

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn._checks import FileError, InputError, require
+from hrsnn._checks import FileError, InputError, as_path, instance, require
 from hrsnn.data.dataset import Dataset
 from hrsnn.data.readers.folder import SOUNDS, files_in
 from hrsnn.encode.audio import AudioCode
@@ -40,10 +40,13 @@ def wav_folder(
     Classes and groups are numbered in sorted order. Several channels of a file are averaged. The grid holds the longest
     file, or `max_ms`; what is later is left out. Files are read in pieces: memory does not grow with the longest.
     """
-    folder = Path(folder).expanduser()
+    folder = as_path("wav_folder", "folder", folder)
+    code = AudioCode() if code is None else instance("wav_folder", "code", code, AudioCode)
+    if pattern is not None:
+        instance("wav_folder", "pattern", pattern, str)
     files = wav_files(folder)
     labels, groups = _names_of(folder, files, pattern)
-    spikes = encode_sounds(files, code or AudioCode(), max_ms=max_ms)
+    spikes = encode_sounds(files, code, max_ms=max_ms)
     classes, label = np.unique(labels, return_inverse=True)
     group = np.unique(groups, return_inverse=True)[1] if groups else None
     return Dataset(spikes, label, tuple(classes.tolist()), group)
@@ -107,7 +110,7 @@ def read_wav(path: str | PathLike[str]) -> WavSound:
     to its end; what lies behind the sound of a complete file is left alone. Raises `FileError` for a file that is
     damaged, compressed or no WAV file, `InputError` for one without a sample.
     """
-    path = Path(path).expanduser()
+    path = as_path("read_wav", "path", path)
     try:
         with path.open("rb") as file:
             sound = _header(path, file, path.stat().st_size)
