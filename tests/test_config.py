@@ -256,13 +256,13 @@ def test_a_file_of_another_name_can_be_read_by_its_path(tmp_path: Path, monkeypa
     assert load_config("./shd") == lorenz()
 
 
-@pytest.mark.parametrize("change", [lambda t: b"\xef\xbb\xbf" + t, lambda t: t.replace(b"\n", b"\r\n")])
 @pytest.mark.parametrize("key", ["task.path", "task.name"])
 def test_zero_characters_are_told(key: str) -> None:
     with pytest.raises(InputError, match=f"`{key}` must be text without zero characters"):
         load_config("lorenz63", [f'{key}="a\\u0000b"'])
 
 
+@pytest.mark.parametrize("change", [lambda t: b"\xef\xbb\xbf" + t, lambda t: t.replace(b"\n", b"\r\n")])
 def test_what_editors_of_windows_write(change: Callable[[bytes], bytes], tmp_path: Path) -> None:
     text = b"[task]\nname = 'lorenz63'\n\n[network]\nn_neurons = 40\n"
     (tmp_path / "plain.toml").write_bytes(text)
