@@ -12,7 +12,7 @@ import numpy as np
 
 from hrsnn._checks import InputError, RunError
 from hrsnn.outcome import Outcome
-from hrsnn.train import ProgressEvent
+from hrsnn.progress import ProgressEvent
 from hrsnn.wiring import build
 
 TINY = Path(__file__).with_name("tiny.toml")  # the config of these runs

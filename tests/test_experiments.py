@@ -18,7 +18,7 @@ from hrsnn.config import Config, from_tables
 from hrsnn.experiments import Unit, plan, run_unit, summarise
 from hrsnn.metrics import interval_of_positive, paired_interval
 from hrsnn.outcome import Outcome
-from hrsnn.train import ProgressEvent
+from hrsnn.progress import ProgressEvent
 from small_tasks import events_file, splits
 
 

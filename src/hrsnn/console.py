@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.text import Text
 
 from hrsnn.outcome import Outcome
+from hrsnn.progress import ProgressEvent
 from hrsnn.report import pruning, reproduced, speed
 from hrsnn.report.findings import METRIC_LABELS, found
 from hrsnn.report.parts.words import plain, quantity
@@ -19,7 +20,6 @@ from hrsnn.report.pruned import Pruned, pruned_of, synops
 from hrsnn.report.source import BASELINES, HIGHER_IS_BETTER, Estimate, Key, Results, Row
 from hrsnn.run_directory import Unit
 from hrsnn.runs import Watcher
-from hrsnn.train import ProgressEvent
 
 if TYPE_CHECKING:
     from hrsnn.prune.schedule import Snapshot

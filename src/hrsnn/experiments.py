@@ -24,6 +24,7 @@ from hrsnn.forecast import ForecastTask
 from hrsnn.metrics import interval_of_errors, interval_of_mean, interval_of_positive, interval_of_share, paired_interval
 from hrsnn.network import Network
 from hrsnn.outcome import Outcome, Stage, plain_values
+from hrsnn.progress import Progress, ProgressEvent, no_progress
 from hrsnn.prune.document import course_of
 from hrsnn.prune.drive import excerpt, rates_on
 from hrsnn.prune.methods import criterion_of, target_of
@@ -31,7 +32,7 @@ from hrsnn.prune.schedule import Snapshot, prune
 from hrsnn.prune.spec import PruneSpec
 from hrsnn.readout import Readout
 from hrsnn.tasks import CONTROL_ARMS, Control, Task
-from hrsnn.train import Progress, ProgressEvent, learn, no_progress
+from hrsnn.train import learn
 from hrsnn.wiring import build
 
 # Scores that comparisons are made of; per test recording or per start of a forecast.

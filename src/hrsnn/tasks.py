@@ -23,11 +23,11 @@ from hrsnn.evaluation import Evaluation, Label
 from hrsnn.forecast import ForecastSpec, ForecastTask
 from hrsnn.network import Network
 from hrsnn.outcome import Outcome
+from hrsnn.progress import Progress, no_progress
 from hrsnn.readout import Readout, ReadoutSpec
 from hrsnn.recommendation import recommended_readout
 from hrsnn.spec import PRESETS, Preset, Table, validated
 from hrsnn.spikes import Spikes
-from hrsnn.train import Progress, no_progress
 
 CHAIN_SCHEMA = "hrsnn.chain/1"
 

@@ -27,8 +27,8 @@ from threadpoolctl import threadpool_limits
 
 from hrsnn._checks import InputError, RunError, too_large
 from hrsnn.config import Config
+from hrsnn.progress import Progress, ProgressEvent
 from hrsnn.run_directory import RunDirectory, Unit, UnitResult, cannot_write
-from hrsnn.train import Progress, ProgressEvent
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _SECONDS_BETWEEN_EVENTS = 0.1

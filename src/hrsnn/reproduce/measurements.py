@@ -36,6 +36,7 @@ from hrsnn.data.dataset import Dataset, Splits
 from hrsnn.distributions import Constant, Distribution, Gamma
 from hrsnn.engine import Record, simulate
 from hrsnn.evaluation import Label
+from hrsnn.learners import Stdp
 from hrsnn.network import Network
 from hrsnn.outcome import plain_values
 from hrsnn.randomness import stream
@@ -43,7 +44,7 @@ from hrsnn.reproduce.scales import Scale
 from hrsnn.reproduce.units import Unit, Values
 from hrsnn.spec import InputSpec, NetworkSpec, Preset
 from hrsnn.spikes import Spikes
-from hrsnn.train import LearnSpec, learn
+from hrsnn.train import learn
 from hrsnn.wiring import build
 
 _SAMPLES_PER_RECORDING = 25  # of 20 ms
@@ -177,7 +178,7 @@ def _map(unit: Unit, scale: Scale) -> Values:
     changes = {"length_scale": lengths[int(i)], "weight_scale": weights[int(j)]}
     spec = spec.model_copy(update={"synapses": spec.synapses.model_copy(update=changes)})
     network = build(spec, seed=unit.seed)
-    learning = LearnSpec(n_samples=min(scale.n_map_recordings, task.train.n_samples))
+    learning = Stdp(n_samples=min(scale.n_map_recordings, task.train.n_samples))
     network = learn(network, task.train, learning, seed=unit.seed)
     one_readout = config.readout.model_copy(update={"n_bins": config.readout.n_bins[:1], "transform": ["sqrt"]})
     evaluation = tasks.evaluate_network(network, task, one_readout, label=Label(arm, seed=unit.seed))

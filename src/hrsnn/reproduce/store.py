@@ -15,9 +15,9 @@ from typing import Any, Protocol
 from hrsnn._checks import RunError
 from hrsnn.network_file import write_atomically
 from hrsnn.outcome import plain_values, sealed, unsealed
+from hrsnn.progress import Progress
 from hrsnn.reproduce.units import Unit, Values
 from hrsnn.run_directory import cannot_write, versions
-from hrsnn.train import Progress
 from hrsnn.workers import attempts
 
 _LINES = 40  # of progress, at most, for all units together
