@@ -20,6 +20,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from hrsnn import build
+from hrsnn.arms import CutRecurrence
 from hrsnn.evaluation import Label, versions
 from hrsnn.metrics import interval_of_mean
 from hrsnn.network import Network
@@ -77,7 +78,7 @@ def score_of(setting: str, seed: int, variant: str) -> dict[str, float | None]:
         network = build(config.network.arm(config.task.arms[-1]), seed=seed)
         ratio = None
         if variant == BARE:
-            network = network.keep_synapses(np.zeros(len(network.recurrent), dtype=bool))
+            network = CutRecurrence()(network)
         elif variant != UNPRUNED:
             criterion, n_iterations, correct = VARIANTS[variant]
             # the neurons stay, also in 20 iterations

@@ -326,8 +326,12 @@ def test_pruned_units_have_one_size_and_depend_on_config_and_unit_alone(tmp_path
         assert [e.done for e in events if e.phase == "pruning"] == [0, 1]
         assert found.network is not None
         history = found.network.provenance["history"]
-        assert f"pruned by {unit.method}" in history[-2]  # before it learned
-        assert history[-1].startswith("learned by STDP")
+        assert history[-2] == f"iteration 1 of 1 by {unit.method} ended, seed 0"
+        n_cut = next(k for k, line in enumerate(history) if line.startswith(f"pruned by {unit.method}"))
+        learned = [line.startswith("learned by STDP") for line in history]
+        assert sum(learned[n_cut:]) == 1  # all alike after the cut
+        assert learned[-1]
+        assert sum(learned[:n_cut]) == (unit.method == "activity")
         json.dumps([found.outcome.to_dict(), found.details], allow_nan=False)
 
 

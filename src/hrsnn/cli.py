@@ -418,7 +418,7 @@ def _network_of(
     config = load_config(source, overrides, data_dir=data_dir)
     name = config.task.arms[-1] if arm is None else arm
     require(name in PRESETS, verb, "--arm", "must be a known arm", name, remedy=did_you_mean(name, PRESETS))
-    spec = config.network.arm(name)  # type: ignore[arg-type]
+    spec = config.network.arm(name)
     return f"{config.task.name}, {name}, untrained", build(spec, seed=seed), spec
 
 

@@ -24,7 +24,7 @@ from typing import Annotated, Any
 import tomli_w
 from pydantic import BeforeValidator, SerializeAsAny
 
-from hrsnn._checks import FileError, InputError, did_you_mean, shortened
+from hrsnn._checks import FileError, InputError, did_you_mean, require, shortened
 from hrsnn.data.readers.folder import TABLES
 from hrsnn.data.recordings import kind_of
 from hrsnn.distributions import KINDS as LAWS
@@ -33,7 +33,7 @@ from hrsnn.learners import Learner, learner_of
 from hrsnn.prune.spec import PruneSpec
 from hrsnn.readout import ReadoutSpec
 from hrsnn.recommendation import tables_of
-from hrsnn.spec import InputSpec, NetworkSpec, PlasticitySpec, PopulationSpec, SynapseSpec, Table, validated
+from hrsnn.spec import InputSpec, NetworkSpec, PlasticitySpec, PopulationSpec, SynapseSpec, Table, arm_names, validated
 from hrsnn.tasks import TaskSpec, input_grid
 
 DEFAULT_PRESET = "spoken-digits"
@@ -114,10 +114,15 @@ def from_tables(tables: Mapping[str, Any], *, data_dir: Path | None = None) -> C
 
 
 def _validated(tables: Mapping[str, Any], task: TaskSpec, data_dir: Path | None) -> Config:
+    learner = learner_of(tables["learn"]) if "learn" in tables else None
+    if learner is not None:
+        known = arm_names(learner.letter)
+        other = next((arm for arm in task.arms if arm not in known), None)
+        require(other is None, "task", "arms", f"must be of {', '.join(known)}, which {learner.rule} teaches", other)
     return Config(
         task=task,
         network=_network(tables, task, data_dir),
-        learn=learner_of(tables["learn"]) if "learn" in tables else None,
+        learn=learner,
         readout=validated(ReadoutSpec, dict(tables.get("readout", {})), place="readout"),
         prune=validated(PruneSpec, dict(tables["prune"]), place="prune") if "prune" in tables else None,
     )

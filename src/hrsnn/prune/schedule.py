@@ -101,10 +101,6 @@ class Store(Protocol):
     def write(self, snapshot: Snapshot) -> None: ...
 
 
-def _ignore(snapshot: Snapshot) -> None:
-    """Tell nobody."""
-
-
 # -- pruning -----------------------------------------------------------------------------------------------------------
 
 
@@ -119,7 +115,7 @@ def prune(
     correct: bool = True,
     data: Spikes | None = None,
     store: Store | None = None,
-    on_snapshot: Callable[[Snapshot], None] = _ignore,
+    on_snapshot: Callable[[Snapshot], object] = id,
 ) -> Trajectory:
     """`network` made smaller down to `target` by `criterion`, in `n_iterations` steps.
 
@@ -255,8 +251,7 @@ class _Walk:
         if settled:
             network, told["correction"] = self._restored(network, neurons)
         told = {key: value for key, value in told.items() if value is not None}
-        entry = f"pruned by {name} to {size}, iteration {index} of {self.n_iterations}, seed {self.seed}"
-        network = replace(network, provenance=self.start.provenance).with_history(entry)
+        network = network.with_history(f"iteration {index} of {self.n_iterations} by {name} ended, seed {self.seed}")
         return self._seen(index, network, neurons, {**told, **settled})
 
     def _restored(self, network: Network, neurons: NDArray[np.int64]) -> tuple[Network, dict[str, Any] | None]:

@@ -42,7 +42,7 @@ from hrsnn.outcome import plain_values
 from hrsnn.randomness import stream
 from hrsnn.reproduce.scales import Scale
 from hrsnn.reproduce.units import Unit, Values
-from hrsnn.spec import InputSpec, NetworkSpec, Preset
+from hrsnn.spec import InputSpec, NetworkSpec
 from hrsnn.spikes import Spikes
 from hrsnn.train import learn
 from hrsnn.wiring import build
@@ -109,7 +109,7 @@ def measure(unit: Unit, scale: Scale) -> Values:
 
 
 def _untrained(unit: Unit, scale: Scale) -> Values:
-    arm: Preset = "HeNHoS" if unit.options[0] == "HeN" else "HoNHoS"
+    arm = "HeNHoS" if unit.options[0] == "HeN" else "HoNHoS"
     network = build(drive_spec(scale.n_neurons).arm(arm), seed=unit.seed)
     return {
         **_capacity(network, unit, scale),
@@ -121,7 +121,7 @@ def _untrained(unit: Unit, scale: Scale) -> Values:
 
 
 def _learned(unit: Unit, scale: Scale) -> Values:
-    network = _learned_network(drive_spec(scale.n_neurons).arm(unit.options[0]), unit, scale)  # type: ignore[arg-type]
+    network = _learned_network(drive_spec(scale.n_neurons).arm(unit.options[0]), unit, scale)
     return {
         **_capacity(network, unit, scale),
         **_capacity(network, unit, scale, state="counts"),
@@ -156,7 +156,7 @@ def _digits(unit: Unit, scale: Scale) -> Values:
     arm, n_neurons, share = unit.options
     config, task = digit_config(), digit_task(scale.n_digit_recordings)
     task = replace(task, train=_share_of(task.train, float(share), unit.seed))
-    network = build(digit_spec(int(n_neurons)).arm(arm), seed=unit.seed)  # type: ignore[arg-type]
+    network = build(digit_spec(int(n_neurons)).arm(arm), seed=unit.seed)
     network = learn(network, task.train, config.learn, seed=unit.seed)
     evaluation = tasks.evaluate_network(network, task, config.readout, label=Label(arm, seed=unit.seed))
     assert evaluation.readout is not None
@@ -174,7 +174,7 @@ def _map(unit: Unit, scale: Scale) -> Values:
     arm, i, j = unit.options
     lengths, weights = map_axes(scale.n_map_points)
     config, task = digit_config(), digit_task(scale.n_digit_recordings)
-    spec = digit_spec(scale.n_map_neurons).arm(arm)  # type: ignore[arg-type]
+    spec = digit_spec(scale.n_map_neurons).arm(arm)
     changes = {"length_scale": lengths[int(i)], "weight_scale": weights[int(j)]}
     spec = spec.model_copy(update={"synapses": spec.synapses.model_copy(update=changes)})
     network = build(spec, seed=unit.seed)
