@@ -36,6 +36,7 @@ from hrsnn.prune.schedule import Trajectory
 from hrsnn.prune.spec import LnpSpec, Method, PruneSpec
 from hrsnn.prune.timescales import spectrum_under_drive
 from hrsnn.tasks import evaluate_network, shared_task
+from hrsnn.work.store import Store, key_of
 
 SHARE = 0.05  # of the recurrent synapses, if nothing else is asked for
 SMALL_WORLD = [
@@ -105,12 +106,10 @@ def unit_of(setting: str, seed: int, method: str, share: float) -> dict[str, Any
 def done(setting: str, seed: int, method: str, share: float, folder: Path) -> dict[str, Any]:
     """`unit_of`, once."""
     words = [setting, f"s{seed}", method, *([] if method in (UNPRUNED, BARE) or share == SHARE else [f"{share:g}"])]
-    path = folder / ("-".join(words).replace(", ", "-").replace(" ", "-") + ".json")
-    if not path.exists():
-        unit = {"setting": setting, "seed": seed, "method": method, **unit_of(setting, seed, method, share)}
-        write_atomically(path, (json.dumps(unit) + "\n").encode())
-    found: dict[str, Any] = json.loads(path.read_text())
-    return found
+    name = "-".join(words).replace(", ", "-").replace(" ", "-")
+    key = key_of(name, share, config_of(setting).model_dump(mode="json"), versions())
+    unit = Store(folder).once(name, key, lambda: unit_of(setting, seed, method, share))
+    return {"setting": setting, "seed": seed, "method": method, **unit}
 
 
 # -- all together ------------------------------------------------------------------------------------------------------

@@ -22,7 +22,8 @@ from hrsnn._checks import FileError, HrsnnError, InputError, RunError
 from hrsnn.config import Config, first_difference, load_config
 from hrsnn.outcome import Outcome
 from hrsnn.progress import ProgressEvent
-from hrsnn.run_directory import Log, RunDirectory, StoredUnit, Unit, UnitResult, as_results, cannot_write, versions
+from hrsnn.run_directory import Log, RunDirectory, StoredUnit, Unit, UnitResult, as_results, versions
+from hrsnn.work.store import cannot_write
 from hrsnn.workers import Failure, Job, attempts, usable_cpus
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

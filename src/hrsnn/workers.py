@@ -28,7 +28,8 @@ from threadpoolctl import threadpool_limits
 from hrsnn._checks import InputError, RunError, too_large
 from hrsnn.config import Config
 from hrsnn.progress import Progress, ProgressEvent
-from hrsnn.run_directory import RunDirectory, Unit, UnitResult, cannot_write
+from hrsnn.run_directory import RunDirectory, Unit, UnitResult
+from hrsnn.work.store import cannot_write
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _SECONDS_BETWEEN_EVENTS = 0.1

@@ -92,7 +92,7 @@ class Trajectory:
         return self.snapshots[-1].network
 
 
-class Store(Protocol):
+class Keeper(Protocol):
     """Where snapshots are kept, so that a run that ended early goes on where it was."""
 
     def begin(self, plan: Mapping[str, Any]) -> list[Snapshot]:
@@ -114,7 +114,7 @@ def prune(
     drive_ms: float = DURATION_MS,
     correct: bool = True,
     data: Spikes | None = None,
-    store: Store | None = None,
+    store: Keeper | None = None,
     on_snapshot: Callable[[Snapshot], object] = id,
 ) -> Trajectory:
     """`network` made smaller down to `target` by `criterion`, in `n_iterations` steps.
