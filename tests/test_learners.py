@@ -88,7 +88,7 @@ def test_a_rule_of_ones_own_in_a_run() -> None:
     other = load_config("lorenz63", [*small, "learn.factor=0.5"])
     assert first_difference(config, other) == ("learn.factor", "0.25", "0.5")
     assert config.model_dump(mode="json")["learn"] == {"rule": "halving", "factor": 0.25}
-    unit = next(unit for unit in plan(config) if unit.arm == "HeNHeS")
+    unit = next(unit for unit in plan(config) if unit.kind == "HeNHeS")
     found = run_unit(config, unit)
     assert found.network is not None
     assert found.network.provenance["history"][-1] == "weights times 0.25"

@@ -362,7 +362,7 @@ def analyse(
         from hrsnn.run_directory import RunDirectory
         from hrsnn.survey import Depth, importance_of
         from hrsnn.survey import analyse as measure
-        from hrsnn.workers import process_pool, usable_cpus
+        from hrsnn.work.workers import process_pool, usable_cpus
 
         if out is not None:
             require(not out.is_file(), "hrsnn analyse", "--out", "must be a directory", str(out))
@@ -559,7 +559,7 @@ def reproduce(
         from hrsnn.console import Display, aligned, reproduction_text
         from hrsnn.reproduce import REPRODUCTIONS
         from hrsnn.reproduce import reproduce as make
-        from hrsnn.workers import usable_cpus
+        from hrsnn.work.workers import usable_cpus
 
         if list_:
             if as_json:

@@ -23,7 +23,7 @@ from hrsnn.evaluation import Evaluation, Label
 from hrsnn.forecast import ForecastTask
 from hrsnn.metrics import interval_of_errors, interval_of_mean, interval_of_positive, interval_of_share, paired_interval
 from hrsnn.network import Network
-from hrsnn.outcome import Outcome, Stage, plain_values
+from hrsnn.outcome import Outcome, plain_values
 from hrsnn.progress import Progress, ProgressEvent, no_progress
 from hrsnn.prune.document import course_of
 from hrsnn.prune.drive import excerpt, rates_on
@@ -31,6 +31,7 @@ from hrsnn.prune.schedule import Snapshot, Trajectory
 from hrsnn.readout import Readout
 from hrsnn.spikes import Spikes
 from hrsnn.tasks import CONTROL_ARMS, Control, Task
+from hrsnn.work.unit import Unit
 
 # Scores that comparisons are made of; per test recording or per start of a forecast.
 _COMPARED_FORECAST = ("vpt_lyapunov", "vpt_lyapunov_04", "vpt_steps", "rmse", "nrmse", "nrmse_one_step")
@@ -39,22 +40,6 @@ _ERRORS = ("rmse", "nrmse", "smape", "nrmse_one_step")
 _N_HISTOGRAM_BINS = 40
 _N_RASTER_SPIKES = 20_000
 _RATIO_OF_RATES = (0.67, 1.5)  # pruned over dense; outside a comparison is one of rates
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Unit:
-    """One arm, stage, method and seed: what is done, saved and resumed as a whole."""
-
-    arm: str
-    stage: Stage
-    method: str | None
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """The stem of the unit's files: `<arm>-s<seed>[-<stage>-<method>]`."""
-        tail = f"-{self.stage}-{self.method}" if self.method else ""
-        return f"{self.arm}-s{self.seed}{tail}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +61,14 @@ def plan(config: Config) -> list[Unit]:
     task = config.task
     units = []
     for seed in range(task.seed, task.seed + task.n_seeds):
-        units += [Unit(arm, "trained", None, seed) for arm in task.arms]
+        units += [Unit(arm, seed) for arm in task.arms]
         for control in task.controls:
             if control in CONTROL_ARMS:
-                units.append(Unit(CONTROL_ARMS[control], "trained", None, seed))
+                units.append(Unit(CONTROL_ARMS[control], seed))
             elif control == "no-recurrence" or config.learn is not None:  # not learned: untrained is the arm itself
-                units.append(Unit(task.arms[-1], "control", control, seed))
+                units.append(Unit(task.arms[-1], seed, ("control", control)))
         if config.prune is not None:
-            units += [Unit(task.arms[-1], "pruned", method, seed) for method in config.prune.methods]
+            units += [Unit(task.arms[-1], seed, ("pruned", method)) for method in config.prune.methods]
     return list(dict.fromkeys(units))  # a name that was given twice is done once
 
 
@@ -122,17 +107,17 @@ def _check_grid(config: Config, data_dir: Path | None) -> None:
 
 
 def _control_of(unit: Unit) -> Control | None:
-    return next((control for control, arm in CONTROL_ARMS.items() if arm == unit.arm), None)
+    return next((control for control, arm in CONTROL_ARMS.items() if arm == unit.kind), None)
 
 
 def _evaluate_arm(config: Config, unit: Unit, task: Task, progress: Progress) -> tuple[Evaluation, Network]:
     """Make the arm of the unit and evaluate it; the details hold what the report draws."""
     course, ways = _Course(progress), list[Trajectory]()
-    arm = _arm_of(config, unit, task, progress, course, ways.append)
+    label = Label.of(unit)
+    arm = _arm_of(config, label, task, progress, course, ways.append)
     stages = list(arm.walk(unit.seed))
     network = stages[-1]
     before = stages[-2] if arm.steps and isinstance(arm.steps[-1], Learn) else network
-    label = Label(unit.arm, unit.stage, unit.method, unit.seed)
     evaluation = tasks.evaluate_network(network, task, config.readout, label=label, progress=progress)
     details = evaluation.details
     details["learning"] = course.to_dict()
@@ -141,24 +126,29 @@ def _evaluate_arm(config: Config, unit: Unit, task: Task, progress: Progress) ->
         warnings = (*evaluation.outcome.warnings, *_warnings_of(details["pruning"]))
         evaluation = replace(evaluation, outcome=replace(evaluation.outcome, warnings=warnings))
     details["histograms"] = _histograms(before, network, details.pop("rate_hz"))
-    if isinstance(task, Splits) and unit.stage == "trained" and unit.seed == config.task.seed:
+    if isinstance(task, Splits) and label.stage == "trained" and unit.seed == config.task.seed:
         details["raster"] = _raster(network, task)
     return evaluation, network
 
 
 def _arm_of(
-    config: Config, unit: Unit, task: Task, progress: Progress, course: Progress, on_way: Callable[[Trajectory], object]
+    config: Config,
+    label: Label,
+    task: Task,
+    progress: Progress,
+    course: Progress,
+    on_way: Callable[[Trajectory], object],
 ) -> Arm:
-    """The arm of a unit: drawn, calibrated, pruned before it learns, taught; a control leaves out one thing.
+    """The arm of a label: drawn, calibrated, pruned before it learns, taught; a control leaves out one thing.
 
     course   is told how it learns last; `on_way`: how it was pruned
     """
-    steps: list[Step] = [CutRecurrence()] if unit.method == "no-recurrence" else []
-    rule, seed = config.network.input, unit.seed
+    steps: list[Step] = [CutRecurrence()] if label.method == "no-recurrence" else []
+    rule, seed = config.network.input, label.seed
     if rule.calibrate:
         steps.append(Calibrate(task.train, rule, seed))
     learning = None if config.learn is None else Learn(config.learn, task.train, seed, progress)
-    if config.prune is not None and unit.stage == "pruned" and unit.method is not None:
+    if config.prune is not None and label.stage == "pruned" and label.method is not None:
         n, train = config.prune.n_iterations, _spikes_of(task)
 
         def on_snapshot(snapshot: Snapshot) -> None:
@@ -166,12 +156,12 @@ def _arm_of(
 
         steps.append(
             pruning(
-                unit.method, config.prune, train, learning=learning, seed=seed, on_snapshot=on_snapshot, on_end=on_way
+                label.method, config.prune, train, learning=learning, seed=seed, on_snapshot=on_snapshot, on_end=on_way
             )
         )
-    if learning is not None and unit.method != "untrained":
+    if learning is not None and label.method != "untrained":
         steps.append(replace(learning, progress=course))
-    return Arm(unit.arm, config.network.arm(unit.arm), tuple(steps))
+    return Arm(label.arm, config.network.arm(label.arm), tuple(steps))
 
 
 def _spikes_of(task: Task) -> Spikes:

@@ -21,11 +21,13 @@ from typing import Any, Protocol, TextIO
 from hrsnn._checks import FileError, InputError, RunError
 from hrsnn._version import __version__
 from hrsnn.config import Config, to_toml
+from hrsnn.evaluation import Label
 from hrsnn.evaluation import versions as versions_of_packages
 from hrsnn.network import Network
 from hrsnn.network_file import save, write_atomically
 from hrsnn.outcome import Outcome, as_json, digest_of, plain_values
 from hrsnn.work.store import Store, cannot_write
+from hrsnn.work.unit import Unit
 
 try:
     import fcntl
@@ -38,21 +40,6 @@ _MARK = "# Written by hrsnn"
 _UNIT_FILE = re.compile(r"[^/]+-s\d+(-[^/]+)?\.(json|safetensors)")
 _TOP_FILES = ("results.json", "report.html", "chain.json", "config.toml")
 _FOLDERS = ("outcomes", "networks", "readouts")
-
-
-class Unit(Protocol):
-    """One piece of work; `name` is unique in a run and safe as a file name, e.g. `HeNHeS-s0-control-untrained`."""
-
-    @property
-    def arm(self) -> str: ...
-    @property
-    def stage(self) -> str: ...
-    @property
-    def method(self) -> str | None: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def name(self) -> str: ...
 
 
 class Saveable(Protocol):
@@ -198,9 +185,8 @@ class RunDirectory:
 
     def write_unit(self, unit: Unit, result: UnitResult, config: Config) -> None:
         """Write the files of a unit; the outcome comes last and holds the digests of all others."""
-        identity = (unit.arm, unit.stage, unit.method, unit.seed)
         outcome = result.outcome
-        if (outcome.arm, outcome.stage, outcome.method, outcome.seed) != identity:
+        if _label_of(outcome) != Label.of(unit):
             raise RunError(f"the outcome of unit {unit.name} says that it is {outcome.label}, seed {outcome.seed}")
         files: dict[str, Callable[[Path], object]] = {}
         if result.network is not None:
@@ -220,7 +206,7 @@ class RunDirectory:
             details, outcome = facts["details"], Outcome.from_dict(facts)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise FileError(f"{path} is damaged: {error}") from error
-        if (outcome.arm, outcome.stage, outcome.method, outcome.seed) != (unit.arm, unit.stage, unit.method, unit.seed):
+        if _label_of(outcome) != Label.of(unit):
             raise FileError(f"{path} was made under another config")
         return StoredUnit(outcome, details)
 
@@ -299,6 +285,10 @@ def as_results(summary: dict[str, Any]) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Versions of what the numbers depend on."""
     return {"python": platform.python_version(), **versions_of_packages()}
+
+
+def _label_of(outcome: Outcome) -> Label:
+    return Label(outcome.arm, outcome.stage, outcome.method, outcome.seed)
 
 
 def _config_text(config: Config) -> str:

@@ -41,11 +41,12 @@ from hrsnn.network import Network
 from hrsnn.outcome import plain_values
 from hrsnn.randomness import stream
 from hrsnn.reproduce.scales import Scale
-from hrsnn.reproduce.units import Unit, Values
+from hrsnn.reproduce.units import Values
 from hrsnn.spec import InputSpec, NetworkSpec
 from hrsnn.spikes import Spikes
 from hrsnn.train import learn
 from hrsnn.wiring import build
+from hrsnn.work.unit import Unit
 
 _SAMPLES_PER_RECORDING = 25  # of 20 ms
 _BETWEEN_DRIVES = 1_000_000  # the drive that is learned from has the seed of the pair plus this

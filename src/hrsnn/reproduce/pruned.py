@@ -41,8 +41,9 @@ from hrsnn.prune.schedule import prune
 from hrsnn.prune.target import Target, sizes_on_the_way
 from hrsnn.reproduce.measurements import digit_task
 from hrsnn.reproduce.pruning_scales import PruningScale
-from hrsnn.reproduce.units import Unit, Values
+from hrsnn.reproduce.units import Values
 from hrsnn.wiring import build
+from hrsnn.work.unit import Unit
 
 # Of what units measure: raised for the methods for which it changes, so that older files are no units any more.
 _EDITION, _EDITIONS = 1, {"activity": 2}

@@ -12,10 +12,11 @@ from typing import Any, Protocol
 
 from hrsnn._checks import RunError
 from hrsnn.progress import Progress
-from hrsnn.reproduce.units import Unit, Values
+from hrsnn.reproduce.units import Values
 from hrsnn.run_directory import versions
 from hrsnn.work.store import Store, cannot_write, key_of
-from hrsnn.workers import attempts
+from hrsnn.work.unit import Unit
+from hrsnn.work.workers import attempts
 
 _LINES = 40  # of progress, at most, for all units together
 
