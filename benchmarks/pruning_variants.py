@@ -20,6 +20,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from hrsnn import build
+from hrsnn.arms import CutRecurrence
 from hrsnn.evaluation import Label, versions
 from hrsnn.metrics import interval_of_mean
 from hrsnn.network import Network
@@ -32,6 +33,7 @@ from hrsnn.prune.sampling import chosen, rescaled
 from hrsnn.prune.schedule import prune
 from hrsnn.prune.target import Target
 from hrsnn.tasks import evaluate_network, shared_task
+from hrsnn.work.store import Store, key_of
 from pruning_quality import BARE, SHARE, UNPRUNED, config_of
 
 SETTINGS = ("delayed-recall", "delayed-recall, small-world", "delayed-match", "digit-pairs")
@@ -77,7 +79,7 @@ def score_of(setting: str, seed: int, variant: str) -> dict[str, float | None]:
         network = build(config.network.arm(config.task.arms[-1]), seed=seed)
         ratio = None
         if variant == BARE:
-            network = network.keep_synapses(np.zeros(len(network.recurrent), dtype=bool))
+            network = CutRecurrence()(network)
         elif variant != UNPRUNED:
             criterion, n_iterations, correct = VARIANTS[variant]
             # the neurons stay, also in 20 iterations
@@ -91,12 +93,9 @@ def score_of(setting: str, seed: int, variant: str) -> dict[str, float | None]:
 def done(setting: str, seed: int, variant: str, folder: Path) -> dict[str, Any]:
     """`score_of`, once."""
     safe = "".join(c if c.isalnum() else "-" for c in f"{setting}-s{seed}-{variant}")
-    path = folder / f"{safe}.json"
-    if not path.exists():
-        unit = {"setting": setting, "seed": seed, "variant": variant, **score_of(setting, seed, variant)}
-        write_atomically(path, (json.dumps(unit) + "\n").encode())
-    found: dict[str, Any] = json.loads(path.read_text())
-    return found
+    key = key_of(safe, config_of(setting).model_dump(mode="json"), versions())
+    unit = Store(folder).once(safe, key, lambda: score_of(setting, seed, variant))
+    return {"setting": setting, "seed": seed, "variant": variant, **unit}
 
 
 def document_of(units: list[dict[str, Any]]) -> dict[str, Any]:

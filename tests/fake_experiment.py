@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hrsnn._checks import InputError, RunError
+from hrsnn.evaluation import Label
 from hrsnn.outcome import Outcome
-from hrsnn.train import ProgressEvent
+from hrsnn.progress import ProgressEvent
 from hrsnn.wiring import build
+from hrsnn.work.unit import Unit
 
 TINY = Path(__file__).with_name("tiny.toml")  # the config of these runs
 
 calls: list[str] = []
-
-
-@dataclass(frozen=True)
-class Unit:
-    arm: str
-    stage: str
-    method: str | None
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.arm}-s{self.seed}" + (f"-{self.stage}-{self.method}" if self.method else "")
 
 
 @dataclass(frozen=True)
@@ -48,8 +38,8 @@ class FakeReadout:
 
 def plan(config: Any) -> list[Unit]:
     seeds = range(config.task.seed, config.task.seed + config.task.n_seeds)
-    kinds = [("HoNHoS", "trained", None), ("HeNHeS", "trained", None), ("HeNHeS", "control", "untrained")]
-    return [Unit(*kind, seed) for seed in seeds for kind in [*kinds, ("InputOnly", "trained", None)]]
+    kinds = [Unit("HoNHoS", 0), Unit("HeNHeS", 0), Unit("HeNHeS", 0, ("control", "untrained")), Unit("InputOnly", 0)]
+    return [replace(unit, seed=seed) for seed in seeds for unit in kinds]
 
 
 def describe_task(config: Any, data_dir: Path | None) -> str:
@@ -71,10 +61,11 @@ def run_unit(config: Any, unit: Unit, *, data_dir: Path | None, progress: Any) -
     for step in range(10):
         progress(ProgressEvent("learning", step + 1, 10, 1.5, 0.25))
         time.sleep(float(os.environ.get("FAKE_SECONDS", "0")) / 10)
-    network = None if unit.arm == "InputOnly" else build(config.network, seed=unit.seed)
+    label = Label.of(unit)
+    network = None if unit.kind == "InputOnly" else build(config.network, seed=unit.seed)
     accuracy = float(np.random.default_rng([unit.seed, len(unit.name)]).random())
     outcome = Outcome(
-        arm=unit.arm, stage=unit.stage, method=unit.method, seed=unit.seed,  # type: ignore[arg-type]
+        arm=label.arm, stage=label.stage, method=label.method, seed=label.seed,
         metrics={"accuracy": accuracy, "r2": float("nan")},
         costs={"spikes_per_neuron": 1.5, "synops_recurrent": 10.0, "energy_pj": {"loihi": 236.0}},
         network={"n_neurons": 20, "hash": network.hash if network else None}, wall_s=time.perf_counter(),

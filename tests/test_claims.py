@@ -23,9 +23,10 @@ from hrsnn.reproduce.ledger import CLAIMS
 from hrsnn.reproduce.measurements import coalition_spec, drive_spec, learning_stream, map_axes, spread_spec
 from hrsnn.reproduce.scales import SCALES
 from hrsnn.reproduce.store import measured
-from hrsnn.reproduce.units import ARMS, Unit, coalition_name, coalitions, game_unit, plan
+from hrsnn.reproduce.units import ARMS, coalition_name, coalitions, game_unit, plan
 from hrsnn.reproduce.verdict import judge, surviving_holm, verdict_of
 from hrsnn.wiring import build
+from hrsnn.work.unit import Unit
 
 DOCS = Path(__file__).parents[1] / "docs"
 COMMITTED = DOCS / "results" / "claims.json"

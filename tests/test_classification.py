@@ -15,10 +15,10 @@ from hrsnn.data.dataset import Dataset, Splits
 from hrsnn.engine import Record, simulate
 from hrsnn.evaluation import Evaluation, Label, facts_of_network, versions, warnings_of_activity
 from hrsnn.network import Network
+from hrsnn.progress import ProgressEvent
 from hrsnn.readout import ReadoutSpec
 from hrsnn.spec import NetworkSpec
 from hrsnn.spikes import Spikes
-from hrsnn.train import ProgressEvent
 from hrsnn.wiring import build
 from small_tasks import N_CHANNELS, N_STEPS, splits
 

@@ -167,7 +167,7 @@ def test_the_first_difference_is_named_with_both_values() -> None:
     law = "{gamma = {mean = 1.0, shape = 25.0}}"
     changed = lorenz("network.excitatory.v_th=2")
     assert first_difference(lorenz(), changed) == ("network.excitatory.v_th", law, "2.0")
-    assert first_difference(lorenz("learn=false"), lorenz()) == ("learn.n_epochs", "absent", "1")
+    assert first_difference(lorenz("learn=false"), lorenz()) == ("learn.rule", "absent", '"stdp"')
     assert first_difference(lorenz(), lorenz("task.forecast.dt=0.02")) == ("task.forecast.dt", "0.01", "0.02")
 
 

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 
 from hrsnn import experiments
 from hrsnn.config import Config, from_tables
-from hrsnn.experiments import Unit, plan, run_unit, summarise
+from hrsnn.evaluation import Label
+from hrsnn.experiments import plan, run_unit, summarise
 from hrsnn.metrics import interval_of_positive, paired_interval
 from hrsnn.outcome import Outcome
-from hrsnn.train import ProgressEvent
+from hrsnn.progress import ProgressEvent
+from hrsnn.work.unit import Unit
 from small_tasks import events_file, splits
 
 
@@ -50,7 +52,7 @@ def test_plan_goes_seed_by_seed_arms_first() -> None:
         "RandomFeatures-s3",
     ]  # fmt: skip
     assert units[6:] == [replace(u, seed=4) for u in units[:6]]
-    assert [u.stage for u in units[:6]] == ["trained", "trained", "control", "control", "trained", "trained"]
+    assert [Label.of(u).stage for u in units[:6]] == [*["trained"] * 2, *["control"] * 2, *["trained"] * 2]
 
 
 def test_without_learning_there_is_no_untrained_control() -> None:
@@ -69,7 +71,7 @@ def test_the_last_arm_is_pruned_once_by_every_method() -> None:
         "HoNHoS-s0", "HeNHeS-s0", "HeNHeS-s0-pruned-lnp", "HeNHeS-s0-pruned-uniform",
         "HoNHoS-s1", "HeNHeS-s1", "HeNHeS-s1-pruned-lnp", "HeNHeS-s1-pruned-uniform",
     ]  # fmt: skip
-    assert {u.stage for u in units if u.method} == {"pruned"}
+    assert {Label.of(u).stage for u in units if u.options} == {"pruned"}
 
 
 # -- summary of outcomes made by hand ----------------------------------------------------------------------------------
@@ -272,16 +274,14 @@ def numbers(unit_result: Any) -> Any:
 @pytest.mark.parametrize("name", ["arm", "untrained", "no-recurrence", "InputOnly", "RandomFeatures"])
 def test_a_unit_depends_on_config_and_unit_alone(tmp_path: Path, name: str) -> None:
     c = config(events_file(tmp_path / "e.npz"), arms=["HeNHeS"], n_seeds=1)
-    (unit,) = [
-        u for u in plan(c) if name in (u.method, u.arm) or (name == "arm" and u == Unit("HeNHeS", "trained", None, 0))
-    ]
+    (unit,) = [u for u in plan(c) if name in (u.kind, *u.options) or (name == "arm" and u == Unit("HeNHeS", 0))]
     events: list[ProgressEvent] = []
     first = run_unit(c, unit, progress=events.append)
     experiments.tasks._shared.cache_clear()
-    run_unit(c, Unit("InputOnly", "trained", None, 5))  # something else before
+    run_unit(c, Unit("InputOnly", 5))  # something else before
     assert numbers(run_unit(c, unit)) == numbers(first)
     json.dumps([first.outcome.to_dict(), first.details], allow_nan=False)  # plain values all through
-    assert first.outcome.label == (f"{unit.arm}/control/{name}" if unit.method else unit.arm)
+    assert first.outcome.label == ("/".join([unit.kind, *unit.options]))
     assert (first.network is None) == (name in ("InputOnly", "RandomFeatures"))
     assert ("raster" in first.details) == (name == "arm")
     phases = {event.phase for event in events}
@@ -305,17 +305,17 @@ METHODS = ["lnp", "activity", "random", "magnitude", "weight-proportional", "uni
 def test_pruned_units_have_one_size_and_depend_on_config_and_unit_alone(tmp_path: Path) -> None:
     prune = {"methods": METHODS, "keep_synapses": 0.2, "lnp": {"timescales": False}}
     c = config(events_file(tmp_path / "e.npz"), arms=["HeNHeS"], controls=[], n_seeds=1, prune=prune)
-    dense = run_unit(c, Unit("HeNHeS", "trained", None, 0))
+    dense = run_unit(c, Unit("HeNHeS", 0))
     n_dense = dense.outcome.network["n_recurrent_synapses"]
-    units = [unit for unit in plan(c) if unit.stage == "pruned"]
-    assert [unit.method for unit in units] == METHODS
-    for unit in units:
+    units = [unit for unit in plan(c) if "pruned" in unit.options]
+    assert [unit.options[1] for unit in units] == METHODS
+    for method, unit in zip(METHODS, units, strict=True):
         events: list[ProgressEvent] = []
         found = run_unit(c, unit, progress=events.append)
         assert numbers(run_unit(c, unit)) == numbers(found)
         assert found.outcome.network["n_recurrent_synapses"] == round(0.2 * n_dense)
         assert found.outcome.network["n_neurons"] == 30
-        assert found.outcome.label == f"HeNHeS/pruned/{unit.method}"
+        assert found.outcome.label == f"HeNHeS/pruned/{method}"
         course = found.details["pruning"]
         assert course["n_synapses"] == [n_dense, round(0.2 * n_dense)]
         assert course["stopped"] is None
@@ -326,8 +326,12 @@ def test_pruned_units_have_one_size_and_depend_on_config_and_unit_alone(tmp_path
         assert [e.done for e in events if e.phase == "pruning"] == [0, 1]
         assert found.network is not None
         history = found.network.provenance["history"]
-        assert f"pruned by {unit.method}" in history[-2]  # before it learned
-        assert history[-1].startswith("learned by STDP")
+        assert history[-2] == f"iteration 1 of 1 by {method} ended, seed 0"
+        n_cut = next(k for k, line in enumerate(history) if line.startswith(f"pruned by {method}"))
+        learned = [line.startswith("learned by STDP") for line in history]
+        assert sum(learned[n_cut:]) == 1  # all alike after the cut
+        assert learned[-1]
+        assert sum(learned[:n_cut]) == (method == "activity")
         json.dumps([found.outcome.to_dict(), found.details], allow_nan=False)
 
 
@@ -340,7 +344,7 @@ def test_activity_pruning_alone_sees_the_training_part(tmp_path: Path) -> None:
         for method in ("uniform", "activity"):
             prune = {"methods": [method], "keep_synapses": 0.5, "correct": False}
             c = config(path, learn=False, arms=["HeNHeS"], n_seeds=1, prune=prune)
-            network = run_unit(c, Unit("HeNHeS", "pruned", method, 0)).network
+            network = run_unit(c, Unit("HeNHeS", 0, ("pruned", method))).network
             assert network is not None
             hashes.setdefault(method, set()).add(network.hash)
     assert (len(hashes["uniform"]), len(hashes["activity"])) == (1, 2)
@@ -348,9 +352,9 @@ def test_activity_pruning_alone_sees_the_training_part(tmp_path: Path) -> None:
 
 def test_seeds_differ_in_network_and_learning(tmp_path: Path) -> None:
     c = config(events_file(tmp_path / "e.npz"), arms=["HeNHeS"])
-    hashes = {run_unit(c, Unit("HeNHeS", "trained", None, seed)).outcome.network["hash"] for seed in (0, 1)}
+    hashes = {run_unit(c, Unit("HeNHeS", seed)).outcome.network["hash"] for seed in (0, 1)}
     assert len(hashes) == 2
 
 
 def test_units_sort_by_name() -> None:
-    assert sorted([Unit("B", "trained", None, 0), Unit("A", "trained", None, 1)])[0].arm == "A"
+    assert sorted([Unit("B", 0), Unit("A", 1)])[0].kind == "A"

@@ -22,7 +22,7 @@ from hrsnn.report.reproduced import findings, render
 from hrsnn.reproduce import PRUNING_SCALES, pruned, published, reproduce
 from hrsnn.reproduce.designs import DESIGNS, document_of, followed, pruning_document
 from hrsnn.reproduce.pruned import CASES, METHODS, PUBLISHED, PruningExperiment, config_of, task_of
-from hrsnn.reproduce.store import Store, measured
+from hrsnn.reproduce.store import Measuring, measured
 from hrsnn.wiring import build
 
 SMOKE = PRUNING_SCALES["smoke"]
@@ -270,11 +270,11 @@ def test_other_options_of_a_method_make_another_unit(tmp_path, monkeypatch):
     experiment = experiment_of("lnp", scored="none")
     (unit,) = experiment.plan()
     measured(experiment, tmp_path, lambda line: None)
-    assert Store(tmp_path, experiment).read(unit) is not None
-    assert Store(tmp_path, replace(experiment, scored="end")).read(unit) is None
+    assert Measuring(tmp_path, experiment).read(unit) is not None
+    assert Measuring(tmp_path, replace(experiment, scored="end")).read(unit) is None
     other = replace(METHODS["lnp"], criterion=LyapunovNoise(mode="w"))
     monkeypatch.setattr(pruned, "METHODS", {**METHODS, "lnp": other})
-    assert Store(tmp_path, experiment).read(unit) is None
+    assert Measuring(tmp_path, experiment).read(unit) is None
 
 
 def test_missing_data_are_told_and_the_rest_is_done(tmp_path):

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 import fake_experiment
-from hrsnn import runs, workers
+from hrsnn import runs
 from hrsnn._checks import InputError, RunError
 from hrsnn.config import Config, load_config
 from hrsnn.console import Display
@@ -28,6 +28,8 @@ from hrsnn.network_file import load
 from hrsnn.outcome import plain_values
 from hrsnn.run_directory import RunDirectory
 from hrsnn.runs import Experiment, Finished, execute
+from hrsnn.work import workers
+from hrsnn.work.unit import Unit
 
 FAKE = Experiment(fake_experiment.plan, fake_experiment.run_unit, fake_experiment.summarise)
 N_UNITS = 12
@@ -135,12 +137,7 @@ def test_the_log_goes_on_after_half_a_line(config: Config, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", "a\nb", ".hidden"])
 def test_units_with_unsafe_names_are_refused(name: str, config: Config, tmp_path: Path) -> None:
-    class Odd(fake_experiment.Unit):
-        @property
-        def name(self) -> str:
-            return name
-
-    experiment = Experiment(lambda c: [Odd("A", "trained", None, 0)], FAKE.run_unit, FAKE.summarise)
+    experiment = Experiment(lambda c: [Unit(name, 0)], FAKE.run_unit, FAKE.summarise)
     with pytest.raises(InputError, match="safe in files"):
         execute(config, experiment, out=tmp_path / "a", jobs=1)
     assert not (tmp_path / "a").exists()

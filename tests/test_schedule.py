@@ -149,8 +149,14 @@ def test_every_snapshot_is_what_it_says(network: Network, criterion: Criterion, 
         assert snapshot.weight_quantiles[-1] == pytest.approx(sizes.max())
         json.dumps(snapshot.diagnostics, allow_nan=False)
     history = found.network.provenance["history"]
-    assert history[:-1] == network.provenance["history"]
-    assert history[-1].startswith(f"pruned by {criterion.name} to 80 neurons and 200 recurrent synapses")
+    n_before = len(network.provenance["history"])
+    assert history[:n_before] == network.provenance["history"]
+    ends = [f"iteration {k} of {n_iterations} by {criterion.name} ended, seed 0" for k in range(1, n_iterations + 1)]
+    assert [line for line in history if line.startswith("iteration")] == ends
+    assert history[-1] == ends[-1]
+    for size in way:  # what parts recorded is not lost on the way
+        assert f"pruned by {criterion.name} to {size}" in history
+    assert any(line.startswith("rates restored") for line in history)
 
 
 def test_costs_are_per_second_of_drive(network: Network) -> None:

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hrsnn import train
 from hrsnn._checks import InputError
 from hrsnn.data.dataset import Dataset
 from hrsnn.network import Network
+from hrsnn.progress import ProgressEvent
 from hrsnn.spec import NetworkSpec
 from hrsnn.spikes import Spikes
-from hrsnn.train import LearnSpec, ProgressEvent, learn
+from hrsnn.train import LearnSpec, learn
 from hrsnn.wiring import build
 
 
@@ -72,12 +72,12 @@ def test_epochs_and_samples() -> None:
 
 
 def test_every_epoch_and_every_seed_has_an_order_of_its_own() -> None:
-    order = train._order(50, LearnSpec(n_epochs=2), 0)
+    order = LearnSpec(n_epochs=2).order(50, 0)
     first, second = order[:50], order[50:]
     assert sorted(first) == sorted(second) == list(range(50))
     assert first.tolist() != second.tolist()
-    assert train._order(50, LearnSpec(), 1).tolist() != first.tolist()
-    assert train._order(50, LearnSpec(n_samples=7), 0).tolist() == first[:7].tolist()
+    assert LearnSpec().order(50, 1).tolist() != first.tolist()
+    assert LearnSpec(n_samples=7).order(50, 0).tolist() == first[:7].tolist()
 
 
 def test_one_pass_over_one_recording_is_one_pass_of_the_engine() -> None:
@@ -94,7 +94,7 @@ def test_mini_batches_are_those_of_the_engine() -> None:
     spec = LearnSpec(n_epochs=2, batch_size=3)
     seen: list[ProgressEvent] = []
     learned = learn(network, spikes, spec, progress=seen.append)
-    expected, _ = simulate_stdp(network, spikes.select(train._order(7, spec, 0)), batch_size=3)
+    expected, _ = simulate_stdp(network, spikes.select(spec.order(7, 0)), batch_size=3)
     assert same(learned, expected)
     assert not same(learned, learn(network, spikes, LearnSpec(n_epochs=2)))
     assert learned.provenance["history"][-1] == "learned by STDP on 14 recordings in batches of 3"

@@ -22,10 +22,10 @@ from hrsnn.engine import Record, Recording, simulate
 from hrsnn.evaluation import Evaluation, Label, facts_of_network, versions, warnings_of_activity
 from hrsnn.network import Network
 from hrsnn.outcome import Outcome
+from hrsnn.progress import Progress, ProgressEvent, no_progress
 from hrsnn.randomness import stream
 from hrsnn.readout import Choice, Grid, Readout, ReadoutSpec, fit_classifier, units_read
 from hrsnn.spikes import Spikes
-from hrsnn.train import Progress, ProgressEvent, no_progress
 
 PARTS = ("train", "validation", "test")
 Windows = Mapping[str, NDArray[Any]]  # activity of each part: (n_samples, n_windows, n_units)

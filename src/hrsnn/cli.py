@@ -361,7 +361,7 @@ def analyse(
         from hrsnn.run_directory import RunDirectory
         from hrsnn.survey import Depth, importance_of
         from hrsnn.survey import analyse as measure
-        from hrsnn.workers import process_pool, usable_cpus
+        from hrsnn.work.workers import process_pool, usable_cpus
 
         if out is not None:
             require(not out.is_file(), "hrsnn analyse", "--out", "must be a directory", str(out))
@@ -417,7 +417,7 @@ def _network_of(
     config = load_config(source, overrides, data_dir=data_dir)
     name = config.task.arms[-1] if arm is None else arm
     require(name in PRESETS, verb, "--arm", "must be a known arm", name, remedy=did_you_mean(name, PRESETS))
-    spec = config.network.arm(name)  # type: ignore[arg-type]
+    spec = config.network.arm(name)
     return f"{config.task.name}, {name}, untrained", build(spec, seed=seed), spec
 
 
@@ -558,7 +558,7 @@ def reproduce(
         from hrsnn.console import Display, aligned, reproduction_text
         from hrsnn.reproduce import REPRODUCTIONS
         from hrsnn.reproduce import reproduce as make
-        from hrsnn.workers import usable_cpus
+        from hrsnn.work.workers import usable_cpus
 
         if list_:
             if as_json:

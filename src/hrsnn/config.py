@@ -19,20 +19,22 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tomli_w
+from pydantic import BeforeValidator, SerializeAsAny
 
-from hrsnn._checks import FileError, InputError, as_path, as_text, did_you_mean, shortened
+from hrsnn._checks import FileError, InputError, as_path, as_text, did_you_mean, require, shortened
 from hrsnn.data.readers.folder import TABLES
 from hrsnn.data.recordings import kind_of
 from hrsnn.distributions import KINDS as LAWS
+from hrsnn.learners import KINDS as LEARNERS
+from hrsnn.learners import Learner, learner_of
 from hrsnn.prune.spec import PruneSpec
 from hrsnn.readout import ReadoutSpec
 from hrsnn.recommendation import tables_of
-from hrsnn.spec import InputSpec, NetworkSpec, PlasticitySpec, PopulationSpec, SynapseSpec, Table, validated
+from hrsnn.spec import InputSpec, NetworkSpec, PlasticitySpec, PopulationSpec, SynapseSpec, Table, arm_names, validated
 from hrsnn.tasks import TaskSpec, input_grid
-from hrsnn.train import LearnSpec
 
 DEFAULT_PRESET = "spoken-digits"
 
@@ -41,11 +43,15 @@ _OF_NETWORK: dict[str, type[Table]] = {"input": InputSpec, "synapses": SynapseSp
 _POPULATIONS = ("excitatory", "inhibitory")
 _OPTIONAL = ("learn", "prune")  # absent means that the stage is off
 _FROM_TASK = ("n_inputs", "dt_ms")
+_RULE = ["learn", "rule"]
 _MODELS: dict[str, type[Table]] = {
-    "task": TaskSpec, "network": NetworkSpec, **_OF_NETWORK, "learn": LearnSpec, "readout": ReadoutSpec,
+    "task": TaskSpec, "network": NetworkSpec, **_OF_NETWORK, "learn": Learner, "readout": ReadoutSpec,
     "prune": PruneSpec,
 }  # fmt: skip
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
+_Learner = Annotated[SerializeAsAny[Learner], BeforeValidator(lambda t: learner_of(t) if isinstance(t, Mapping) else t)]
 
 
 class Config(Table):
@@ -53,7 +59,7 @@ class Config(Table):
 
     task: TaskSpec
     network: NetworkSpec
-    learn: LearnSpec | None = None
+    learn: _Learner | None = None
     readout: ReadoutSpec = ReadoutSpec()
     prune: PruneSpec | None = None
 
@@ -108,10 +114,15 @@ def from_tables(tables: Mapping[str, Any], *, data_dir: Path | None = None) -> C
 
 
 def _validated(tables: Mapping[str, Any], task: TaskSpec, data_dir: Path | None) -> Config:
+    learner = learner_of(tables["learn"]) if "learn" in tables else None
+    if learner is not None:
+        known = arm_names(learner.letter)
+        other = next((arm for arm in task.arms if arm not in known), None)
+        require(other is None, "task", "arms", f"must be of {', '.join(known)}, which {learner.rule} teaches", other)
     return Config(
         task=task,
         network=_network(tables, task, data_dir),
-        learn=validated(LearnSpec, dict(tables["learn"]), place="learn") if "learn" in tables else None,
+        learn=learner,
         readout=validated(ReadoutSpec, dict(tables.get("readout", {})), place="readout"),
         prune=validated(PruneSpec, dict(tables["prune"]), place="prune") if "prune" in tables else None,
     )
@@ -239,6 +250,8 @@ def _known_keys(table: str) -> list[str]:
         return sorted(own | set(PopulationSpec.model_fields))
     if table in (f"network.{sign}" for sign in _POPULATIONS):
         return sorted(PopulationSpec.model_fields)
+    if table == "learn":  # each rule has its own; which of them goes with the given one is told by `learner_of`
+        return sorted({name for kind in LEARNERS.values() for name in kind.model_fields})
     return sorted(_MODELS[table].model_fields)
 
 
@@ -281,8 +294,10 @@ def _network(tables: Mapping[str, Any], task: TaskSpec, data_dir: Path | None) -
 
 
 def _apply(tables: dict[str, Any], overrides: Sequence[str]) -> None:
-    """Change `tables` by each "a.b=c"; deeper names after shallower ones, otherwise in the order given."""
-    for path, value in sorted((_override(text) for text in overrides), key=lambda item: len(item[0])):
+    """Change `tables` by each "a.b=c"; deeper names after shallower ones, a rule before its settings, else as given."""
+    for path, value in sorted(
+        (_override(text) for text in overrides), key=lambda item: (len(item[0]), item[0] != _RULE)
+    ):
         if path[0] in _OPTIONAL and len(path) == 1 and isinstance(value, bool):
             tables[path[0]] = tables.get(path[0], {}) if value else None
             continue
@@ -293,6 +308,8 @@ def _apply(tables: dict[str, Any], overrides: Sequence[str]) -> None:
         if path[0] == "network" and len(path) == 2 and path[1] in PopulationSpec.model_fields:
             for sign in _POPULATIONS:  # set for both after the file set it for one
                 inner[sign] = {k: v for k, v in _as_table(inner, sign).items() if k != path[1]}
+        if path == _RULE and value != inner.get("rule", "stdp"):
+            inner.clear()  # what else stands there are the settings of another rule
         inner[path[-1]] = value
 
 

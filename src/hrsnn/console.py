@@ -11,15 +11,16 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
+from hrsnn.evaluation import Label
 from hrsnn.outcome import Outcome
+from hrsnn.progress import ProgressEvent
 from hrsnn.report import pruning, reproduced, speed
 from hrsnn.report.findings import METRIC_LABELS, explained, found, names_explained
 from hrsnn.report.parts.words import plain, quantity
 from hrsnn.report.pruned import Pruned, pruned_of, synops
 from hrsnn.report.source import BASELINES, HIGHER_IS_BETTER, Estimate, Key, Results, Row
-from hrsnn.run_directory import Unit
 from hrsnn.runs import Watcher
-from hrsnn.train import ProgressEvent
+from hrsnn.work.unit import Unit
 
 if TYPE_CHECKING:
     from hrsnn.prune.schedule import Snapshot
@@ -96,7 +97,7 @@ class Display(Watcher):
         known = [(name, outcome.metrics.get(name)) for name in HIGHER_IS_BETTER]
         facts = [f"{METRIC_LABELS[name]} {plain(value)[0]}" for name, value in known if _is_number(value)][:1]
         per_neuron = outcome.costs.get("spikes_per_neuron")
-        if _is_number(per_neuron) and unit.arm not in BASELINES:
+        if _is_number(per_neuron) and unit.kind not in BASELINES:
             facts.append(f"{per_neuron:.1f} spikes/neuron")
         count = f"{self.n_done} of {self.n_units}"
         self.say(f"{count}: {_label(unit)}, {self._seed(unit)}: {', '.join(facts)} ({outcome.wall_s:.1f} s)")
@@ -124,7 +125,8 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def _label(unit: Unit) -> str:
-    return Key(unit.arm, unit.stage, unit.method).plain.label
+    label = Label.of(unit)
+    return Key(label.arm, label.stage, label.method).plain.label
 
 
 def _activity(event: ProgressEvent) -> str:

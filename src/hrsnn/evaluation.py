@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hrsnn.network import Network
 from hrsnn.outcome import Outcome, Stage
 from hrsnn.readout import Readout
+from hrsnn.work.unit import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,12 @@ class Label:
     stage: Stage = "trained"
     method: str | None = None
     seed: int = 0
+
+    @classmethod
+    def of(cls, unit: Unit) -> Label:
+        """That of a unit of a run."""
+        stage, method = unit.options or ("trained", None)
+        return cls(unit.kind, cast("Stage", stage), method, unit.seed)
 
 
 @dataclass(frozen=True, slots=True)

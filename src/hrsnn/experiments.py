@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from hrsnn import tasks
 from hrsnn._checks import require
-from hrsnn.calibration import calibrate
+from hrsnn.arms import Arm, Calibrate, CutRecurrence, Learn, Step, pruning
 from hrsnn.config import Config
 from hrsnn.data.dataset import Splits
 from hrsnn.engine import Record, simulate
@@ -23,16 +23,15 @@ from hrsnn.evaluation import Evaluation, Label
 from hrsnn.forecast import ForecastTask
 from hrsnn.metrics import interval_of_errors, interval_of_mean, interval_of_positive, interval_of_share, paired_interval
 from hrsnn.network import Network
-from hrsnn.outcome import Outcome, Stage, plain_values
+from hrsnn.outcome import Outcome, plain_values
+from hrsnn.progress import Progress, ProgressEvent, no_progress
 from hrsnn.prune.document import course_of
 from hrsnn.prune.drive import excerpt, rates_on
-from hrsnn.prune.methods import criterion_of, target_of
-from hrsnn.prune.schedule import Snapshot, prune
-from hrsnn.prune.spec import PruneSpec
+from hrsnn.prune.schedule import Snapshot, Trajectory
 from hrsnn.readout import Readout
+from hrsnn.spikes import Spikes
 from hrsnn.tasks import CONTROL_ARMS, Control, Task
-from hrsnn.train import Progress, ProgressEvent, learn, no_progress
-from hrsnn.wiring import build
+from hrsnn.work.unit import Unit
 
 # Scores that comparisons are made of; per test recording or per start of a forecast.
 _COMPARED_FORECAST = ("vpt_lyapunov", "vpt_lyapunov_04", "vpt_steps", "rmse", "nrmse", "nrmse_one_step")
@@ -41,22 +40,6 @@ _ERRORS = ("rmse", "nrmse", "smape", "nrmse_one_step")
 _N_HISTOGRAM_BINS = 40
 _N_RASTER_SPIKES = 20_000
 _RATIO_OF_RATES = (0.67, 1.5)  # pruned over dense; outside a comparison is one of rates
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Unit:
-    """One arm, stage, method and seed: what is done, saved and resumed as a whole."""
-
-    arm: str
-    stage: Stage
-    method: str | None
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """The stem of the unit's files: `<arm>-s<seed>[-<stage>-<method>]`."""
-        tail = f"-{self.stage}-{self.method}" if self.method else ""
-        return f"{self.arm}-s{self.seed}{tail}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +61,14 @@ def plan(config: Config) -> list[Unit]:
     task = config.task
     units = []
     for seed in range(task.seed, task.seed + task.n_seeds):
-        units += [Unit(arm, "trained", None, seed) for arm in task.arms]
+        units += [Unit(arm, seed) for arm in task.arms]
         for control in task.controls:
             if control in CONTROL_ARMS:
-                units.append(Unit(CONTROL_ARMS[control], "trained", None, seed))
+                units.append(Unit(CONTROL_ARMS[control], seed))
             elif control == "no-recurrence" or config.learn is not None:  # not learned: untrained is the arm itself
-                units.append(Unit(task.arms[-1], "control", control, seed))
+                units.append(Unit(task.arms[-1], seed, ("control", control)))
         if config.prune is not None:
-            units += [Unit(task.arms[-1], "pruned", method, seed) for method in config.prune.methods]
+            units += [Unit(task.arms[-1], seed, ("pruned", method)) for method in config.prune.methods]
     return list(dict.fromkeys(units))  # a name that was given twice is done once
 
 
@@ -124,73 +107,78 @@ def _check_grid(config: Config, data_dir: Path | None) -> None:
 
 
 def _control_of(unit: Unit) -> Control | None:
-    return next((control for control, arm in CONTROL_ARMS.items() if arm == unit.arm), None)
+    return next((control for control, arm in CONTROL_ARMS.items() if arm == unit.kind), None)
 
 
 def _evaluate_arm(config: Config, unit: Unit, task: Task, progress: Progress) -> tuple[Evaluation, Network]:
-    """Build, calibrate, prune if asked, learn unless untrained, evaluate; the details hold what the report draws."""
-    before = build(config.network.arm(unit.arm), seed=unit.seed)  # type: ignore[arg-type]
-    if unit.method == "no-recurrence":
-        before = before.keep_synapses(np.zeros(len(before.recurrent), dtype=bool))
-    rule = config.network.input
-    if rule.calibrate:
-        before = calibrate(
-            before, task.train, rule.target_hz, inhibitory_ratio=rule.inhibitory_ratio, seed=unit.seed
-        )  # fmt: skip
-    way_there = None
-    if config.prune is not None and unit.stage == "pruned":
-        before, way_there = _pruned(before, config, config.prune, unit, task, progress)
-    network, course = before, _Course(progress)
-    if config.learn is not None and unit.method != "untrained":
-        network = learn(before, task.train, config.learn, seed=unit.seed, progress=course)
-    label = Label(unit.arm, unit.stage, unit.method, unit.seed)
+    """Make the arm of the unit and evaluate it; the details hold what the report draws."""
+    course, ways = _Course(progress), list[Trajectory]()
+    label = Label.of(unit)
+    arm = _arm_of(config, label, task, progress, course, ways.append)
+    stages = list(arm.walk(unit.seed))
+    network = stages[-1]
+    before = stages[-2] if arm.steps and isinstance(arm.steps[-1], Learn) else network
     evaluation = tasks.evaluate_network(network, task, config.readout, label=label, progress=progress)
     details = evaluation.details
     details["learning"] = course.to_dict()
-    if way_there is not None:
-        details["pruning"] = way_there
-        warnings = (*evaluation.outcome.warnings, *_warnings_of(way_there))
+    for way in ways:
+        details["pruning"] = _told_of(way, excerpt(_spikes_of(task)))
+        warnings = (*evaluation.outcome.warnings, *_warnings_of(details["pruning"]))
         evaluation = replace(evaluation, outcome=replace(evaluation.outcome, warnings=warnings))
     details["histograms"] = _histograms(before, network, details.pop("rate_hz"))
-    if isinstance(task, Splits) and unit.stage == "trained" and unit.seed == config.task.seed:
+    if isinstance(task, Splits) and label.stage == "trained" and unit.seed == config.task.seed:
         details["raster"] = _raster(network, task)
     return evaluation, network
 
 
-def _pruned(
-    dense: Network, config: Config, spec: PruneSpec, unit: Unit, task: Task, progress: Progress
-) -> tuple[Network, dict[str, Any]]:
-    """The network made smaller before it learns, and the way there.
+def _arm_of(
+    config: Config,
+    label: Label,
+    task: Task,
+    progress: Progress,
+    course: Progress,
+    on_way: Callable[[Trajectory], object],
+) -> Arm:
+    """The arm of a label: drawn, calibrated, pruned before it learns, taught; a control leaves out one thing.
 
-    Activity pruning alone chooses by the training part; with `drive = "data"` rates are those on an excerpt of it.
+    course   is told how it learns last; `on_way`: how it was pruned
     """
-    data = task.train if isinstance(task, ForecastTask) else task.train.spikes
+    steps: list[Step] = [CutRecurrence()] if label.method == "no-recurrence" else []
+    rule, seed = config.network.input, label.seed
+    if rule.calibrate:
+        steps.append(Calibrate(task.train, rule, seed))
+    learning = None if config.learn is None else Learn(config.learn, task.train, seed, progress)
+    if config.prune is not None and label.stage == "pruned" and label.method is not None:
+        n, train = config.prune.n_iterations, _spikes_of(task)
 
-    def activity(network: Network) -> NDArray[np.int64]:
-        counts: NDArray[np.int64] = simulate(network, data).spike_counts.sum(axis=0)
-        return counts
+        def on_snapshot(snapshot: Snapshot) -> None:
+            progress(ProgressEvent("pruning", snapshot.index, n))
 
-    def retrain(network: Network) -> Network:
-        if config.learn is None:
-            return network
-        return learn(network, data, config.learn, seed=unit.seed, progress=progress)
+        steps.append(
+            pruning(
+                label.method, config.prune, train, learning=learning, seed=seed, on_snapshot=on_snapshot, on_end=on_way
+            )
+        )
+    if learning is not None and label.method != "untrained":
+        steps.append(replace(learning, progress=course))
+    return Arm(label.arm, config.network.arm(label.arm), tuple(steps))
 
-    def told(snapshot: Snapshot) -> None:
-        progress(ProgressEvent("pruning", snapshot.index, spec.n_iterations))
 
-    assert unit.method is not None
-    criterion = criterion_of(unit.method, spec.lnp, activity=activity, retrain=retrain)  # type: ignore[arg-type]
-    looked_at = excerpt(data)
-    trajectory = prune(
-        dense, target_of(spec, dense), criterion, n_iterations=spec.n_iterations, seed=unit.seed, correct=spec.correct,
-        data=looked_at if spec.drive == "data" else None, on_snapshot=told,
-    )  # fmt: skip
-    rates_hz = [float(rates_on(network, looked_at).mean()) for network in (dense, trajectory.network)]
+def _spikes_of(task: Task) -> Spikes:
+    """Those of the training part."""
+    return task.train if isinstance(task, ForecastTask) else task.train.spikes
+
+
+def _told_of(way: Trajectory, looked_at: Spikes) -> dict[str, Any]:
+    """The way of a pruned network as plain values, with rates before and after it on `looked_at`, before it learns."""
+    rates_hz = [
+        float(rates_on(snapshot.network, looked_at).mean()) for snapshot in (way.snapshots[0], way.snapshots[-1])
+    ]
     on_data = {
         "n_recordings": looked_at.n_samples, "dense_rate_hz": rates_hz[0], "pruned_rate_hz": rates_hz[1],
         "ratio": rates_hz[1] / rates_hz[0] if rates_hz[0] else None,
     }  # fmt: skip
-    return trajectory.network, {"stopped": trajectory.stopped, "on_data": on_data, **course_of(trajectory)}
+    return {"stopped": way.stopped, "on_data": on_data, **course_of(way)}
 
 
 def _warnings_of(way_there: dict[str, Any]) -> list[str]:

@@ -17,7 +17,7 @@ from hrsnn.config import Config, load_config
 from hrsnn.data.chain import Chain, EventGrid, Paths
 from hrsnn.data.own import csv_series
 from hrsnn.encode.audio import AudioCode
-from hrsnn.experiments import Unit, plan
+from hrsnn.experiments import plan
 from hrsnn.forecast import ForecastTask
 from hrsnn.network import Network
 from hrsnn.network_file import load
@@ -26,6 +26,7 @@ from hrsnn.run_directory import RunDirectory
 from hrsnn.runs import resume_command
 from hrsnn.spikes import Spikes
 from hrsnn.tasks import chain_from, class_scores
+from hrsnn.work.unit import Unit
 
 _FILES_AT_A_TIME = 32
 _SAMPLES_AT_A_TIME = 100
@@ -226,7 +227,7 @@ def _config_of(directory: RunDirectory) -> Config:
 
 def _unit_of(config: Config, arm: str | None, seed: int | None) -> Unit:
     units = [
-        unit for unit in plan(config) if unit.arm in config.task.arms
+        unit for unit in plan(config) if unit.kind in config.task.arms
     ]  # controls without a network predict nothing
     labels = list(dict.fromkeys(_label(unit) for unit in units))
     label = config.task.arms[-1] if arm is None else arm
@@ -240,7 +241,7 @@ def _unit_of(config: Config, arm: str | None, seed: int | None) -> Unit:
 
 
 def _label(unit: Unit) -> str:
-    return unit.arm if unit.stage == "trained" else f"{unit.arm}/{unit.stage}/{unit.method}"
+    return "/".join([unit.kind, *unit.options])
 
 
 def _chain_of(directory: RunDirectory) -> Chain | ForecastTask:

@@ -18,7 +18,7 @@ from hrsnn.data.recordings import FileKind
 from hrsnn.forecast import ForecastTask
 from hrsnn.forecast.spec import OWN_SERIES
 from hrsnn.readout import ReadoutSpec
-from hrsnn.spec import NetworkSpec, PopulationSpec, Preset, validated
+from hrsnn.spec import NetworkSpec, PopulationSpec, validated
 
 Tables = dict[str, dict[str, Any]]
 
@@ -29,7 +29,7 @@ _SERIES_INPUT: dict[str, Any] = {"calibrate": True, "target_hz": 60.0, "inhibito
 _OF_DATA = ("name", "n_seeds", "arms", "dt_ms", "n_channels", "max_ms", "stretch_ms", "tail_ms")
 
 
-def recommended(task: Splits | ForecastTask, arm: Preset = "HeNHeS", **changes: Any) -> NetworkSpec:
+def recommended(task: Splits | ForecastTask, arm: str = "HeNHeS", **changes: Any) -> NetworkSpec:
     """The network that is recommended for a task, as one of the four arms; `changes` are fields of the spec.
 
     Input weights are to be calibrated (`hrsnn.calibrate`) once it is built; a run does that by itself.

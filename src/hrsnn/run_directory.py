@@ -1,7 +1,6 @@
 """Run directory: files that are whole or absent and tell when they were changed (docs/reference/run-directory.md).
 
-A finished unit is its file in outcomes/, written after the network and readout that belong to it; it carries the digest
-of those files, of the config and of itself, so that a unit of which something is missing or was changed is known.
+A finished unit is its file in outcomes/ (`hrsnn.work.store`), to which a network, a readout and the chain belong.
 """
 
 from __future__ import annotations
@@ -11,20 +10,24 @@ import os
 import platform
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from hrsnn._checks import FileError, InputError, RunError
 from hrsnn._version import __version__
 from hrsnn.config import Config, to_toml
+from hrsnn.evaluation import Label
 from hrsnn.evaluation import versions as versions_of_packages
 from hrsnn.network import Network
 from hrsnn.network_file import save, write_atomically
-from hrsnn.outcome import Outcome, as_json, digest_of, plain_values, sealed, unsealed
+from hrsnn.outcome import Outcome, as_json, digest_of, plain_values
+from hrsnn.work.store import Store, cannot_write
+from hrsnn.work.unit import Unit
 
 try:
     import fcntl
@@ -37,21 +40,6 @@ _MARK = "# Written by hrsnn"
 _UNIT_FILE = re.compile(r"[^/]+-s\d+(-[^/]+)?\.(json|safetensors)")
 _TOP_FILES = ("results.json", "report.html", "chain.json", "config.toml")
 _FOLDERS = ("outcomes", "networks", "readouts")
-
-
-class Unit(Protocol):
-    """One piece of work; `name` is unique in a run and safe as a file name, e.g. `HeNHeS-s0-control-untrained`."""
-
-    @property
-    def arm(self) -> str: ...
-    @property
-    def stage(self) -> str: ...
-    @property
-    def method(self) -> str | None: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def name(self) -> str: ...
 
 
 class Saveable(Protocol):
@@ -125,7 +113,11 @@ class RunDirectory:
         return self.path / "report.html"
 
     def outcome_file(self, unit: Unit) -> Path:
-        return self.path / "outcomes" / f"{unit.name}.json"
+        return self._store.file(unit.name)
+
+    @property
+    def _store(self) -> Store:
+        return Store(self.path, "outcomes")
 
     @property
     def is_begun(self) -> bool:
@@ -189,54 +181,33 @@ class RunDirectory:
 
     def clear_partial(self) -> None:
         """Remove files that a process had not finished writing when it ended."""
-        for folder in (".", *_FOLDERS):
-            for file in (self.path / folder).glob(".*.tmp"):
-                file.unlink(missing_ok=True)
+        self._store.sweep(".", *_FOLDERS)
 
     def write_unit(self, unit: Unit, result: UnitResult, config: Config) -> None:
         """Write the files of a unit; the outcome comes last and holds the digests of all others."""
-        identity = (unit.arm, unit.stage, unit.method, unit.seed)
         outcome = result.outcome
-        if (outcome.arm, outcome.stage, outcome.method, outcome.seed) != identity:
+        if _label_of(outcome) != Label.of(unit):
             raise RunError(f"the outcome of unit {unit.name} says that it is {outcome.label}, seed {outcome.seed}")
-        digests = {}
-        for folder, thing in (("networks", result.network), ("readouts", result.readout)):
-            if thing is not None:
-                name = f"{folder}/{unit.name}.safetensors"
-                file = self.path / name
-                if isinstance(thing, Network):
-                    save(thing, file)
-                else:
-                    thing.save(file)
-                digests[name] = digest_of(file.read_bytes())
+        files: dict[str, Callable[[Path], object]] = {}
+        if result.network is not None:
+            files[f"networks/{unit.name}.safetensors"] = partial(save, result.network)
+        if result.readout is not None:
+            files[f"readouts/{unit.name}.safetensors"] = result.readout.save
         if result.chain is not None:
-            content = as_json(result.chain)
-            write_atomically(self.chain_file, content)
-            digests[self.chain_file.name] = digest_of(content)
-        facts = {
-            **outcome.to_dict(), "details": result.details, "files": digests, "config_sha256": _config_digest(config),
-        }  # fmt: skip
-        write_atomically(self.outcome_file(unit), sealed(plain_values(facts)))
+            files[self.chain_file.name] = partial(write_atomically, content=as_json(result.chain))
+        facts = {**outcome.to_dict(), "details": result.details, "config_sha256": _config_digest(config)}
+        self._store.keep(unit.name, facts, files)
 
     def read_unit(self, unit: Unit, config: Config) -> StoredUnit:
         """Read a finished unit back. Raises `FileError` when anything of it is missing or was changed."""
         path = self.outcome_file(unit)
+        facts = self._store.read(unit.name, config_sha256=_config_digest(config))
         try:
-            facts = unsealed(path.read_bytes())
-            digests, details = facts["files"], facts["details"]
-            identity = (facts["arm"], facts["stage"], facts["method"], facts["seed"])
-            same_config = facts["config_sha256"] == _config_digest(config)
-            outcome = Outcome.from_dict(facts)
-        except FileNotFoundError as error:
-            raise FileError(f"{path} does not exist") from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            details, outcome = facts["details"], Outcome.from_dict(facts)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise FileError(f"{path} is damaged: {error}") from error
-        if not same_config or identity != (unit.arm, unit.stage, unit.method, unit.seed):
+        if _label_of(outcome) != Label.of(unit):
             raise FileError(f"{path} was made under another config")
-        for name, digest in digests.items():
-            file = self.path / name
-            if not file.is_file() or digest_of(file.read_bytes()) != digest:
-                raise FileError(f"{file} is missing or was changed since it was written")
         return StoredUnit(outcome, details)
 
     def write_results(self, results: dict[str, Any]) -> str:
@@ -316,10 +287,8 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **versions_of_packages()}
 
 
-def cannot_write(path: Path, error: OSError) -> str:
-    """Sentence for an `OSError` of a file in `path`: which file, why, what to do."""
-    place = error.filename or path
-    return f"cannot read or write {place}: {error.strerror or error}; check the space and the permissions there"
+def _label_of(outcome: Outcome) -> Label:
+    return Label(outcome.arm, outcome.stage, outcome.method, outcome.seed)
 
 
 def _config_text(config: Config) -> str:

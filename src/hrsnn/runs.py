@@ -21,9 +21,11 @@ from typing import Any, NoReturn
 from hrsnn._checks import FileError, HrsnnError, InputError, RunError
 from hrsnn.config import Config, first_difference, load_config
 from hrsnn.outcome import Outcome
-from hrsnn.run_directory import Log, RunDirectory, StoredUnit, Unit, UnitResult, as_results, cannot_write, versions
-from hrsnn.train import ProgressEvent
-from hrsnn.workers import Failure, Job, attempts, usable_cpus
+from hrsnn.progress import Progress, ProgressEvent
+from hrsnn.run_directory import Log, RunDirectory, StoredUnit, UnitResult, as_results, versions
+from hrsnn.work.store import cannot_write
+from hrsnn.work.unit import Unit
+from hrsnn.work.workers import Failure, attempts, usable_cpus
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -40,6 +42,24 @@ class Experiment:
     plan: Callable[[Config], Sequence[Unit]]
     run_unit: Callable[..., UnitResult]
     summarise: Callable[..., dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The `Work` of a run: what its units have in common; `run_unit` is that of its `Experiment`."""
+
+    config: Config
+    run_unit: Callable[..., UnitResult]
+    directory: RunDirectory
+    data_dir: Path | None
+
+    @property
+    def path(self) -> Path:
+        return self.directory.path
+
+    def do(self, unit: Unit, progress: Progress) -> None:
+        result = self.run_unit(self.config, unit, data_dir=self.data_dir, progress=progress)
+        self.directory.write_unit(unit, result, self.config)
 
 
 class Watcher:

@@ -7,19 +7,41 @@ The tables of a spec are the tables `[network]`, `[network.excitatory]`, `[netwo
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from hrsnn._checks import InputError, among, as_text, did_you_mean, require, shortened
+from hrsnn._checks import InputError, as_text, did_you_mean, require, shortened
 from hrsnn.distributions import Constant, Distribution, Gamma, Uniform, from_toml
 from hrsnn.network import Pairing, SynapseModel
 
 Wiring = Literal["distance", "small-world", "clustered"]
-Preset = Literal["HoNHoS", "HeNHoS", "HoNHeS", "HeNHeS"]
-PRESETS: tuple[Preset, ...] = ("HoNHoS", "HeNHoS", "HoNHeS", "HeNHeS")
+_ARM = re.compile(r"(Ho|He)N((Ho|He)S|[A-RT-Z])")
 _Model = TypeVar("_Model", bound=BaseModel)
+
+
+def arm_names(letter: str = "S") -> tuple[str, ...]:
+    """Names of the arms that learn by a rule of this letter (`hrsnn.learners.Learner`): neurons × plasticity × rule.
+
+    >>> arm_names(), arm_names("B")
+    (('HoNHoS', 'HeNHoS', 'HoNHeS', 'HeNHeS'), ('HoNB', 'HeNB'))
+    """
+    ends = ("HoS", "HeS") if letter == "S" else (letter,)
+    return tuple(neurons + end for end in ends for neurons in ("HoN", "HeN"))
+
+
+PRESETS = arm_names()
+
+
+def known_arm(name: str) -> str:
+    """`name`, where it is that of an arm of any rule; else raises `InputError`."""
+    require(
+        isinstance(name, str) and _ARM.fullmatch(name) is not None, "NetworkSpec", "arm", "must be a known arm", name,
+        remedy=did_you_mean(str(name), PRESETS),
+    )  # fmt: skip
+    return name
 
 
 def _law_of(rule: Callable[[Distribution], bool], words: str) -> BeforeValidator:
@@ -221,27 +243,18 @@ class NetworkSpec(Table):
         return filled
 
     @classmethod
-    def preset(cls, name: Preset, **changes: Any) -> Self:
+    def preset(cls, name: str, **changes: Any) -> Self:
         """One of the four arms: Ho/He N(eurons) and S(ynaptic plasticity), homogeneous or heterogeneous.
 
         `changes` are fields of the spec; `n_inputs` is required. Raises `InputError` for an unknown name.
         """
-        require(
-            among(name, PRESETS),
-            "NetworkSpec",
-            "preset",
-            "must be a known arm",
-            name,
-            remedy=did_you_mean(name, PRESETS),
-        )
+        known_arm(name)
         return validated(cls, changes).arm(name)
 
-    def arm(self, name: Preset) -> Self:
-        """This spec with the spread taken out where the arm is homogeneous."""
-        require(
-            among(name, PRESETS), "NetworkSpec", "arm", "must be a known arm", name, remedy=did_you_mean(name, PRESETS)
-        )
-        return self.homogenised(neurons=name.startswith("HoN"), synapses=name.endswith("HoS"))
+    def arm(self, name: str) -> Self:
+        """This spec with the spread taken out where the arm is homogeneous, or does not use what it would be in."""
+        known_arm(name)
+        return self.homogenised(neurons=name.startswith("HoN"), synapses=not name.endswith("HeS"))
 
     def homogenised(self, *, neurons: bool = False, synapses: bool = False) -> Self:
         """The same spec with exactly these laws at their means (docs/explanation/heterogeneity.md).

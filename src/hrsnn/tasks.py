@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from hrsnn import classification, data, forecast
 from hrsnn._checks import FileError, InputError, among, as_path, instance, require
@@ -23,11 +23,11 @@ from hrsnn.evaluation import Evaluation, Label
 from hrsnn.forecast import ForecastSpec, ForecastTask
 from hrsnn.network import Network
 from hrsnn.outcome import Outcome
+from hrsnn.progress import Progress, no_progress
 from hrsnn.readout import Readout, ReadoutSpec
 from hrsnn.recommendation import recommended_readout
-from hrsnn.spec import PRESETS, Preset, Table, validated
+from hrsnn.spec import PRESETS, Table, known_arm, validated
 from hrsnn.spikes import Spikes
-from hrsnn.train import Progress, no_progress
 
 CHAIN_SCHEMA = "hrsnn.chain/1"
 
@@ -72,7 +72,7 @@ class TaskSpec(Table):
     test_groups: list[str] = []
     validation_groups: list[str] = []
     test_path: str = ""
-    arms: Annotated[list[Preset], Field(min_length=1)] = list(PRESETS)
+    arms: Annotated[list[Annotated[str, AfterValidator(known_arm)]], Field(min_length=1)] = list(PRESETS)
     controls: list[Control] = ["untrained", "no-recurrence", "input-only", "random-features"]
     seed: Annotated[int, Field(ge=0)] = 0
     n_seeds: Annotated[int, Field(ge=1, le=10_000)] = 5

@@ -20,8 +20,8 @@ from hrsnn.forecast.task import ForecastTask
 from hrsnn.metrics import nrmse, rmse_course, smape, valid_prediction_steps
 from hrsnn.network import Network
 from hrsnn.outcome import Outcome
+from hrsnn.progress import Progress, ProgressEvent, no_progress
 from hrsnn.readout import Choice, Readout, ReadoutSpec, fit_regression, units_read
-from hrsnn.train import Progress, ProgressEvent, no_progress
 
 VPT_THRESHOLDS = {"": 0.1, "_04": 0.4}  # suffix of the metric -> error that ends a valid prediction
 _PENALTIES_WITHOUT_NOISE = [1e-8, 1e-6]  # alternatives for features that are not spikes, beside those of the readout

@@ -109,7 +109,8 @@ class Activity(Criterion):
     """The least active neurons go, then synapses of the least |w| times activity of their presynaptic neuron.
 
     activity   spikes of each neuron, (N,), >= 0, on training data for example; None is rates under the standard drive
-    retrain    run before the first step and after every one; it may change weights, not what there is
+    retrain    run before every cut, so that it is a trained network that is cut; it may change weights, not what there
+               is. What is cut last is left as it is: all methods learn alike after that
     """
 
     activity: Callable[[Network], ArrayLike] | None = None
@@ -117,15 +118,14 @@ class Activity(Criterion):
     name: ClassVar[str] = "activity"
 
     def __call__(self, network: Network, size: Size, step: Step) -> tuple[Network, Diagnostics]:
-        if step.index == 1:
-            network = self._trained(network)
+        network = self._trained(network)
         n = network.n_neurons
         found = self._under_drive(network, step) if self.activity is None else self.activity(network)
         spikes = check_column("Activity", "activity", found, dtype=np.float64, length=n, at_least=0)
         pruned, told = _left(self.name, network, size, spikes)
         of_pre = spikes[told.get("neurons", slice(None))][pruned.recurrent.pre()]
         kept = highest(_sizes(pruned.recurrent) * of_pre, size.n_synapses)
-        return recorded(self._trained(pruned.keep_synapses(kept)), self.name, size), told
+        return recorded(pruned.keep_synapses(kept), self.name, size), told
 
     def _under_drive(self, network: Network, step: Step) -> Array:
         return rates_under_drive(network, seed=step.seed, rate_hz=step.drive_hz)
@@ -276,10 +276,9 @@ def sampled(name: str, network: Network, score: Array, size: Size, step: Step) -
     return recorded(rescaled(network, kept, probabilities), name, size)
 
 
-def recorded(network: Network, name: str, size: Size, *, after: Network | None = None) -> Network:
-    """The network with one more line in its history, or in that of the network that it was made `after`."""
-    provenance = network.provenance if after is None else after.provenance
-    return replace(network, provenance=provenance).with_history(f"pruned by {name} to {size}")
+def recorded(network: Network, name: str, size: Size) -> Network:
+    """The network with one more line in its history."""
+    return network.with_history(f"pruned by {name} to {size}")
 
 
 def _sizes(table: SynapseTable) -> Array:

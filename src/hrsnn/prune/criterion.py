@@ -79,7 +79,10 @@ def described(criterion: Criterion) -> dict[str, Any]:
 
 
 def _described(value: Any) -> Any:
-    return f"{value.__module__}.{value.__qualname__}" if callable(value) else plain_values(value)
+    if not callable(value):
+        return plain_values(value)
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 def summary_of(told: Any) -> dict[str, Any]:

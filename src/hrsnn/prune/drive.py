@@ -86,8 +86,14 @@ def rates_on(network: Network, spikes: Spikes) -> NDArray[np.float64]:
     (20,)
     """
     seconds = spikes.n_samples * spikes.n_steps * spikes.dt_ms / 1000
-    rates: NDArray[np.float64] = simulate(network, spikes).spike_counts.sum(axis=0) / seconds
+    rates: NDArray[np.float64] = counts_on(network, spikes) / seconds
     return rates
+
+
+def counts_on(network: Network, spikes: Spikes) -> NDArray[np.int64]:
+    """Spikes of each neuron on all recordings together, int64 (N,)."""
+    counts: NDArray[np.int64] = simulate(network, spikes).spike_counts.sum(axis=0)
+    return counts
 
 
 def excerpt(spikes: Spikes) -> Spikes:

@@ -112,7 +112,7 @@ class LyapunovNoise(Criterion):
                 pruned, n_add=n_add, seed=step.seed, mode=self.edges, forbidden=before, n_threads=self.n_threads
             )  # fmt: skip
             told["edges"] = summary_of(edges)
-        return recorded(pruned, self.name, size, after=network), told
+        return recorded(pruned, self.name, size), told
 
     def settle(self, network: Network, step: Step) -> tuple[Network, Diagnostics]:
         """Step IV."""

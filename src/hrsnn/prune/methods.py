@@ -18,26 +18,28 @@ from hrsnn.prune.criteria import (
 )
 from hrsnn.prune.criterion import Criterion
 from hrsnn.prune.lnp import LyapunovNoise
-from hrsnn.prune.spec import LnpSpec, Method, PruneSpec
+from hrsnn.prune.spec import LnpSpec, PruneSpec
 from hrsnn.prune.target import Target
 
 
 def criterion_of(
-    method: Method,
+    method: str,
     lnp: LnpSpec,
     *,
     activity: Callable[[Network], ArrayLike] | None = None,
     retrain: Callable[[Network], Network] | None = None,
     n_threads: int = 1,
 ) -> Criterion:
-    """The criterion of a name; `lnp` has the options of "lnp", `activity` and `retrain` are those of "activity".
+    """The criterion of a name in `spec.Method`.
+
+    `lnp` has the options of "lnp"; `activity` and `retrain` are those of "activity".
 
     No number depends on `n_threads`.
 
     >>> criterion_of("uniform", LnpSpec()).name
     'uniform'
     """
-    made: dict[Method, Callable[[], Criterion]] = {
+    made: dict[str, Callable[[], Criterion]] = {
         "lnp": lambda: LyapunovNoise(**lnp.model_dump(), n_threads=n_threads),
         "activity": lambda: Activity(activity, retrain),
         "random": RandomGraph,

@@ -92,17 +92,13 @@ class Trajectory:
         return self.snapshots[-1].network
 
 
-class Store(Protocol):
+class Keeper(Protocol):
     """Where snapshots are kept, so that a run that ended early goes on where it was."""
 
     def begin(self, plan: Mapping[str, Any]) -> list[Snapshot]:
         """Those of `plan` that are there already, in order from the first."""
 
     def write(self, snapshot: Snapshot) -> None: ...
-
-
-def _ignore(snapshot: Snapshot) -> None:
-    """Tell nobody."""
 
 
 # -- pruning -----------------------------------------------------------------------------------------------------------
@@ -118,8 +114,8 @@ def prune(
     drive_ms: float = DURATION_MS,
     correct: bool = True,
     data: Spikes | None = None,
-    store: Store | None = None,
-    on_snapshot: Callable[[Snapshot], None] = _ignore,
+    store: Keeper | None = None,
+    on_snapshot: Callable[[Snapshot], object] = id,
 ) -> Trajectory:
     """`network` made smaller down to `target` by `criterion`, in `n_iterations` steps.
 
@@ -259,8 +255,7 @@ class _Walk:
         if settled:
             network, told["correction"] = self._restored(network, neurons)
         told = {key: value for key, value in told.items() if value is not None}
-        entry = f"pruned by {name} to {size}, iteration {index} of {self.n_iterations}, seed {self.seed}"
-        network = replace(network, provenance=self.start.provenance).with_history(entry)
+        network = network.with_history(f"iteration {index} of {self.n_iterations} by {name} ended, seed {self.seed}")
         return self._seen(index, network, neurons, {**told, **settled})
 
     def _restored(self, network: Network, neurons: NDArray[np.int64]) -> tuple[Network, dict[str, Any] | None]:

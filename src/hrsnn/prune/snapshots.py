@@ -2,7 +2,7 @@
 
 plan.json                  what all networks follow from: a digest of the start, target, criterion, seed
 snapshot-003.safetensors   the network after the third iteration
-snapshot-003.json          the rest of the snapshot and the digest of its network, written last
+snapshot-003.json          the rest of the snapshot, written last: the unit of `hrsnn.work.store`
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,17 @@ import numpy as np
 
 from hrsnn._checks import FileError, InputError, real_array, real_number, require
 from hrsnn.network_file import load, save, write_atomically
-from hrsnn.outcome import as_json, sealed, unsealed
+from hrsnn.outcome import as_json
 from hrsnn.prune.schedule import QUANTILES, Snapshot
+from hrsnn.work.store import Store
 
 SCHEMA = "hrsnn.snapshots/1"
 _OWN_FILE = re.compile(r"plan\.json|snapshot-\d+\.(json|safetensors)|\.(plan|snapshot-\d+)\..*\.tmp")
-_NOT_IN_JSON = ("network",)
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotFolder:
-    """The `Store` of `prune` in a folder, which is made if need be. One process at a time.
+    """The `Keeper` of `prune` in a folder, which is made if need be. One process at a time.
 
     A snapshot that is damaged or was changed, which `say` is told, or that was not finished, is made again with all
     that come after it.
@@ -44,8 +45,7 @@ class SnapshotFolder:
         """
         facts = {"schema": SCHEMA, **plan}
         self.path.mkdir(parents=True, exist_ok=True)
-        for left in self.path.glob(".*.tmp"):
-            left.unlink(missing_ok=True)
+        Store(self.path).sweep()
         if not self._plan_file.exists():
             if any(self.path.iterdir()):
                 raise InputError(f"{self.path} holds files but no snapshots of hrsnn; give another folder")
@@ -60,7 +60,7 @@ class SnapshotFolder:
             while True:
                 found.append(self._read(len(found)))
         except FileError as error:
-            if self._file(len(found), "json").exists():
+            if Store(self.path).file(_name(len(found))).exists():
                 self.say(f"{error}; it is made again, and all that come after it")
             return found
 
@@ -85,16 +85,14 @@ class SnapshotFolder:
 
     def write(self, snapshot: Snapshot) -> None:
         """Keep a snapshot; it is there whole or not at all."""
-        save(snapshot.network, self._file(snapshot.index, "safetensors"))
-        facts = {f.name: getattr(snapshot, f.name) for f in fields(snapshot) if f.name not in _NOT_IN_JSON}
-        facts |= {"neurons": snapshot.neurons.tolist(), "network_sha256": snapshot.network.hash}
-        write_atomically(self._file(snapshot.index, "json"), sealed(facts))
+        facts = {f.name: getattr(snapshot, f.name) for f in fields(snapshot) if f.name != "network"}
+        name = _name(snapshot.index)
+        Store(self.path).keep(name, facts, {f"{name}.safetensors": partial(save, snapshot.network)})
 
     def _read(self, index: int) -> Snapshot:
-        path = self._file(index, "json")
+        path = Store(self.path).file(_name(index))
+        facts = Store(self.path).read(_name(index))
         try:
-            facts = unsealed(path.read_bytes())
-            digest = facts.pop("network_sha256")
             facts["neurons"] = np.array(facts["neurons"], dtype=np.int64)
             quantiles = real_array("Snapshot", "weight_quantiles", facts["weight_quantiles"])
             require(quantiles.shape == (len(QUANTILES),), "Snapshot", "weight_quantiles", "must be one per quantile",
@@ -102,12 +100,10 @@ class SnapshotFolder:
             facts["weight_quantiles"] = tuple(facts["weight_quantiles"])
             for name in ("mean_rate_hz", "synops_recurrent_per_s", "synops_input_per_s", "footprint_bytes"):
                 real_number("Snapshot", name, facts[name], at_least=0)
-            snapshot = Snapshot(network=load(self._file(index, "safetensors")), **facts)
-        except FileNotFoundError as error:
-            raise FileError(f"{path} is missing") from error
+            snapshot = Snapshot(network=load(path.with_suffix(".safetensors")), **facts)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise FileError(f"{path} is damaged: {error}") from error
-        if snapshot.network.hash != digest or snapshot.index != index:
+        if snapshot.index != index:
             raise FileError(f"{path} belongs to another network")
         return snapshot
 
@@ -126,5 +122,6 @@ class SnapshotFolder:
     def _plan_file(self) -> Path:
         return self.path / "plan.json"
 
-    def _file(self, index: int, kind: str) -> Path:
-        return self.path / f"snapshot-{index:03d}.{kind}"
+
+def _name(index: int) -> str:
+    return f"snapshot-{index:03d}"

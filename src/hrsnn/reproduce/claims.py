@@ -22,10 +22,11 @@ from hrsnn.reproduce.measurements import coalition_spec, digit_spec, drive_spec,
 from hrsnn.reproduce.pairs import Measured, spread_values
 from hrsnn.reproduce.scales import Scale
 from hrsnn.reproduce.store import measured
-from hrsnn.reproduce.units import ARMS, Unit, Values, coalitions, digit_unit, game_unit, plan
+from hrsnn.reproduce.units import ARMS, Values, coalitions, digit_unit, game_unit, plan
 from hrsnn.reproduce.verdict import LEVEL, MARGIN, judge, surviving_holm, verdict_of
 from hrsnn.run_directory import versions
 from hrsnn.spec import NetworkSpec
+from hrsnn.work.unit import Unit
 
 SCHEMA = "hrsnn.claims/1"
 _EDITION = 1  # of what units measure: raised when it changes, so that older files are no units any more

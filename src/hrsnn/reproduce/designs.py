@@ -20,9 +20,10 @@ from hrsnn.reproduce import published
 from hrsnn.reproduce.pruned import DIGITS, METHODS, PruningExperiment, task_description
 from hrsnn.reproduce.pruning_scales import PruningScale
 from hrsnn.reproduce.store import measured
-from hrsnn.reproduce.units import Unit, Values
+from hrsnn.reproduce.units import Values
 from hrsnn.reproduce.verdict import Side, judge
 from hrsnn.run_directory import versions
+from hrsnn.work.unit import Unit
 
 SCHEMA = "hrsnn.reproduction/1"
 _N_BINS = 30

@@ -36,15 +36,17 @@ from hrsnn.data.dataset import Dataset, Splits
 from hrsnn.distributions import Constant, Distribution, Gamma
 from hrsnn.engine import Record, simulate
 from hrsnn.evaluation import Label
+from hrsnn.learners import Stdp
 from hrsnn.network import Network
 from hrsnn.outcome import plain_values
 from hrsnn.randomness import stream
 from hrsnn.reproduce.scales import Scale
-from hrsnn.reproduce.units import Unit, Values
-from hrsnn.spec import InputSpec, NetworkSpec, Preset
+from hrsnn.reproduce.units import Values
+from hrsnn.spec import InputSpec, NetworkSpec
 from hrsnn.spikes import Spikes
-from hrsnn.train import LearnSpec, learn
+from hrsnn.train import learn
 from hrsnn.wiring import build
+from hrsnn.work.unit import Unit
 
 _SAMPLES_PER_RECORDING = 25  # of 20 ms
 _BETWEEN_DRIVES = 1_000_000  # the drive that is learned from has the seed of the pair plus this
@@ -108,7 +110,7 @@ def measure(unit: Unit, scale: Scale) -> Values:
 
 
 def _untrained(unit: Unit, scale: Scale) -> Values:
-    arm: Preset = "HeNHoS" if unit.options[0] == "HeN" else "HoNHoS"
+    arm = "HeNHoS" if unit.options[0] == "HeN" else "HoNHoS"
     network = build(drive_spec(scale.n_neurons).arm(arm), seed=unit.seed)
     return {
         **_capacity(network, unit, scale),
@@ -120,7 +122,7 @@ def _untrained(unit: Unit, scale: Scale) -> Values:
 
 
 def _learned(unit: Unit, scale: Scale) -> Values:
-    network = _learned_network(drive_spec(scale.n_neurons).arm(unit.options[0]), unit, scale)  # type: ignore[arg-type]
+    network = _learned_network(drive_spec(scale.n_neurons).arm(unit.options[0]), unit, scale)
     return {
         **_capacity(network, unit, scale),
         **_capacity(network, unit, scale, state="counts"),
@@ -155,7 +157,7 @@ def _digits(unit: Unit, scale: Scale) -> Values:
     arm, n_neurons, share = unit.options
     config, task = digit_config(), digit_task(scale.n_digit_recordings)
     task = replace(task, train=_share_of(task.train, float(share), unit.seed))
-    network = build(digit_spec(int(n_neurons)).arm(arm), seed=unit.seed)  # type: ignore[arg-type]
+    network = build(digit_spec(int(n_neurons)).arm(arm), seed=unit.seed)
     network = learn(network, task.train, config.learn, seed=unit.seed)
     evaluation = tasks.evaluate_network(network, task, config.readout, label=Label(arm, seed=unit.seed))
     assert evaluation.readout is not None
@@ -173,11 +175,11 @@ def _map(unit: Unit, scale: Scale) -> Values:
     arm, i, j = unit.options
     lengths, weights = map_axes(scale.n_map_points)
     config, task = digit_config(), digit_task(scale.n_digit_recordings)
-    spec = digit_spec(scale.n_map_neurons).arm(arm)  # type: ignore[arg-type]
+    spec = digit_spec(scale.n_map_neurons).arm(arm)
     changes = {"length_scale": lengths[int(i)], "weight_scale": weights[int(j)]}
     spec = spec.model_copy(update={"synapses": spec.synapses.model_copy(update=changes)})
     network = build(spec, seed=unit.seed)
-    learning = LearnSpec(n_samples=min(scale.n_map_recordings, task.train.n_samples))
+    learning = Stdp(n_samples=min(scale.n_map_recordings, task.train.n_samples))
     network = learn(network, task.train, learning, seed=unit.seed)
     one_readout = config.readout.model_copy(update={"n_bins": config.readout.n_bins[:1], "transform": ["sqrt"]})
     evaluation = tasks.evaluate_network(network, task, one_readout, label=Label(arm, seed=unit.seed))

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from hrsnn.analysis.importance import Importance
 from hrsnn.reproduce.scales import Scale
-from hrsnn.reproduce.units import Unit, Values, digit_unit
+from hrsnn.reproduce.units import Values, digit_unit
+from hrsnn.work.unit import Unit
 
 Pairs = dict[int, tuple[float, float]]  # seed -> (a, b)
 

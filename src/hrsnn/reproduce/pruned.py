@@ -12,40 +12,41 @@ The size at the end is 4.94 % of the recurrent synapses, as published, and 45 % 
 of 100 iterations. The published 6 % of the neurons cannot hold so many synapses (method.md 12.7, 16.16). All methods
 leave exactly the same size after each iteration, and rates are restored after each, for all alike.
 
-Learning is STDP without labels, on what was pruned; activity pruning alone learns before it, and after each iteration.
+Learning is STDP without labels, on what was pruned; activity pruning alone also learns before each iteration.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from hrsnn import tasks
 from hrsnn._checks import InputError
+from hrsnn.arms import CutRecurrence, Learn
 from hrsnn.config import Config, load_config
-from hrsnn.engine import simulate
 from hrsnn.evaluation import Label
 from hrsnn.forecast import ForecastTask
 from hrsnn.network import Network
 from hrsnn.prune.criteria import Activity, RandomGraph
 from hrsnn.prune.criterion import Criterion, Size, described
+from hrsnn.prune.drive import counts_on
 from hrsnn.prune.lnp import LyapunovNoise
 from hrsnn.prune.nodes import N_MIN
 from hrsnn.prune.schedule import prune
 from hrsnn.prune.target import Target, sizes_on_the_way
 from hrsnn.reproduce.measurements import digit_task
 from hrsnn.reproduce.pruning_scales import PruningScale
-from hrsnn.reproduce.units import Unit, Values
-from hrsnn.train import learn
+from hrsnn.reproduce.units import Values
 from hrsnn.wiring import build
+from hrsnn.work.unit import Unit
 
-_EDITION = 1  # of what units measure: raised when it changes, so that older files are no units any more
+# Of what units measure: raised for the methods for which it changes, so that older files are no units any more.
+_EDITION, _EDITIONS = 1, {"activity": 2}
 _KEPT = {"neurons": 0.45, "synapses": 0.0494}
 _KEPT_COSTS = ("spikes_per_neuron", "synops_input", "synops_recurrent", "synops_readout", "footprint_bytes")
 
@@ -174,7 +175,8 @@ class PruningExperiment:
         criterion = self._method(unit).criterion
         config = _config(unit.options[0], unit.options[1], self.scale, self.data_dir)
         told = None if criterion is None else described(criterion)
-        return [_EDITION, self.scale.sizes(), self.scored, _KEPT, config.model_dump(mode="json"), told]
+        edition = _EDITIONS.get(unit.options[2], _EDITION)
+        return [edition, self.scale.sizes(), self.scored, _KEPT, config.model_dump(mode="json"), told]
 
     def measure(self, unit: Unit) -> Values:
         """The way of one method: sizes after each iteration, scores of networks on it, time constants at its end.
@@ -190,21 +192,14 @@ class PruningExperiment:
             task = _task(case, model, self.scale, self.data_dir)
             dense = build(config.network, seed=unit.seed)
             data = task.train if isinstance(task, ForecastTask) else task.train.spikes
-
-            def trained(network: Network) -> Network:
-                return learn(network, data, config.learn, seed=unit.seed)
-
-            def activity(network: Network) -> Any:
-                return simulate(network, data).spike_counts.sum(axis=0)
-
+            learning = Learn(config.learn, data, unit.seed)
             method = self._method(unit)
             if isinstance(method.criterion, Activity):
-                method = replace(method, criterion=Activity(activity, retrain=trained))
+                method = replace(method, criterion=Activity(partial(counts_on, spikes=data), retrain=learning))
             way = _way(dense, name, method, self.scale, self._scored(method), unit.seed)
             points = []
             for iteration, network in way.networks.items() if self.scored != "none" else ():
-                if not isinstance(method.criterion, Activity):  # that has trained already
-                    network = trained(network)
+                network = learning(network)
                 label = Label("HeNHeS", "trained" if method.criterion is None else "pruned", name, unit.seed)
                 found = tasks.evaluate_network(network, task, config.readout, label=label)
                 points.append(_point(iteration, network, found.outcome.metrics, found.outcome.costs, found.details))
@@ -249,7 +244,7 @@ class _Way:
 def _way(dense: Network, name: str, method: Method, scale: PruningScale, wanted: tuple[int, ...], seed: int) -> _Way:
     if method.criterion is None:
         if name == "no-recurrence":
-            dense = dense.keep_synapses(np.zeros(len(dense.recurrent), dtype=bool))
+            dense = CutRecurrence()(dense)
         return _Way({0: dense}, dense, _course([0], [Size.of(dense)], [None]))
     n_synapses = max(1, round(_KEPT["synapses"] * len(dense.recurrent)))
     target = Target(max(N_MIN, round(_KEPT["neurons"] * dense.n_neurons)), n_synapses)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 from hrsnn._checks import RunError
-from hrsnn.network_file import write_atomically
-from hrsnn.outcome import plain_values, sealed, unsealed
-from hrsnn.reproduce.units import Unit, Values
-from hrsnn.run_directory import cannot_write, versions
-from hrsnn.train import Progress
-from hrsnn.workers import attempts
+from hrsnn.progress import Progress
+from hrsnn.reproduce.units import Values
+from hrsnn.run_directory import versions
+from hrsnn.work.store import Store, cannot_write, key_of
+from hrsnn.work.unit import Unit
+from hrsnn.work.workers import attempts
 
 _LINES = 40  # of progress, at most, for all units together
 
@@ -36,37 +34,22 @@ class Experiment(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
-    """Finished units of an experiment in the folder `path`, one file each.
-
-    A file that is damaged, or whose numbers followed from something else, is no unit.
-    """
+class Measuring:
+    """The work of an experiment: what is measured of a unit is kept in the folder `path`, one file each."""
 
     path: Path
     experiment: Experiment
 
     def read(self, unit: Unit) -> Values | None:
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            document = unsealed(self._file(unit).read_bytes())
-            if document["key"] == self._key(unit):
-                values: Values = document["values"]
-                return values
-        return None
+        found = Store(self.path).found(unit.name, key=self._key(unit))
+        return None if found is None else found["values"]
 
     def do(self, unit: Unit, progress: Progress) -> None:
         """Measure a unit and keep it; `progress` is not told."""
-        started = time.monotonic()
-        values = plain_values(dict(self.experiment.measure(unit)))
-        wall_s = round(time.monotonic() - started, 3)
-        document = {"unit": unit.name, "key": self._key(unit), "values": values, "wall_s": wall_s}
-        write_atomically(self._file(unit), sealed(document))
-
-    def _file(self, unit: Unit) -> Path:
-        return self.path / f"{unit.name}.json"
+        Store(self.path).once(unit.name, self._key(unit), lambda: self.experiment.measure(unit))
 
     def _key(self, unit: Unit) -> str:
-        facts = [unit.name, self.experiment.facts(unit), _versions()]
-        return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+        return key_of(unit.name, self.experiment.facts(unit), _versions())
 
 
 _versions = lru_cache(versions)
@@ -83,11 +66,10 @@ def measured(
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for left in folder.glob(".*.tmp"):
-            left.unlink(missing_ok=True)
+        Store(folder).sweep()
     except OSError as error:
         raise RunError(cannot_write(folder, error)) from error
-    store, units = Store(folder, experiment), experiment.plan()
+    store, units = Measuring(folder, experiment), experiment.plan()
     found = {unit.name: values for unit in units if (values := store.read(unit)) is not None}
     if found:
         say(f"{len(found)} of {len(units)} units were finished before")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from hrsnn.analysis.importance import GROUPS
 from hrsnn.reproduce.scales import Scale
+from hrsnn.work.unit import Unit
 
 Values = Mapping[str, Any]  # quantity -> plain values, of the claims a number or None where it does not exist
 
@@ -20,20 +20,6 @@ ARMS: dict[str, tuple[str, ...]] = {
     "HeNHeS": NEURONS + SYNAPSES,
 }
 NOTHING = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One network: which experiment, which seed, and what sets it apart from others with the same seed."""
-
-    kind: str
-    seed: int
-    options: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """Safe as the name of a file."""
-        return "-".join([self.kind, f"s{self.seed}", *self.options])
 
 
 def plan(scale: Scale) -> list[Unit]:

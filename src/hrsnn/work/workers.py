@@ -21,22 +21,17 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for_any
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from threadpoolctl import threadpool_limits
 
 from hrsnn._checks import InputError, RunError, too_large
-from hrsnn.config import Config
-from hrsnn.run_directory import RunDirectory, Unit, UnitResult, cannot_write
-from hrsnn.train import Progress, ProgressEvent
+from hrsnn.progress import Progress, ProgressEvent
+from hrsnn.work.store import cannot_write
+from hrsnn.work.unit import Unit
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _SECONDS_BETWEEN_EVENTS = 0.1
-
-
-class Named(Protocol):
-    @property
-    def name(self) -> str: ...
 
 
 class Work(Protocol):
@@ -46,26 +41,8 @@ class Work(Protocol):
     def path(self) -> Path:
         """The directory that units leave their files in."""
 
-    def do(self, unit: Any, progress: Progress) -> None:
-        """Do one unit and write its files."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """The `Work` of a run: what its units have in common; `run_unit` is that of `hrsnn.runs.Experiment`."""
-
-    config: Config
-    run_unit: Callable[..., UnitResult]
-    directory: RunDirectory
-    data_dir: Path | None
-
-    @property
-    def path(self) -> Path:
-        return self.directory.path
-
     def do(self, unit: Unit, progress: Progress) -> None:
-        result = self.run_unit(self.config, unit, data_dir=self.data_dir, progress=progress)
-        self.directory.write_unit(unit, result, self.config)
+        """Do one unit and write its files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +55,11 @@ class Failure:
     traceback: str
 
 
-_U = TypeVar("_U", bound=Named)
-Attempts = Generator[tuple[_U, Failure | None], None, None]
-Tell = Callable[[_U, ProgressEvent], None]
+Attempts = Generator[tuple[Unit, Failure | None], None, None]
+Tell = Callable[[Unit, ProgressEvent], None]
 
 
-def attempts(work: Work, pending: list[_U], *, tell: Tell[_U], n_jobs: int) -> Attempts[_U]:
+def attempts(work: Work, pending: list[Unit], *, tell: Tell, n_jobs: int) -> Attempts:
     """Each unit as it ends, with None when its files are written; closing this stops the rest.
 
     tell      is called as units go on, in this thread, and never about a unit that has ended
@@ -104,7 +80,7 @@ def usable_cpus() -> int:
 # -- one unit ----------------------------------------------------------------------------------------------------------
 
 
-def _attempt(work: Work, unit: Named, progress: Progress) -> Failure | None:
+def _attempt(work: Work, unit: Unit, progress: Progress) -> Failure | None:
     """Do one unit and write its files; None when all is well."""
     try:
         with threadpool_limits(1):
@@ -124,12 +100,12 @@ def _attempt(work: Work, unit: Named, progress: Progress) -> Failure | None:
 # -- processes ---------------------------------------------------------------------------------------------------------
 
 
-def _in_process(work: Work, pending: list[_U], tell: Tell[_U]) -> Attempts[_U]:
+def _in_process(work: Work, pending: list[Unit], tell: Tell) -> Attempts:
     for unit in pending:
         yield unit, _attempt(work, unit, lambda event, unit=unit: tell(unit, event))  # type: ignore[misc]
 
 
-def _in_pool(work: Work, pending: list[_U], tell: Tell[_U], n_jobs: int) -> Attempts[_U]:
+def _in_pool(work: Work, pending: list[Unit], tell: Tell, n_jobs: int) -> Attempts:
     """Units in fresh processes, as they finish. The processes end with this one, however it ends."""
     # One queue for what processes say and for units that end: a watcher is told in the thread that it works in.
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -204,7 +180,7 @@ def _end_with_parent(receiver: Connection) -> None:
     os._exit(1)
 
 
-def _attempt_in_pool(work: Work, unit: Named) -> Failure | None:
+def _attempt_in_pool(work: Work, unit: Unit) -> Failure | None:
     last_sent, last_phase = 0.0, ""
 
     def progress(event: ProgressEvent) -> None:

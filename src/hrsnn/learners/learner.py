@@ -1,0 +1,32 @@
+"""What a rule of learning is: its settings as a table, and a function from a network to one with other weights."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from hrsnn.data.dataset import Dataset
+from hrsnn.network import Network
+from hrsnn.progress import Progress
+from hrsnn.spec import Table
+from hrsnn.spikes import Spikes
+
+
+class Learner(Table):
+    """The table `[learn]`: a rule, by its name in `rule`, with its settings. Frozen.
+
+    A kind is a class in a file of its own, with `rule: Literal["its name"] = "its name"` among its fields, and one line
+    in `hrsnn.learners.KINDS`. `letter` is how networks that it teaches are called: "S" where the spread of plasticity
+    matters (HeNHoS and HeNHeS differ), any other where it does not (HeNB).
+    """
+
+    letter: ClassVar[str] = "S"
+
+    rule: str
+
+    @abstractmethod
+    def learn(self, network: Network, data: Dataset | Spikes, *, seed: int, progress: Progress) -> Network:
+        """`network` with the weights that are left after it saw `data`, and one more line in its history.
+
+        The same bits for the same arguments, in any process. `data` hold at least one recording.
+        """
