@@ -17,7 +17,6 @@ from hrsnn.readout import ReadoutSpec
 from hrsnn.spec import NetworkSpec, validated
 from hrsnn.spikes import Spikes
 from hrsnn.tasks import (
-    CONTROL_ARMS,
     TaskSpec,
     describe,
     evaluate,
@@ -27,6 +26,7 @@ from hrsnn.tasks import (
     predict,
     shared_task,
 )
+from hrsnn.vocabulary import CONTROL_ARMS
 from hrsnn.wiring import build
 from small_tasks import N_CHANNELS, N_STEPS, events_file, splits
 

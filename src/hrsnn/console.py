@@ -13,13 +13,14 @@ from rich.text import Text
 
 from hrsnn.outcome import Outcome
 from hrsnn.report import pruning, reproduced, speed
-from hrsnn.report.findings import METRIC_LABELS, found
+from hrsnn.report.findings import found
 from hrsnn.report.parts.words import plain, quantity
 from hrsnn.report.pruned import Pruned, pruned_of, synops
-from hrsnn.report.source import BASELINES, HIGHER_IS_BETTER, Estimate, Key, Results, Row
+from hrsnn.report.source import Estimate, Key, Results, Row
 from hrsnn.run_directory import Unit
 from hrsnn.runs import Watcher
 from hrsnn.train import ProgressEvent
+from hrsnn.vocabulary import BASELINES, METRICS, label_of
 
 if TYPE_CHECKING:
     from hrsnn.prune.schedule import Snapshot
@@ -93,7 +94,7 @@ class Display(Watcher):
                 self._bars.remove_task(self._rows.pop(unit.name))
             self._bars.update(self._all, completed=self.n_done)
             return
-        known = [(name, outcome.metrics.get(name)) for name in HIGHER_IS_BETTER]
+        known = [(name, outcome.metrics.get(name)) for name in METRICS]
         facts = [f"{name} {plain(value)[0]}" for name, value in known if _is_number(value)][:1]
         per_neuron = outcome.costs.get("spikes_per_neuron")
         if _is_number(per_neuron) and unit.arm not in BASELINES:
@@ -177,7 +178,7 @@ def summary_text(results: Results) -> str:
     measured = {name for row in results.rows for name, e in row.metrics.items() if e.mean is not None}
     headline = results.headline
     metrics = [name for name in (headline, *_beside(headline)) if name in measured]
-    head = ["", *(METRIC_LABELS.get(name, name) for name in metrics)]
+    head = ["", *(label_of(name) for name in metrics)]
     head += ["spikes/neuron", "synaptic ops/sample", "pJ (Loihi)"]
     table = [head, *(_row(row, metrics) for row in results.rows)]
     pruned = {one.key: one for one in pruned_of(results)}

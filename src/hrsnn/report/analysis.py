@@ -36,6 +36,7 @@ from hrsnn.report.parts.page import Page, Section, present, render_page, replace
 from hrsnn.report.parts.table import Cell, Table, named
 from hrsnn.report.parts.words import quantity
 from hrsnn.report.tables import PREFIXES
+from hrsnn.vocabulary import COSTS
 
 MEMORY = {
     "input_only": ("memory of the readout alone", "input samples",
@@ -72,18 +73,6 @@ HETEROGENEITY = {
     "synapses": ("H of synapses", "nats per parameter", "Of the four constants of STDP, over synapses that learn."),
     "n_plastic": ("synapses that learn", "", ""),
     "epsilon": ("ε", "", "Keeps H finite where parameters do not differ."),
-}
-COSTS = {
-    "spikes_per_sample": "spikes",
-    "spikes_per_neuron": "spikes per neuron",
-    "synops_input": "synaptic operations, input",
-    "synops_recurrent": "synaptic operations, recurrent",
-    "synops_readout": "synaptic operations, readout",
-    "neuron_updates": "neuron updates",
-    "connection_sparsity": "connection sparsity",
-    "activation_sparsity": "activation sparsity",
-    "mean_activation": "mean activation",
-    "footprint_bytes": "footprint, bytes",
 }
 SETTINGS = {
     "seed": "seed of the drive",
@@ -310,7 +299,7 @@ def _energy(whole: Part) -> Table | None:
 
 def _costs(costs: Part) -> Table | None:
     known = costs.known()
-    rows = tuple((Cell(words), Cell(told(known[name]))) for name, words in COSTS.items() if name in known)
+    rows = tuple((Cell(cost.words), Cell(told(known[name]))) for name, cost in COSTS.items() if name in known)
     return Table(("counted per sample", ""), rows, title="operations", folded=True) if rows else None
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hrsnn._checks import require
 from hrsnn.report.parts.drawing import (
     BLUE,
     GREEN,
@@ -34,8 +33,7 @@ from hrsnn.report.parts.drawing import (
 from hrsnn.report.parts.page import Page, Section, render_page, replace_file, versions_of
 from hrsnn.report.parts.table import Cell, Table
 from hrsnn.report.parts.words import Finding, quantity
-
-SCHEMA = "hrsnn.claims/1"
+from hrsnn.vocabulary import CLAIMS
 
 VERDICTS = ("holds", "holds only when", "does not hold")
 READINGS = {"supports": (BLUE, "circle"), "against": (VERMILION, "diamond"), "not shown": (GREY, "circle-open")}
@@ -464,4 +462,4 @@ def _scatter(document: Document, name: str, words: str) -> Figure:
 
 
 def _check(document: Document) -> None:
-    require(document.get("schema") == SCHEMA, "claims.json", "schema", f"must be {SCHEMA}", document.get("schema"))
+    CLAIMS.checked(document)

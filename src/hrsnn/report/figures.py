@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from hrsnn.report.findings import METRIC_LABELS, reading
+from hrsnn.report.findings import reading
 from hrsnn.report.parts.drawing import (
     BLUE,
     GREEN,
@@ -37,8 +37,6 @@ from hrsnn.report.parts.drawing import (
 )
 from hrsnn.report.parts.words import Kind, plain, quantity, signed
 from hrsnn.report.source import (
-    BASELINES,
-    HIGHER_IS_BETTER,
     Comparison,
     Key,
     Results,
@@ -49,6 +47,7 @@ from hrsnn.report.source import (
     detail,
     number,
 )
+from hrsnn.vocabulary import BASELINES, METRICS, higher_is_better, label_of
 
 STYLES = {
     "HoNHoS": (BLUE, "circle", "solid"),
@@ -107,7 +106,7 @@ def metric_per_arm(results: Results, metric: str) -> Figure | None:
         tip = f"{shown(row.key.label)}<br>mean {plain(mean)[0]}{within}"
         data.append(estimate_mark(mean, y, interval, (colour, symbol), tip))
     layout = layout_with(
-        xaxis=number_axis(METRIC_LABELS.get(metric, shown(metric, 60))),
+        xaxis=number_axis(shown(label_of(metric), 60)),
         yaxis=names_axis([_two_lines(row.key) for row in rows]),
     )
     return figure_of(data, layout, f"{metric} per arm", 70 + 42 * len(rows))
@@ -126,8 +125,8 @@ def comparisons(results: Results, metric: str) -> Figure | None:
         what = f"{shown(c.a.label)} against {shown(c.b.label)}<br>{signed(diff)[0]}, {within}<br>{told(c)}"
         data.append(estimate_mark(diff, y, c.ci95, MARKS[kind], what))
     names = [f"{shown(c.a.label)}<br>{small_print('− ' + shown(c.b.label))}" for c in found]
-    name = METRIC_LABELS.get(metric, shown(metric, 40))
-    worse = " (left is better)" if HIGHER_IS_BETTER.get(metric) is False else ""
+    name = shown(label_of(metric), 40)
+    worse = " (left is better)" if higher_is_better(metric) is False else ""
     axis = {**number_axis(f"difference in {name}{worse}"), "rangemode": "tozero"}
     layout = layout_with(xaxis=axis, yaxis=names_axis(names), shapes=[ZERO])
     return figure_of(data, layout, f"paired differences of {metric}", 70 + 42 * len(found))
@@ -141,7 +140,7 @@ def told(c: Comparison) -> str:
         return "one seed, no interval" if c.n_pairs == 1 else "no interval"
     if reading(c) == "none":
         return "no measurable difference"
-    better = {True: " (better)", False: " (worse)"}[reading(c) == "gain"] if c.metric in HIGHER_IS_BETTER else ""
+    better = {True: " (better)", False: " (worse)"}[reading(c) == "gain"] if c.metric in METRICS else ""
     return ("higher" if c.ci95[0] > 0 else "lower") + better
 
 

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 
 from hrsnn.report.parts.words import Finding, Kind, listed, plain, plural, signed
 from hrsnn.report.pruned import Pruned, gap_kept, of_equal_size, pruned_of
-from hrsnn.report.source import HIGHER_IS_BETTER, Comparison, Key, Results, detail
+from hrsnn.report.source import Comparison, Key, Results, detail
+from hrsnn.vocabulary import CONTROLS, ERRORS, LADDERS, METRICS, higher_is_better, unit_of, words_of
 
 FEW_SEEDS = 5  # with fewer paired seeds an interval is told with a caution
 
@@ -46,35 +47,6 @@ class Question:
         return f"{self.verb('add')} nothing measurable{self.against}"
 
 
-# What the metric is called, and what its amounts are counted in.
-METRIC_NAMES = {
-    "accuracy": ("accuracy", ""),
-    "accuracy_seen": ("accuracy on those seen in training", ""),
-    "accuracy_unseen": ("accuracy on those not seen in training", ""),
-    "vpt_lyapunov": ("valid prediction time", " Lyapunov times"),
-    "vpt_lyapunov_04": ("valid prediction time (threshold 0.4)", " Lyapunov times"),
-    "vpt_steps": ("valid prediction time", " steps"),
-    "nrmse": ("NRMSE", ""),
-    "rmse": ("RMSE", ""),
-    "nrmse_one_step": ("NRMSE of the next value", ""),
-    "smape": ("sMAPE", ""),
-    "r2": ("R²", ""),
-}
-METRIC_LABELS = {
-    **{metric: name for metric, (name, _) in METRIC_NAMES.items()},
-    "accuracy_seen": "accuracy, seen",
-    "accuracy_unseen": "accuracy, unseen",
-    "vpt_lyapunov": "valid prediction (Lyapunov times)",
-    "vpt_lyapunov_04": "valid prediction, threshold 0.4 (Lyapunov times)",
-    "vpt_steps": "valid prediction (steps)",
-}
-
-
-# What is asked next where a metric tells nothing apart.
-_ERRORS = ("rmse", "nrmse", "nrmse_one_step", "smape")
-LADDERS = {"accuracy": ("accuracy_unseen", "accuracy_seen"), "vpt_lyapunov": _ERRORS, "vpt_steps": _ERRORS}
-
-
 def found(results: Results) -> list[Finding]:
     """The findings of a run, headline metric first, in the order they are told."""
     metric = results.headline
@@ -94,8 +66,6 @@ def questions(reference: Key | None) -> tuple[Question, ...]:
     """The questions put to a run whose most heterogeneous network is `reference`."""
     ho, hen, hes, both = Key("HoNHoS"), Key("HeNHoS"), Key("HoNHeS"), Key("HeNHeS")
     ref = reference or both
-    input_alone = " against the same readout on the encoded input alone"
-    projection = " against a static random projection of the input with as many features"
     return (
         Question(
             "Heterogeneous neurons", ((hen, ho), (both, hes), (Key("HeNB"), Key("HoNB"))), plural=True, differs=True
@@ -104,17 +74,10 @@ def questions(reference: Key | None) -> tuple[Question, ...]:
         Question("Heterogeneity of neurons and plasticity together", ((both, ho),), differs=True),
         Question("Unsupervised learning", ((ref, Key(ref.arm, "control", "untrained")),)),
         Question("Recurrence", ((ref, Key(ref.arm, "control", "no-recurrence")),)),
-        Question("The network", ((ref, Key("InputOnly")),), gains="gain", loses="lose", against=input_alone),
-        Question("The network", ((ref, Key("RandomFeatures")),), gains="gain", loses="lose", against=projection),
         *(
-            Question("The network", ((ref, Key(arm)),), gains="gain", loses="lose", against=f" against {words}")
-            for arm, words in (
-                ("Persistence", "repeating the last value"),
-                ("SeasonalNaive", "repeating the last season"),
-                ("AR", "a linear autoregression (AR)"),
-                ("ESN-100", "an echo state network of 100 units"),
-                ("NVAR", "nonlinear vector autoregression (NVAR)"),
-            )
+            Question("The network", ((ref, Key(c.arm)),), gains="gain", loses="lose", against=f" against {c.asked}")
+            for c in CONTROLS.values()
+            if c.arm
         ),
     )
 
@@ -147,7 +110,7 @@ def _negligible(results: Results, c: Comparison) -> bool:
     """Whether a whole interval of an error lies within a thousandth of it."""
     row = results.row(c.b)
     level = row.metrics.get(c.metric) if row else None
-    if c.metric not in _ERRORS or c.ci95 is None or level is None or level.mean is None:
+    if c.metric not in ERRORS or c.ci95 is None or level is None or level.mean is None:
         return False
     return max(abs(bound) for bound in c.ci95) < 1e-3 * level.mean
 
@@ -196,12 +159,12 @@ def reading(comparison: Comparison) -> Kind:
     low, high = comparison.ci95
     if low <= 0 <= high:
         return "none"
-    return "gain" if (low > 0) == HIGHER_IS_BETTER.get(comparison.metric, True) else "loss"
+    return "gain" if (low > 0) == (higher_is_better(comparison.metric) is not False) else "loss"
 
 
 def _answer(results: Results, question: Question, c: Comparison) -> Finding:
     kind = reading(c)
-    name, unit = METRIC_NAMES.get(c.metric, (c.metric, ""))
+    name, unit = words_of(c.metric), unit_of(c.metric)
     versus = f"{c.a.label} against {c.b.label}"
     if c.diff is None:
         return Finding("open", f"{question.subject}: this run has no value of {name} for {versus}.")
@@ -220,12 +183,12 @@ def _answer(results: Results, question: Question, c: Comparison) -> Finding:
     sign = 1 if low > 0 else -1
     size, *interval = plain(sign * c.diff, *sorted((sign * low, sign * high)))
     amount = f"{size} [{', '.join(interval)}]{unit}"
-    if HIGHER_IS_BETTER.get(c.metric) is True:
+    if higher_is_better(c.metric) is True:
         verb = question.verb(question.gains if kind == "gain" else question.loses)
         noun = "of valid prediction" if unit else name
         return Finding(kind, f"{question.subject} {verb} {amount} {noun}{question.against}{at_cost} {evidence}.")
     verb = question.verb("raise" if low > 0 else "lower")
-    known = c.metric in HIGHER_IS_BETTER
+    known = c.metric in METRICS
     judged = (", which is better" if kind == "gain" else ", which is worse") if known else ""
     text = f"{question.subject} {verb} {name} by {amount}{question.against}{at_cost}{judged} {evidence}."
     return Finding(kind if known else "plain", text)
@@ -238,7 +201,7 @@ def _level(results: Results, metric: str) -> list[Finding]:
         return []
     if estimate.mean == 0 and "rmse" in LADDERS.get(metric, ()) and "rmse" in row.metrics:
         return _level(results, "rmse")
-    name, unit = METRIC_NAMES.get(metric, (metric, ""))
+    name, unit = words_of(metric), unit_of(metric)
     value, *interval = plain(estimate.mean, *(estimate.ci95 or ()))
     within = f" [{', '.join(interval)}]" if interval else ""
     over = "one seed, which gives no interval" if row.n_seeds == 1 else f"{row.n_seeds} seeds"

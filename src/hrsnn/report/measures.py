@@ -11,8 +11,8 @@ from hrsnn._checks import require
 from hrsnn.report.findings import FEW_SEEDS
 from hrsnn.report.parts.words import Finding, Kind, listed, quantity
 from hrsnn.report.source import number
+from hrsnn.vocabulary import ANALYSIS
 
-SCHEMA = "hrsnn.analysis/1"
 N_ERRORS = 2  # standard errors on either side of an exponent: about 95 %
 
 Range = tuple[float, float]
@@ -124,7 +124,7 @@ class Exponents:
 
 def read(document: Mapping[str, Any]) -> Part:
     """The document of `hrsnn analyse --json`; raises `InputError` for another schema."""
-    require(document.get("schema") == SCHEMA, "analysis.json", "schema", f"must be {SCHEMA}", document.get("schema"))
+    ANALYSIS.checked(document)
     return Part("", document)
 
 

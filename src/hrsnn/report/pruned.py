@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
 
-from hrsnn.report.source import HIGHER_IS_BETTER, Key, Results, Row, Unit, detail, number
-
-SYNOPS = ("synops_input", "synops_recurrent", "synops_readout")
+from hrsnn.report.source import Key, Results, Row, Unit, detail, number
+from hrsnn.vocabulary import SYNOPS, higher_is_better
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def gap_kept(results: Results, pruned: Pruned, metric: str) -> float | None:
     if recurrence is None or left is None or recurrence.diff is None or left.diff is None or recurrence.ci95 is None:
         return None
     low, high = recurrence.ci95
-    better = low > 0 if HIGHER_IS_BETTER.get(metric, True) else high < 0
+    better = high < 0 if higher_is_better(metric) is False else low > 0
     return left.diff / recurrence.diff if better else None
 
 

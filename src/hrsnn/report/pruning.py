@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hrsnn._checks import require
 from hrsnn.report.measures import Part, told
 from hrsnn.report.parts.page import Page, Section, present, render_page, replace_file, versions_of, warnings_of
 from hrsnn.report.parts.table import Cell, Table, named
@@ -19,8 +18,7 @@ from hrsnn.report.pruning_figures import (
     spectra,
     weights_on_the_way,
 )
-
-SCHEMA = "hrsnn.pruning/1"
+from hrsnn.vocabulary import PRUNING
 
 # What is told of the network before and after: name -> words, unit, what it is; with a ratio where that says something.
 QUANTITIES = {
@@ -84,8 +82,7 @@ def render(document: Mapping[str, Any]) -> str:
 
 def read(document: Mapping[str, Any]) -> Part:
     """The document of `hrsnn prune --json`; raises `InputError` for another schema."""
-    schema = document.get("schema")
-    require(schema == SCHEMA, "trajectory.json", "schema", f"must be {SCHEMA}", schema)
+    PRUNING.checked(document)
     return Part("", document, "trajectory.json")
 
 

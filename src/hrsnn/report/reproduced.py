@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hrsnn._checks import require
 from hrsnn.report.measures import Part
 from hrsnn.report.parts.drawing import (
     BLUE,
@@ -33,8 +32,7 @@ from hrsnn.report.parts.page import Page, Section, present, render_page, replace
 from hrsnn.report.parts.table import Cell, Table
 from hrsnn.report.parts.words import Finding, Kind, plural, quantity, signed
 from hrsnn.report.pruning_figures import before_and_after, shrinking
-
-SCHEMA = "hrsnn.reproduction/1"
+from hrsnn.vocabulary import REPRODUCTION
 
 TASKS = {
     "lorenz63": "Lorenz-63",
@@ -433,5 +431,4 @@ def _time_constants(document: Document) -> Iterator[Figure]:
 
 
 def _check(document: Document) -> None:
-    schema = document.get("schema")
-    require(schema == SCHEMA, "reproduction", "schema", f"must be {SCHEMA}", schema)
+    REPRODUCTION.checked(document)

@@ -11,12 +11,13 @@ from typing import Any
 
 from hrsnn._checks import FileError
 from hrsnn.report import figures, tables, tradeoff
-from hrsnn.report.findings import METRIC_LABELS, found
+from hrsnn.report.findings import found
 from hrsnn.report.parts.page import Page, Section, present, render_page, replace_file, versions_of, warnings_of
 from hrsnn.report.parts.words import listed, plural
-from hrsnn.report.source import HIGHER_IS_BETTER, Key, Results, Unit, detail, read_run
+from hrsnn.report.source import Key, Results, Unit, detail, read_run
 from hrsnn.report.tradeoff import against_operations
 from hrsnn.report.verdict import leading, sample_name, verdict
+from hrsnn.vocabulary import higher_is_better, label_of
 
 LAWS = {
     "tau_mem_ms_excitatory": ("membrane time constant, excitatory", "ms"),
@@ -70,9 +71,9 @@ def render(results: Results, *, config: str = "", run_name: str = "") -> str:
 def sections(results: Results) -> list[Section]:
     """Everything between the verdict and the warnings, in order; empty sections included, the first two unfolded."""
     metric = results.headline
-    name = METRIC_LABELS.get(metric, metric) if metric else ""
-    side = {True: "right", False: "left"}
-    better = f" Further {side[HIGHER_IS_BETTER[metric]]} is better." if metric in HIGHER_IS_BETTER else ""
+    name = label_of(metric) if metric else ""
+    side = {True: "right", False: "left", None: ""}[higher_is_better(metric) if metric else None]
+    better = f" Further {side} is better." if side else ""
     reference = results.reference
     who = reference.label if reference else ""
     single = any(row.n_seeds == 1 for row in results.rows)
@@ -160,9 +161,9 @@ def _first_screen(results: Results) -> list[Section]:
     if metric is None:
         return []
     sample = sample_name(results)
-    name = METRIC_LABELS.get(metric, metric)
+    name = label_of(metric)
     title = f"{name[:1].upper()}{name[1:]} against operations"
-    side = {True: "Higher is better, ", False: "Lower is better, "}.get(HIGHER_IS_BETTER.get(metric, False), "")
+    side = {True: "Higher is better, ", False: "Lower is better, ", None: "Lower is better, "}[higher_is_better(metric)]
     figure = against_operations(
         results, metric, results.rows, f"synaptic operations per {sample}", name=_short(results.reference)
     )

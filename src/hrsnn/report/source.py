@@ -16,26 +16,7 @@ from typing import Any
 
 from hrsnn._checks import FileError
 from hrsnn.outcome import unsealed
-
-SCHEMA = "hrsnn.results/1"
-
-# Shown in this order; arms with other names follow in the order of results.json.
-BASELINES = ("Persistence", "SeasonalNaive", "AR", "InputOnly", "RandomFeatures", "NVAR", "ESN-100")
-NETWORKS = ("HoNHoS", "HeNHoS", "HoNHeS", "HeNHeS", "HoNB", "HeNB")
-
-HIGHER_IS_BETTER = {
-    "accuracy": True,
-    "accuracy_seen": True,
-    "accuracy_unseen": True,
-    "vpt_lyapunov": True,
-    "vpt_lyapunov_04": True,
-    "vpt_steps": True,
-    "r2": True,
-    "nrmse": False,
-    "rmse": False,
-    "nrmse_one_step": False,
-    "smape": False,
-}  # the first of these that a run has is its headline metric
+from hrsnn.vocabulary import BASELINES, METRICS, MOST_HETEROGENEOUS, NETWORKS, RESULTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +152,13 @@ class Results:
     def headline(self) -> str | None:
         """The metric the report speaks about: the first known one that has a value, else any that has."""
         found = {name for row in self.rows for name, e in row.metrics.items() if e.mean is not None}
-        return next((name for name in [*HIGHER_IS_BETTER, *sorted(found)] if name in found), None)
+        return next((name for name in [*METRICS, *sorted(found)] if name in found), None)
 
     @property
     def reference(self) -> Key | None:
         """The arm that details are shown for: the most heterogeneous network of the run."""
         networks = [row.key for row in self.rows if row.key == Key(row.key.arm) and row.key.arm not in BASELINES]
-        preferred = [key for arm in ("HeNHeS", "HeNB", "HeNHoS", "HoNHeS") for key in networks if key.arm == arm]
+        preferred = [key for arm in MOST_HETEROGENEOUS for key in networks if key.arm == arm]
         return next(iter([*preferred, *networks]), None)
 
     def units_of(self, key: Key | None) -> list[Unit]:
@@ -208,7 +189,7 @@ def parse_results(values: Any, owner: str = "results.json") -> Results:
     """`Results` from the object of results.json (docs/reference/run-directory.md); `owner` is named in errors."""
     _need(isinstance(values, Mapping), owner, "must hold an object", type(values).__name__)
     schema = values.get("schema")
-    _need(schema == SCHEMA, owner, f'must have schema "{SCHEMA}"', schema)
+    _need(schema == RESULTS.text, owner, f'must have schema "{RESULTS.text}"', schema)
     units = tuple(_unit(v, f"{owner}, outcomes[{i}]") for i, v in enumerate(_list(values, "outcomes", owner)))
     summary = [_row(v, f"{owner}, summary[{i}]") for i, v in enumerate(_list(values, "summary", owner))]
     rows = _completed(summary, units)

@@ -6,20 +6,13 @@ from collections import Counter
 from collections.abc import Iterable
 
 from hrsnn.report.figures import told
-from hrsnn.report.findings import METRIC_LABELS
 from hrsnn.report.parts.table import Cell, Table, as_text
 from hrsnn.report.parts.words import plain, quantity, signed
 from hrsnn.report.pruned import synops
-from hrsnn.report.source import HIGHER_IS_BETTER, Key, Results, Row, Unit, detail, number
+from hrsnn.report.source import Key, Results, Row, Unit, detail, number
+from hrsnn.vocabulary import COSTS, METRICS, higher_is_better, label_of
 
 MAX_TRIED = 60
-COST_NAMES = {
-    "spikes_per_neuron": "spikes / neuron",
-    "synops_recurrent": "recurrent ops",
-    "synops_input": "input ops",
-    "synops_readout": "readout ops",
-    "footprint_bytes": "bytes",
-}
 PREFIXES = ((1e12, "J"), (1e9, "mJ"), (1e6, "µJ"), (1e3, "nJ"), (1.0, "pJ"))
 READOUT_NAMES = {
     "n_bins": "time bins",
@@ -49,8 +42,8 @@ def first(results: Results, metric: str, sample: str) -> Table:
         for row in results.rows
         if row.score(metric).mean is not None
     ]
-    columns = ["", METRIC_LABELS.get(metric, metric)]
-    columns += [f"{METRIC_LABELS[beside]}, all"] if beside else []
+    columns = ["", label_of(metric)]
+    columns += [f"{label_of(beside)}, all"] if beside else []
     columns += ["spikes / neuron"] if spiking else []
     return Table((*columns, f"operations / {sample}"), tuple(rows), title="The arms")
 
@@ -58,19 +51,19 @@ def first(results: Results, metric: str, sample: str) -> Table:
 def scores(results: Results) -> Table | None:
     """Every arm with its metrics; columns without any value are left out."""
     found = {name for row in results.rows for name, e in row.metrics.items() if e.mean is not None}
-    metrics = [name for name in [*HIGHER_IS_BETTER, *sorted(found - set(HIGHER_IS_BETTER))] if name in found]
+    metrics = [name for name in [*METRICS, *sorted(found - set(METRICS))] if name in found]
     rows = [
         (_name(row.key), Cell(str(row.n_seeds)), *(_estimate(row, name) for name in metrics)) for row in results.rows
     ]
-    return Table(("arm", "seeds", *(METRIC_LABELS.get(name, name) for name in metrics)), tuple(rows)) if rows else None
+    return Table(("arm", "seeds", *(label_of(name) for name in metrics)), tuple(rows)) if rows else None
 
 
 def costs(results: Results) -> Table | None:
     """Every arm with its spikes and synaptic operations; columns without any value are left out."""
     counted = {
-        cost: title
-        for cost, title in COST_NAMES.items()
-        if any(row.costs.get(cost) is not None for row in results.rows)
+        cost.name: cost.label
+        for cost in COSTS.values()
+        if cost.label and any(row.costs.get(cost.name) is not None for row in results.rows)
     }
     rows = [(_name(row.key), *(Cell(quantity(row.costs.get(cost))) for cost in counted)) for row in results.rows]
     return Table(("arm", *counted.values()), tuple(rows)) if counted else None
@@ -93,7 +86,7 @@ def comparisons(results: Results) -> Table | None:
     """Every comparison of every metric, in words."""
     rows = []
     for c in results.told:
-        names = (_name(c.a), _name(c.b), Cell(METRIC_LABELS.get(c.metric, c.metric)))
+        names = (_name(c.a), _name(c.b), Cell(label_of(c.metric)))
         rows.append((*names, Cell(told(c)), Cell.of(signed, c.diff, c.ci95), Cell(str(c.n_pairs))))
     columns = ("a", "b", "metric", "a is", "a − b", "paired seeds")
     return Table(columns, tuple(rows), n_names=4) if rows else None
@@ -139,7 +132,7 @@ def _tried(unit: Unit) -> Table:
     names = list(dict.fromkeys(str(name) for t in settings for name in t))
     best = next((name for name in names if _is_score(name)), None)
     if best is not None:
-        sign = 1.0 if HIGHER_IS_BETTER.get(best.removeprefix("validation_")) is False else -1.0
+        sign = 1.0 if higher_is_better(best.removeprefix("validation_")) is False else -1.0
         settings.sort(key=lambda t: (number(t.get(best)) is None, sign * (number(t.get(best)) or 0.0)))
     shown = settings[:MAX_TRIED]
     rows = tuple(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from hrsnn.report.figures import style
-from hrsnn.report.findings import METRIC_LABELS
 from hrsnn.report.parts.drawing import (
     GREY,
     INK,
@@ -28,7 +27,8 @@ from hrsnn.report.parts.page import Section, present
 from hrsnn.report.parts.table import Cell, Table
 from hrsnn.report.parts.words import plain, quantity, signed
 from hrsnn.report.pruned import Pruned, gap_kept, pruned_of, synops
-from hrsnn.report.source import HIGHER_IS_BETTER, Estimate, Key, Results, Row
+from hrsnn.report.source import Estimate, Key, Results, Row
+from hrsnn.vocabulary import higher_is_better, label_of
 
 HEIGHT_PX, NARROW_HEIGHT_PX = 440, 520
 # What is left for the points of a page 1200 or 390 pixels wide, without axes.
@@ -85,7 +85,7 @@ def against_operations(
     ]
     layout = layout_with(xaxis=x_axis, yaxis=y_axis, annotations=names[0], shapes=_band(floor), showlegend=False)
     narrow = {"annotations": names[1]}
-    label = f"{METRIC_LABELS.get(metric, metric)} against {words}"
+    label = f"{label_of(metric)} against {words}"
     return figure_of(data, layout, label, HEIGHT_PX, narrow=narrow, narrow_height_px=NARROW_HEIGHT_PX)
 
 
@@ -95,7 +95,7 @@ def pruned_networks(results: Results, metric: str | None) -> Section:
     title = "Pruned networks"
     if not found or metric is None:
         return Section("pruning", title)
-    side = {True: "up", False: "down"}.get(HIGHER_IS_BETTER.get(metric, True), "up")
+    side = "down" if higher_is_better(metric) is False else "up"
     dense = found[0].dense
     caption = (
         f"Cut before learning and without the task, then learned and read out like {dense.label}: look how "
@@ -128,8 +128,8 @@ def _mark(point: Point) -> dict[str, Any]:
 
 def _score_axis(metric: str, low: float, high: float) -> tuple[tuple[float, float], dict[str, Any]]:
     """The ends of the axis of a score, and the axis: logarithmic for errors that lie decades apart."""
-    title = METRIC_LABELS.get(metric, shown(metric, 40))
-    if HIGHER_IS_BETTER.get(metric) is False and low > 0 and high > 20 * low:
+    title = shown(label_of(metric), 40)
+    if higher_is_better(metric) is False and low > 0 and high > 20 * low:
         ends = low / 1.3, high * 1.3
         return ends, log_axis(title, *ends)
     room = 0.08 * (high - low) or 0.1 * abs(high) or 0.1
@@ -179,7 +179,7 @@ def _band(floor: Estimate | None) -> list[dict[str, Any]]:
 
 
 def _table(results: Results, found: list[Pruned], metric: str) -> Table:
-    name = METRIC_LABELS.get(metric, metric)
+    name = label_of(metric)
     shares = {p.key: gap_kept(results, p, metric) for p in found}
     has_gap = any(share is not None for share in shares.values())
     columns = ["method", "neurons", "recurrent synapses", "fewer recurrent ops", "fewer ops in all"]

@@ -7,10 +7,11 @@ is the same for all arms gives way to the next.
 
 from __future__ import annotations
 
-from hrsnn.report.findings import LADDERS, METRIC_NAMES, group_word, reading
+from hrsnn.report.findings import group_word, reading
 from hrsnn.report.parts.words import listed, plain, plural, quantity, signed
 from hrsnn.report.pruned import of_equal_size, pruned_of, synops
-from hrsnn.report.source import HIGHER_IS_BETTER, Comparison, Estimate, Key, Results, Row, detail
+from hrsnn.report.source import Comparison, Estimate, Key, Results, Row, detail
+from hrsnn.vocabulary import LADDERS, METRICS, unit_of, words_of
 
 UNSEEN = "accuracy_unseen"
 
@@ -48,8 +49,7 @@ def verdict(results: Results) -> list[str]:
 
 def _level(results: Results, row: Row, metric: str) -> str:
     """The score itself, with what it is over; of forecasts also against repeating the last value."""
-    name, _ = METRIC_NAMES.get(metric, (metric, ""))
-    name = "accuracy" if metric == UNSEEN else name
+    name = "accuracy" if metric == UNSEEN else words_of(metric)
     said = f"{_over(results, row.key, metric)} ({plural(row.n_seeds, 'seed')}), {row.key.label} has {name} "
     said += _value(row.score(metric), metric)
     seen = row.score("accuracy_seen").mean
@@ -121,7 +121,7 @@ def _over(results: Results, reference: Key, metric: str) -> str:
 
 def _value(estimate: Estimate, metric: str) -> str:
     mean, *ends = plain(estimate.mean or 0.0, *(estimate.ci95 or ()))
-    unit = METRIC_NAMES.get(metric, ("", ""))[1]
+    unit = unit_of(metric)
     return f"{mean} [{', '.join(ends)}]{unit}" if ends else f"{mean}{unit}"
 
 
@@ -137,7 +137,7 @@ def _difference(c: Comparison) -> str:
         return f"not measurably different ({diff} [{', '.join(ends)}]) from"
     size, *ends = plain(abs(c.diff), *sorted(map(abs, c.ci95)))
     judged = {"gain": "better", "loss": "worse"}[kind]
-    word = judged if c.metric in HIGHER_IS_BETTER else "higher" if c.diff > 0 else "lower"
+    word = judged if c.metric in METRICS else "higher" if c.diff > 0 else "lower"
     return f"{size} [{', '.join(ends)}] {word} than"
 
 

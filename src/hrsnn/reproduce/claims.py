@@ -26,8 +26,8 @@ from hrsnn.reproduce.units import ARMS, Unit, Values, coalitions, digit_unit, ga
 from hrsnn.reproduce.verdict import LEVEL, MARGIN, judge, surviving_holm, verdict_of
 from hrsnn.run_directory import versions
 from hrsnn.spec import NetworkSpec
+from hrsnn.vocabulary import CLAIMS as CLAIMS_SCHEMA
 
-SCHEMA = "hrsnn.claims/1"
 _EDITION = 1  # of what units measure: raised when it changes, so that older files are no units any more
 
 
@@ -70,7 +70,7 @@ def document_of(scale: Scale, values: Mapping[str, Values], *, command: str) -> 
     """The document from the values of all units."""
     found = Measured(values, scale, _importance(scale, values))
     document = {
-        "schema": SCHEMA,
+        "schema": CLAIMS_SCHEMA.text,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
         "scale": asdict(scale),
