@@ -295,10 +295,10 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
         write_report(run_dir)
     for text, said in (
         (results[:500], "is damaged"),
-        ("[1]", "must hold an object"),
-        (results.replace("results/1", "results/9", 1), 'must have schema "hrsnn.results/1", got'),
-        ('{"schema": "hrsnn.results/1", "outcomes": 3}', "outcomes must be a list, got 3"),
-        ('{"schema": "hrsnn.results/1", "summary": [{"arm": 3}]}', r"summary\[0\].arm must be a text, got 3"),
+        ("[1]", "must be a table"),
+        (results.replace("results/1", "results/9", 1), '`schema` of .* must be "hrsnn.results/1", got'),
+        ('{"schema": "hrsnn.results/1", "outcomes": 3}', "`outcomes` of .* must be a list, got 3"),
+        ('{"schema": "hrsnn.results/1", "summary": [{"arm": 3}]}', r"`summary\[0\].arm` of .* must be a text, got 3"),
         ("[" * 100_000, "is damaged"),
     ):
         (run_dir / "results.json").write_text(text)
@@ -318,7 +318,9 @@ def test_missing_and_damaged_outcomes_are_named(tmp_path: Path) -> None:
     values = json.loads(whole)
     values["details"]["histograms"]["v_th"]["counts"].append(1)
     path.write_text(json.dumps(values))
-    with pytest.raises(FileError, match=r"`details\.histograms\.v_th` of .*None-0\.json .* one edge more than counts"):
+    with pytest.raises(
+        FileError, match=r"`details\.histograms\.v_th\.edges` of .*None-0\.json` must have one edge more than counts"
+    ):
         write_report(run_dir)
     path.unlink()
     with pytest.raises(FileError, match=r"holds no outcome of HeNHeS, seed 0, which .* lists; put the file back"):
@@ -334,7 +336,7 @@ def test_numbers_that_disagree_are_told(tmp_path: Path) -> None:
         with pytest.raises(FileError, match=r"results\.json has other numbers for HeNHeS, .*, seed 0 than .*outcomes"):
             write_report(run_dir)
     (run_dir / "results.json").write_text(json.dumps({**results, "outcomes": [1e308]}))
-    with pytest.raises(FileError, match=r"outcomes\[0\] must be an object, got 1e\+308"):
+    with pytest.raises(FileError, match=r"`outcomes\[0\]` of .* must be a table, got 1e\+308"):
         write_report(run_dir)
     (run_dir / "results.json").write_text(json.dumps(results))
     path = run_dir / "outcomes" / "HeNHeS-trained-None-0.json"

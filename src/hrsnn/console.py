@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
+from hrsnn import speed
 from hrsnn.outcome import Outcome
-from hrsnn.report import pruning, reproduced, speed
+from hrsnn.report import bench, pruning, reproduced
 from hrsnn.report.findings import found
 from hrsnn.report.parts.words import plain, quantity
 from hrsnn.report.pruned import Pruned, pruned_of, synops
@@ -241,19 +242,20 @@ def bench_text(measurements: speed.Measurements) -> str:
         rows = [
             [
                 row.label, quantity(row.events_per_s and row.events_per_s / 1e6), quantity(row.ratio_to_limit),
-                speed.times(row.hrsnn_ratio, row.hrsnn_ratio_range), quantity(row.user_s), quantity(row.wall_s),
+                bench.times(row.hrsnn_ratio, row.hrsnn_ratio_range), quantity(row.user_s), quantity(row.wall_s),
                 quantity(row.peak_mb),
             ]
             for row in measurements.at(place)
         ]  # fmt: skip
-        lines += [f"{speed.size(place)}: {speed.SIMULATIONS[place[0]]}", *aligned([head, *rows]), ""]
+        lines += [f"{bench.size(place)}: {speed.SIMULATIONS[place[0]]}", *aligned([head, *rows]), ""]
     calls = [row for row in measurements.rows if row.workload in speed.CALLS]
     if calls:
         named = [
-            [speed.CALLS[row.workload], speed.learning_of(row), quantity(row.wall_s), row.more_text] for row in calls
+            [speed.CALLS[row.workload], bench.learning_of(row), quantity(row.wall_s), bench.more_of(row)]
+            for row in calls
         ]
         lines += [*aligned([["", "", "clock s", ""], *named], to_right=(2,)), ""]
-    lines += [*(finding.text for finding in speed.findings(measurements)), *speed.growth_sentences(measurements)]
+    lines += [*(finding.text for finding in bench.findings(measurements)), *bench.growth_sentences(measurements)]
     return "\n".join([*lines, *(f"Left out: {sentence}" for sentence in measurements.failures)])
 
 

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 
 from hrsnn.report.parts.words import Finding, Kind, listed, plain, plural, signed
 from hrsnn.report.pruned import Pruned, gap_kept, of_equal_size, pruned_of
-from hrsnn.report.source import Comparison, Key, Results, detail
+from hrsnn.report.source import Comparison, Key, Results
 from hrsnn.vocabulary import CONTROLS, ERRORS, LADDERS, METRICS, higher_is_better, unit_of, words_of
 
+SPIKES = ("spikes_per_sample", "spikes_per_neuron")
 FEW_SEEDS = 5  # with fewer paired seeds an interval is told with a caution
 
 
@@ -73,7 +74,7 @@ def questions(reference: Key | None) -> tuple[Question, ...]:
         Question("Heterogeneous plasticity", ((hes, ho), (both, hen)), differs=True),
         Question("Heterogeneity of neurons and plasticity together", ((both, ho),), differs=True),
         Question("Unsupervised learning", ((ref, Key(ref.arm, "control", "untrained")),)),
-        Question("Recurrence", ((ref, Key(ref.arm, "control", "no-recurrence")),)),
+        Question("Recurrence", ((ref, ref.without_recurrence),)),
         *(
             Question("The network", ((ref, Key(c.arm)),), gains="gain", loses="lose", against=f" against {c.asked}")
             for c in CONTROLS.values()
@@ -195,7 +196,7 @@ def _answer(results: Results, question: Question, c: Comparison) -> Finding:
 
 
 def _level(results: Results, metric: str) -> list[Finding]:
-    row = results.row(results.reference) if results.reference else None
+    row = results.row(results.reference)
     estimate = row.metrics.get(metric) if row else None
     if row is None or estimate is None or estimate.mean is None:
         return []
@@ -253,7 +254,7 @@ def _size(results: Results, first: Pruned, others: list[Pruned]) -> list[Finding
 
 def _recurrence_kept(results: Results, methods: list[Pruned], metric: str) -> list[Finding]:
     """Pruning can be judged only where recurrence matters."""
-    recurrence = results.compared(methods[0].dense, Key(methods[0].dense.arm, "control", "no-recurrence"), metric)
+    recurrence = results.compared(methods[0].dense, methods[0].dense.without_recurrence, metric)
     if recurrence is None or recurrence.ci95 is None:
         return []
     shares = [
@@ -269,8 +270,8 @@ def _recurrence_kept(results: Results, methods: list[Pruned], metric: str) -> li
 def _chance(results: Results) -> str:
     """What naming the most frequent class of the test part would give, where the labels are known."""
     for unit in results.units_of(results.reference):
-        labels = unit.details.get("labels")
-        if isinstance(labels, list) and labels and all(isinstance(label, int) for label in labels):
+        labels = unit.details.items("labels")
+        if labels and all(isinstance(label, int) for label in labels):
             share = max(labels.count(label) for label in set(labels)) / len(labels)
             return f"; naming the most frequent class every time would give {plain(share)[0]}"
     return ""
@@ -278,16 +279,15 @@ def _chance(results: Results) -> str:
 
 def group_word(results: Results, key: Key) -> str:
     """What a group of recordings is on this task: speaker, session, ..."""
-    words = (detail(unit, "group_word") for unit in results.units_of(key))
-    return next((word for word in words if isinstance(word, str)), "group")
+    return next((word for unit in results.units_of(key) if (word := unit.details.text("group_word"))), "group")
 
 
 def _seen(results: Results) -> list[Finding]:
-    row = results.row(results.reference) if results.reference else None
-    seen, unseen = (row.metrics.get(name) if row else None for name in ("accuracy_seen", "accuracy_unseen"))
-    if row is None or seen is None or unseen is None or seen.mean is None or unseen.mean is None:
+    row = results.row(results.reference)
+    scores = [row.score(name).mean if row else None for name in ("accuracy_seen", "accuracy_unseen")]
+    if row is None or scores[0] is None or scores[1] is None:
         return []
-    known, unknown = plain(seen.mean, unseen.mean)
+    known, unknown = plain(scores[0], scores[1])
     word = group_word(results, row.key)
     text = f"{row.key.label} has accuracy {known} on {word}s seen in training and {unknown} on {word}s that were not."
     return [Finding("plain", text)]
@@ -304,28 +304,19 @@ def _caution(results: Results, metric: str) -> list[Finding]:
 
 def _costs(results: Results) -> list[Finding]:
     """Spikes and synaptic operations of the reference network over those of the homogeneous one."""
-    homogeneous = Key("HoNB" if results.reference == Key("HeNB") else "HoNHoS")
-    if results.reference in (None, homogeneous):
+    reference = results.reference
+    homogeneous = Key("HoNB" if reference == Key("HeNB") else "HoNHoS")
+    if reference is None or reference == homogeneous:
         return []
-    assert results.reference is not None
-    parts = []
-    for cost, words in (("spikes_per_sample", "spikes"), ("synops_recurrent", "recurrent synaptic operations")):
-        ratio = _ratio(results, results.reference, homogeneous, cost)
-        if ratio is None and cost == "spikes_per_sample":
-            ratio = _ratio(results, results.reference, homogeneous, "spikes_per_neuron")
-        if ratio is not None:
-            parts.append(f"{ratio:.2f} times the {words}")
-    if not parts:
-        return []
-    spends = f"{results.reference.label} spends {' and '.join(parts)} of {homogeneous.label}"
-    return [Finding("plain", f"{spends} (counted, not estimated).")]
+    ratios = {
+        "spikes": results.ratio(reference, homogeneous, *SPIKES),
+        "recurrent synaptic operations": results.ratio(reference, homogeneous, "synops_recurrent"),
+    }
+    parts = [f"{ratio:.2f} times the {words}" for words, ratio in ratios.items() if ratio is not None]
+    text = f"{reference.label} spends {' and '.join(parts)} of {homogeneous.label} (counted, not estimated)."
+    return [Finding("plain", text)] if parts else []
 
 
 def _at_cost(results: Results, c: Comparison) -> str:
-    ratio = _ratio(results, c.a, c.b, "spikes_per_sample") or _ratio(results, c.a, c.b, "spikes_per_neuron")
-    return "" if ratio is None else f" at {ratio:.2f} times the spikes"
-
-
-def _ratio(results: Results, a: Key, b: Key, cost: str) -> float | None:
-    over, under = (row.costs.get(cost) if (row := results.row(key)) else None for key in (a, b))
-    return None if over is None or not under else over / under
+    ratio = results.ratio(c.a, c.b, *SPIKES)
+    return f" at {ratio:.2f} times the spikes" if ratio else ""

@@ -8,9 +8,10 @@ is the same for all arms gives way to the next.
 from __future__ import annotations
 
 from hrsnn.report.findings import group_word, reading
+from hrsnn.report.parts.document import Part
 from hrsnn.report.parts.words import listed, plain, plural, quantity, signed
 from hrsnn.report.pruned import of_equal_size, pruned_of, synops
-from hrsnn.report.source import Comparison, Estimate, Key, Results, Row, detail
+from hrsnn.report.source import Comparison, Estimate, Key, Results, Row
 from hrsnn.vocabulary import LADDERS, METRICS, unit_of, words_of
 
 UNSEEN = "accuracy_unseen"
@@ -18,7 +19,7 @@ UNSEEN = "accuracy_unseen"
 
 def leading(results: Results) -> str | None:
     """The score that the first screen speaks of."""
-    row = results.row(results.reference) if results.reference else None
+    row = results.row(results.reference)
     if row is None or results.headline is None:
         return results.headline
     ladder = [UNSEEN, results.headline, *LADDERS.get(results.headline, ())]
@@ -40,7 +41,7 @@ def verdict(results: Results) -> list[str]:
     metric = leading(results)
     if metric is None:
         return ["This run holds no measured values."]
-    row = results.row(results.reference) if results.reference else None
+    row = results.row(results.reference)
     if row is None or row.score(metric).mean is None:
         return ["This run holds no network with a score."]
     said = [_level(results, row, metric), _cost(results, row, metric), _pruned(results, metric)]
@@ -105,18 +106,18 @@ def _pruned(results: Results, metric: str) -> str:
 
 def _over(results: Results, reference: Key, metric: str) -> str:
     """Over what the score is a mean: so many recordings of whom, so many starts."""
-    units = [unit for unit in results.units_of(reference) if unit.details]
+    details = next((unit.details for unit in results.units_of(reference) if unit.details.values), Part("", {}))
     if metric == UNSEEN:
-        unseen, groups = (detail(units[0], name) if units else None for name in ("unseen", "unseen_groups"))
-        n = f"{sum(map(bool, unseen)):,} recordings" if isinstance(unseen, list) else "recordings"
-        kind = group_word(results, reference)
-        names = f" {listed([str(group) for group in groups[:8]])}" if isinstance(groups, list) and groups else ""
-        several = "" if isinstance(groups, list) and len(groups) == 1 else "s"
-        return f"On {n} of {kind}{several}{names}{',' if names else ''} not seen in training"
-    labels, starts = (detail(units[0], *path) if units else None for path in (("labels",), ("by_start", metric)))
-    if isinstance(labels, list):
+        unseen, groups = details.items("unseen"), [str(group) for group in details.items("unseen_groups")]
+        n = f"{sum(map(bool, unseen)):,} recordings" if unseen else "recordings"
+        names = f" {listed(groups[:8])}," if groups else ""
+        return (
+            f"On {n} of {group_word(results, reference)}{'' if len(groups) == 1 else 's'}{names} not seen in training"
+        )
+    labels, starts = details.items("labels"), details.part("by_start").items(metric)
+    if labels:
         return f"On {len(labels):,} test recordings"
-    return f"Over {plural(len(starts), 'start')}" if isinstance(starts, list) else "On the test part"
+    return f"Over {plural(len(starts), 'start')}" if starts else "On the test part"
 
 
 def _value(estimate: Estimate, metric: str) -> str:
