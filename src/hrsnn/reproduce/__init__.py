@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from hrsnn._checks import did_you_mean, require
-from hrsnn.reproduce.pruning_scales import PRUNING_SCALES
-from hrsnn.reproduce.scales import SCALES
+from hrsnn.reproduce.scales import PRUNING_SCALES, SCALES
 
 __all__ = ["PRUNING_SCALES", "REPRODUCTIONS", "SCALES", "Reproduction", "reproduce"]
 

@@ -18,7 +18,7 @@ from hrsnn.metrics import interval_of_mean
 from hrsnn.outcome import plain_values
 from hrsnn.reproduce import published
 from hrsnn.reproduce.pruned import DIGITS, METHODS, PruningExperiment, task_description
-from hrsnn.reproduce.pruning_scales import PruningScale
+from hrsnn.reproduce.scales import PruningScale
 from hrsnn.reproduce.store import measured
 from hrsnn.reproduce.units import Unit, Values
 from hrsnn.reproduce.verdict import Side, judge

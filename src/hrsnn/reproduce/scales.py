@@ -1,15 +1,33 @@
-"""How much is done at each scale: sizes of networks, lengths of drives, numbers of seeds."""
+"""How much is done at each scale: sizes of networks, lengths of drives and schedules, numbers of seeds."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 from hrsnn._checks import require
 
+_SEEDS = ("n_seeds", "n_spread_seeds", "n_digit_seeds", "n_map_seeds")
+
+
+class _Seeded:
+    """What scales have in common."""
+
+    __slots__ = ()
+
+    def with_seeds(self, n: int) -> Self:
+        """The same sizes with `n` seeds everywhere. Raises `InputError` for fewer than two, which have no interval."""
+        require(n >= 2, "hrsnn reproduce", "--seeds", "must be >= 2: one repeat has no interval", n)
+        return replace(self, **{name: n for name in _SEEDS if hasattr(self, name)})  # type: ignore[type-var]
+
+    def sizes(self) -> dict[str, Any]:
+        """What the numbers of a unit may depend on: everything but how many of them there are."""
+        rest = ("name", "series", *_SEEDS)
+        return {name: value for name, value in asdict(self).items() if name not in rest}  # type: ignore[call-overload]
+
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class Scale(_Seeded):
     """Sizes of the experiments behind the claims; seeds go from 0 on, and pairs share a seed.
 
     Under the white drive:
@@ -50,17 +68,6 @@ class Scale:
     n_map_seeds: int
     n_map_recordings: int
 
-    def with_seeds(self, n: int) -> Scale:
-        """The same sizes with `n` seeds everywhere. Raises `InputError` for fewer than two, which have no interval."""
-        require(n >= 2, "hrsnn reproduce", "--seeds", "must be >= 2: one pair has no interval", n)
-        return replace(self, n_seeds=n, n_spread_seeds=n, n_digit_seeds=n, n_map_seeds=n)
-
-    def sizes(self) -> dict[str, Any]:
-        """What the number a unit measures may depend on: everything but how many seeds there are."""
-        return {name: value for name, value in asdict(self).items() if name not in (*_SEEDS, "name")}
-
-
-_SEEDS = ("n_seeds", "n_spread_seeds", "n_digit_seeds", "n_map_seeds")
 
 # A row for each size; a column for each scale.
 _NAMES = ("smoke", "small", "paper")
@@ -85,3 +92,52 @@ _SIZES: dict[str, tuple[Any, Any, Any]] = {
 SCALES = {
     name: Scale(name, **{size: values[column] for size, values in _SIZES.items()}) for column, name in enumerate(_NAMES)
 }
+
+
+@dataclass(frozen=True, slots=True)
+class PruningScale(_Seeded):
+    """Sizes of figures 10 to 12 and table 5; repeats have the seeds from 0 on.
+
+    n_neurons           N before pruning
+    n_neighbours        out-neighbours per neuron of the small-world start graph
+    n_iterations        of a schedule, from the start to the end
+    n_between           iterations from one scored network to the next, where a figure follows the way
+    n_seeds             repeats of every row and line
+    series              of table 5
+    n_train, n_horizon, n_starts   of the forecasts: values to train, values forecast freely, number of forecasts
+    n_digit_recordings  of each part of the spoken digits; None is all
+    fits_timescales     False leaves out step IV, which takes longer than all others together
+    """
+
+    name: str
+    n_neurons: int
+    n_neighbours: int
+    n_iterations: int
+    n_between: int
+    n_seeds: int
+    series: tuple[str, ...] = ("lorenz63", "rossler", "google-stock", "wind")
+    n_train: int = 500
+    n_horizon: int = 100
+    n_starts: int = 20
+    n_digit_recordings: int | None = None
+    fits_timescales: bool = True
+
+    @property
+    def scored(self) -> tuple[int, ...]:
+        """Iterations after which networks are scored, the last among them.
+
+        >>> PRUNING_SCALES["small"].scored
+        (2, 4, 6, 8, 10)
+        """
+        return tuple(range(self.n_iterations, 0, -self.n_between))[::-1]
+
+
+PRUNING_SCALES = {
+    "smoke": PruningScale(
+        "smoke", n_neurons=60, n_neighbours=8, n_iterations=2, n_between=1, n_seeds=1,
+        series=("lorenz63", "google-stock"), n_train=120, n_horizon=5, n_starts=2, n_digit_recordings=60,
+        fits_timescales=False,
+    ),
+    "small": PruningScale("small", n_neurons=300, n_neighbours=25, n_iterations=10, n_between=2, n_seeds=5),
+    "paper": PruningScale("paper", n_neurons=2000, n_neighbours=50, n_iterations=100, n_between=5, n_seeds=10),
+}  # fmt: skip
