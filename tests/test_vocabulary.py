@@ -35,5 +35,5 @@ def test_a_config_takes_the_controls_of_the_table_and_no_others() -> None:
     assert get_args(Control) == tuple(CONTROLS)
     every: Any = list(CONTROLS)
     assert TaskSpec(controls=every).controls == every
-    with pytest.raises(ValueError, match="untrained.*nvar"):
+    with pytest.raises(ValueError, match=r"untrained.*nvar"):
         TaskSpec(controls=["oracle"])
