@@ -19,8 +19,8 @@ from hrsnn.bench.process import Process
 from hrsnn.bench.simulators import PEERS, limit, ours, peers_in
 from hrsnn.bench.suite import SIMULATIONS
 from hrsnn.engine import simulate, simulate_stdp
-from hrsnn.report.bench import render
-from hrsnn.report.speed import exponent, findings, read
+from hrsnn.report.bench import exponent, findings, render
+from hrsnn.speed import read
 
 TINY = Workload("W1", n_neurons=40, synapses_per_neuron=10, n_steps=50)
 REQUIRED = {

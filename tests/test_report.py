@@ -295,10 +295,10 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
         write_report(run_dir)
     for text, said in (
         (results[:500], "is damaged"),
-        ("[1]", "must hold an object"),
-        (results.replace("results/1", "results/9", 1), 'must have schema "hrsnn.results/1", got'),
-        ('{"schema": "hrsnn.results/1", "outcomes": 3}', "outcomes must be a list, got 3"),
-        ('{"schema": "hrsnn.results/1", "summary": [{"arm": 3}]}', r"summary\[0\].arm must be a text, got 3"),
+        ("[1]", "must be a table"),
+        (results.replace("results/1", "results/9", 1), '`schema` of .* must be "hrsnn.results/1", got'),
+        ('{"schema": "hrsnn.results/1", "outcomes": 3}', "`outcomes` of .* must be a list, got 3"),
+        ('{"schema": "hrsnn.results/1", "summary": [{"arm": 3}]}', r"`summary\[0\].arm` of .* must be a text, got 3"),
         ("[" * 100_000, "is damaged"),
     ):
         (run_dir / "results.json").write_text(text)
@@ -318,7 +318,9 @@ def test_missing_and_damaged_outcomes_are_named(tmp_path: Path) -> None:
     values = json.loads(whole)
     values["details"]["histograms"]["v_th"]["counts"].append(1)
     path.write_text(json.dumps(values))
-    with pytest.raises(FileError, match=r"`details\.histograms\.v_th` of .*None-0\.json .* one edge more than counts"):
+    with pytest.raises(
+        FileError, match=r"`details\.histograms\.v_th\.edges` of .*None-0\.json` must have one edge more than counts"
+    ):
         write_report(run_dir)
     path.unlink()
     with pytest.raises(FileError, match=r"holds no outcome of HeNHeS, seed 0, which .* lists; put the file back"):
@@ -334,7 +336,7 @@ def test_numbers_that_disagree_are_told(tmp_path: Path) -> None:
         with pytest.raises(FileError, match=r"results\.json has other numbers for HeNHeS, .*, seed 0 than .*outcomes"):
             write_report(run_dir)
     (run_dir / "results.json").write_text(json.dumps({**results, "outcomes": [1e308]}))
-    with pytest.raises(FileError, match=r"outcomes\[0\] must be an object, got 1e\+308"):
+    with pytest.raises(FileError, match=r"`outcomes\[0\]` of .* must be a table, got 1e\+308"):
         write_report(run_dir)
     (run_dir / "results.json").write_text(json.dumps(results))
     path = run_dir / "outcomes" / "HeNHeS-trained-None-0.json"
@@ -585,7 +587,7 @@ def test_starts_are_drawn_in_the_unit_and_with_the_mean_of_the_table(metric: str
     figure = Page(write_report(run_dir)).figures["figure-vpt-1"]
     (bar, *_) = (curve for curve in figure["data"] if curve["mode"] == "lines")
     first = read_run(run_dir).units_of(read_run(run_dir).rows[0].key)
-    starts = [value for unit in first for value in unit.details["by_start"][metric]]
+    starts = [value for unit in first for value in unit.details.part("by_start").numbers(metric)]
     assert bar["x"][0] == pytest.approx(sum(starts) / len(starts))
     assert ("steps" if metric == "vpt_steps" else "Lyapunov") in figure["layout"]["xaxis"]["title"]["text"]
 

@@ -14,7 +14,8 @@ import hrsnn
 from hrsnn import cli
 from hrsnn._checks import InputError
 from hrsnn.network import Network
-from hrsnn.survey import SCHEMA, Depth, importance_of
+from hrsnn.survey import Depth, importance_of
+from hrsnn.vocabulary import ANALYSIS
 
 # names that `hrsnn analyse --json` shares with results.json (docs/how-to/analyse.md)
 METRICS = ("memory_capacity", "spike_efficiency", "separation_rank", "lyapunov_max_per_ms", "heterogeneity")
@@ -40,7 +41,7 @@ def undated(document: dict[str, Any]) -> dict[str, Any]:
 
 def test_the_document_is_plain_and_has_the_names_of_the_contract(document: dict[str, Any]) -> None:
     assert json.loads(json.dumps(document, allow_nan=False)) == document
-    assert document["schema"] == SCHEMA
+    assert document["schema"] == ANALYSIS.text
     assert all(isinstance(document[name], (int, float)) for name in METRICS)
 
 

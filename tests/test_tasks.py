@@ -17,7 +17,6 @@ from hrsnn.readout import ReadoutSpec
 from hrsnn.spec import NetworkSpec, validated
 from hrsnn.spikes import Spikes
 from hrsnn.tasks import (
-    CONTROL_ARMS,
     TaskSpec,
     describe,
     evaluate,
@@ -27,6 +26,7 @@ from hrsnn.tasks import (
     predict,
     shared_task,
 )
+from hrsnn.vocabulary import CONTROL_ARMS
 from hrsnn.wiring import build
 from small_tasks import N_CHANNELS, N_STEPS, events_file, splits
 
@@ -142,7 +142,7 @@ def test_stretched(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"arms": []}, "`arms`: list should have at least 1 item"),
-        ({"arms": ["HeNHes"]}, "`arms.0`: input should be 'HoNHoS'"),
+        ({"arms": ["HeNHes"]}, 'must be a known arm, got HeNHes; did you mean "HeNHeS"?'),
         ({"controls": ["none"]}, "`controls.0`: input should be 'untrained'"),
         ({"n_seeds": 0}, "`n_seeds`: input should be greater than or equal to 1"),
         ({"seed": -1}, "`seed`: input should be greater than or equal to 0"),

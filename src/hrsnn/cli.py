@@ -621,7 +621,7 @@ def bench(
         from hrsnn.console import Display, bench_text
         from hrsnn.network_file import write_atomically
         from hrsnn.report.bench import write_bench_report
-        from hrsnn.report.speed import read
+        from hrsnn.speed import read
 
         require(not (peers and no_peers), "hrsnn bench", "--peers", "must not stand beside --no-peers", str(peers))
         folder = None if no_peers else bench.peer_folder(peers)

@@ -11,15 +11,17 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
+from hrsnn import speed
 from hrsnn.evaluation import Label
 from hrsnn.outcome import Outcome
 from hrsnn.progress import ProgressEvent
-from hrsnn.report import pruning, reproduced, speed
-from hrsnn.report.findings import METRIC_LABELS, explained, found, names_explained
+from hrsnn.report import bench, pruning, reproduced
+from hrsnn.report.findings import explained, found, names_explained
 from hrsnn.report.parts.words import plain, quantity
 from hrsnn.report.pruned import Pruned, pruned_of, synops
-from hrsnn.report.source import BASELINES, HIGHER_IS_BETTER, Estimate, Key, Results, Row
+from hrsnn.report.source import Estimate, Key, Results, Row
 from hrsnn.runs import Watcher
+from hrsnn.vocabulary import BASELINES, METRICS, label_of
 from hrsnn.work.unit import Unit
 
 if TYPE_CHECKING:
@@ -94,8 +96,8 @@ class Display(Watcher):
                 self._bars.remove_task(self._rows.pop(unit.name))
             self._bars.update(self._all, completed=self.n_done)
             return
-        known = [(name, outcome.metrics.get(name)) for name in HIGHER_IS_BETTER]
-        facts = [f"{METRIC_LABELS[name]} {plain(value)[0]}" for name, value in known if _is_number(value)][:1]
+        known = [(name, outcome.metrics.get(name)) for name in METRICS]
+        facts = [f"{label_of(name)} {plain(value)[0]}" for name, value in known if _is_number(value)][:1]
         per_neuron = outcome.costs.get("spikes_per_neuron")
         if _is_number(per_neuron) and unit.kind not in BASELINES:
             facts.append(f"{per_neuron:.1f} spikes/neuron")
@@ -179,7 +181,7 @@ def summary_text(results: Results) -> str:
     measured = {name for row in results.rows for name, e in row.metrics.items() if e.mean is not None}
     headline = results.headline
     metrics = [name for name in (headline, *_beside(headline)) if name in measured]
-    head = ["", *(METRIC_LABELS.get(name, name) for name in metrics)]
+    head = ["", *(label_of(name) for name in metrics)]
     head += ["spikes/neuron", "synaptic ops/sample", "pJ (Loihi)"]
     table = [head, *(_row(row, metrics) for row in results.rows)]
     pruned = {one.key: one for one in pruned_of(results)}
@@ -244,19 +246,20 @@ def bench_text(measurements: speed.Measurements) -> str:
         rows = [
             [
                 row.label, quantity(row.events_per_s and row.events_per_s / 1e6), quantity(row.ratio_to_limit),
-                speed.times(row.hrsnn_ratio, row.hrsnn_ratio_range), quantity(row.user_s), quantity(row.wall_s),
+                bench.times(row.hrsnn_ratio, row.hrsnn_ratio_range), quantity(row.user_s), quantity(row.wall_s),
                 quantity(row.peak_mb),
             ]
             for row in measurements.at(place)
         ]  # fmt: skip
-        lines += [f"{speed.size(place)}: {speed.SIMULATIONS[place[0]]}", *aligned([head, *rows]), ""]
+        lines += [f"{bench.size(place)}: {speed.SIMULATIONS[place[0]]}", *aligned([head, *rows]), ""]
     calls = [row for row in measurements.rows if row.workload in speed.CALLS]
     if calls:
         named = [
-            [speed.CALLS[row.workload], speed.learning_of(row), quantity(row.wall_s), row.more_text] for row in calls
+            [speed.CALLS[row.workload], bench.learning_of(row), quantity(row.wall_s), bench.more_of(row)]
+            for row in calls
         ]
         lines += [*aligned([["", "", "clock s", ""], *named], to_right=(2,)), ""]
-    lines += [*(finding.text for finding in speed.findings(measurements)), *speed.growth_sentences(measurements)]
+    lines += [*(finding.text for finding in bench.findings(measurements)), *bench.growth_sentences(measurements)]
     return "\n".join([*lines, *(f"Left out: {sentence}" for sentence in measurements.failures)])
 
 

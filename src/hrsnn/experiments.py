@@ -30,13 +30,10 @@ from hrsnn.prune.drive import excerpt, rates_on
 from hrsnn.prune.schedule import Snapshot, Trajectory
 from hrsnn.readout import Readout
 from hrsnn.spikes import Spikes
-from hrsnn.tasks import CONTROL_ARMS, Control, Task
+from hrsnn.tasks import Task
+from hrsnn.vocabulary import CONTROL_ARMS, COSTS, METRICS, Control, kind_of
 from hrsnn.work.unit import Unit
 
-# Scores that comparisons are made of; per test recording or per start of a forecast.
-_COMPARED_FORECAST = ("vpt_lyapunov", "vpt_lyapunov_04", "vpt_steps", "rmse", "nrmse", "nrmse_one_step")
-_SHARES = ("connection_sparsity", "activation_sparsity", "mean_activation")  # costs that are never above 1
-_ERRORS = ("rmse", "nrmse", "smape", "nrmse_one_step")
 _N_HISTOGRAM_BINS = 40
 _N_RASTER_SPIKES = 20_000
 _RATIO_OF_RATES = (0.67, 1.5)  # pruned over dense; outside a comparison is one of rates
@@ -305,7 +302,8 @@ def _summary(group: list[tuple[Outcome, dict[str, Any]]]) -> dict[str, Any]:
             costs[name] = {key: spread([o.costs[name][key] for o in outcomes]) for key in value}
         else:
             costs[name] = spread(
-                [o.costs[name] for o in outcomes], _share_interval if name in _SHARES else _cost_interval
+                [o.costs[name] for o in outcomes],
+                _share_interval if name in COSTS and COSTS[name].is_share else _cost_interval,
             )
     return {
         "arm": first.arm,
@@ -325,14 +323,14 @@ def _interval_of_metric(name: str, scores: list[dict[str, NDArray[np.float64]]])
 
     Shares and times are resampled over seeds and test recordings (or starts); without those the t-interval is cut.
     """
-    if name in _ERRORS:
+    if kind_of(name) == "error":
         return interval_of_positive
     of_seeds = [seed[name] for seed in scores if name in seed]
     if len(of_seeds) == len(scores) and len({v.size for v in of_seeds}) == 1 and np.isfinite(of_seeds).all():
-        whole = interval_of_share if name.startswith("accuracy") else paired_interval
+        whole = interval_of_share if kind_of(name) == "share" else paired_interval
         return lambda _: whole(np.array(of_seeds))
-    if name.startswith(("accuracy", "vpt")):
-        return lambda known: _cut(interval_of_mean(known), 0.0, 1.0 if name.startswith("accuracy") else np.inf)
+    if kind_of(name) in ("share", "time"):
+        return lambda known: _cut(interval_of_mean(known), 0.0, 1.0 if kind_of(name) == "share" else np.inf)
     return interval_of_mean
 
 
@@ -381,7 +379,7 @@ def _compared(
         difference = pair[0] - pair[1]
         known = bool(np.isfinite(difference).all())
         interval = None
-        if known and metric in _ERRORS:
+        if known and kind_of(metric) == "error":
             favoured = _favoured_by_limits(difference, [(x, y) for (*_, x), (*_, y) in units])
             interval = interval_of_errors(pair[0], pair[1], favoured)
         elif known:
@@ -421,4 +419,5 @@ def _scores(details: dict[str, Any]) -> dict[str, NDArray[np.float64]]:
                 scores[f"accuracy_{part}"] = right[rows].astype(float)
         return scores
     by_start = details.get("by_start", {})
-    return {name: np.asarray(by_start[name], dtype=float) for name in _COMPARED_FORECAST if name in by_start}
+    compared = (metric.name for metric in METRICS.values() if metric.compared)
+    return {name: np.asarray(by_start[name], dtype=float) for name in compared if name in by_start}

@@ -26,6 +26,7 @@ from hrsnn.evaluation import versions as versions_of_packages
 from hrsnn.network import Network
 from hrsnn.network_file import save, write_atomically
 from hrsnn.outcome import Outcome, as_json, digest_of, plain_values
+from hrsnn.vocabulary import RESULTS
 from hrsnn.work.store import Store, cannot_write
 from hrsnn.work.unit import Unit
 
@@ -34,7 +35,6 @@ try:
 except ImportError:  # Windows: two processes in one directory are not noticed there
     fcntl = None  # type: ignore[assignment]
 
-RESULTS_SCHEMA = "hrsnn.results/1"
 
 _MARK = "# Written by hrsnn"
 _UNIT_FILE = re.compile(r"[^/]+-s\d+(-[^/]+)?\.(json|safetensors)")
@@ -224,7 +224,7 @@ class RunDirectory:
         except (OSError, ValueError, RecursionError):
             return None
         was_written = digest_of(content) == self._digest_of_results()
-        return results if was_written and results.get("schema") == RESULTS_SCHEMA else None
+        return results if was_written and results.get("schema") == RESULTS.text else None
 
     def require_own_results(self) -> None:
         """Raises `FileError` when results.json was changed after a run wrote it; no log, no objection."""
@@ -279,7 +279,7 @@ class Log:
 def as_results(summary: dict[str, Any]) -> dict[str, Any]:
     """What results.json holds: `summary` as plain values, with schema, date and versions."""
     results: dict[str, Any] = plain_values(summary)
-    return {**results, "schema": RESULTS_SCHEMA, "created": _now(), "versions": versions()}
+    return {**results, "schema": RESULTS.text, "created": _now(), "versions": versions()}
 
 
 def versions() -> dict[str, str]:

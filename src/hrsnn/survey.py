@@ -34,9 +34,9 @@ from hrsnn.outcome import plain_values
 from hrsnn.spec import NetworkSpec
 from hrsnn.spikes import Spikes
 from hrsnn.train import learn
+from hrsnn.vocabulary import ANALYSIS
 from hrsnn.wiring import build
 
-SCHEMA = "hrsnn.analysis/1"
 GAINS = (1.0, 3.0, 5.0, 10.0)  # of the surrogate, which the largest exponent is told for
 N_RECORDINGS, RECORDING_SAMPLES = 100, 25  # that a network learns from before importance is measured; samples of 20 ms
 OTHER_DRIVE = 1_000_000  # added to the seed: no drive is both learned from and measured under
@@ -123,7 +123,7 @@ def analyse(
     counted = count_costs(network, spikes, recording)
     costs = replace(counted, n_samples=spikes.n_steps // per_sample, n_steps=per_sample).to_dict()
     document = {
-        "schema": SCHEMA,
+        "schema": ANALYSIS.text,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "name": name,
         "versions": versions(),

@@ -28,15 +28,12 @@ from hrsnn.readout import Readout, ReadoutSpec
 from hrsnn.recommendation import recommended_readout
 from hrsnn.spec import PRESETS, Table, known_arm, validated
 from hrsnn.spikes import Spikes
+from hrsnn.vocabulary import CONTROL_ARMS, Control
 
 CHAIN_SCHEMA = "hrsnn.chain/1"
 
 Task = Splits | ForecastTask
 _N_GROUPS_SHOWN = 5
-Control = Literal[
-    "untrained", "no-recurrence", "input-only", "random-features",
-    "persistence", "seasonal-naive", "ar", "esn-100", "nvar",
-]  # fmt: skip
 
 
 class TaskSpec(Table):
@@ -303,17 +300,6 @@ def evaluate_control(control: Control, task: Task, readout: ReadoutSpec, *, seed
     if control == "random-features":
         return classification.evaluate_random_features(task, readout, n_neurons=n_neurons, label=label)
     raise InputError(f"`task.controls` of {task.name} must not hold {control}: it is a control of forecasts")
-
-
-CONTROL_ARMS: dict[Control, str] = {
-    "input-only": "InputOnly",
-    "random-features": "RandomFeatures",
-    "persistence": "Persistence",
-    "seasonal-naive": "SeasonalNaive",
-    "ar": "AR",
-    "esn-100": "ESN-100",
-    "nvar": "NVAR",
-}
 
 
 def predict(network: Network, readout: Readout, spikes: Spikes) -> NDArray[np.int64]:

@@ -20,7 +20,7 @@ from hrsnn.bench.measure import Failure, measure
 from hrsnn.bench.simulators import PEERS, Engine, peer_folder, peers_in
 from hrsnn.bench.suite import NAMES, Step, plan, run_suite
 from hrsnn.bench.workloads import Workload, arrays_of, network_of, spikes_of
-from hrsnn.report.speed import Measured
+from hrsnn.speed import Measured
 
 __all__ = [
     "NAMES",

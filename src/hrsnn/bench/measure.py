@@ -15,7 +15,7 @@ from hrsnn._checks import RunError
 from hrsnn.bench.process import Answer, Process
 from hrsnn.bench.simulators import LIMIT, Engine
 from hrsnn.bench.workloads import Workload, arrays_of
-from hrsnn.report.speed import OURS, Measured, Range
+from hrsnn.speed import OURS, Measured, Range
 
 Say = Callable[[str], None]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hrsnn._checks import require
 from hrsnn.bench.workloads import Plastic, Workload
-from hrsnn.report.speed import OURS
+from hrsnn.speed import OURS
 
 LIMIT = "scatter-limit"
 PEERS_VARIABLE = "HRSNN_PEERS"

@@ -15,7 +15,8 @@ from hrsnn.bench.measure import Failure, Say, measure
 from hrsnn.bench.own import versions
 from hrsnn.bench.simulators import Engine, engines_for, limit, ours
 from hrsnn.bench.workloads import Plastic, Workload
-from hrsnn.report.speed import SCHEMA, Measured
+from hrsnn.speed import Measured
+from hrsnn.vocabulary import BENCH
 
 W1 = Workload("W1")
 SIMULATIONS = {
@@ -90,7 +91,7 @@ def run_suite(steps: Sequence[Step], *, rounds: int = 5, say: Say = lambda _: No
         rows += measured
         failures += failed
     return {
-        "schema": SCHEMA,
+        "schema": BENCH.text,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "rounds": rounds,
         "machine": machine(),

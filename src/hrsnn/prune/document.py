@@ -20,8 +20,8 @@ from hrsnn.outcome import plain_values
 from hrsnn.prune.drive import DURATION_MS, on_grid_ms, standard_drive
 from hrsnn.prune.schedule import QUANTILES, Trajectory
 from hrsnn.prune.timescales import SURROGATE_GAIN, spectrum_under_drive
+from hrsnn.vocabulary import PRUNING
 
-SCHEMA = "hrsnn.pruning/1"
 _N_BINS = 40
 
 Say = Callable[[str], None]
@@ -53,7 +53,7 @@ def document_of(
     for portrait, spectrum in zip(portraits, spectra, strict=True):
         portrait["lyapunov_max_per_ms"] = spectrum[0] if spectrum.size else None
     document = {
-        "schema": SCHEMA,
+        "schema": PRUNING.text,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "name": name,
         "versions": versions(),

@@ -10,11 +10,12 @@ from typing import Any
 from hrsnn._checks import InputError
 from hrsnn.network import Network
 from hrsnn.network_file import save, write_atomically
-from hrsnn.prune.document import SCHEMA, document_of
+from hrsnn.prune.document import document_of
 from hrsnn.prune.methods import criterion_of, target_of
 from hrsnn.prune.schedule import Snapshot, prune
 from hrsnn.prune.snapshots import SnapshotFolder
 from hrsnn.prune.spec import PruneSpec
+from hrsnn.vocabulary import PRUNING
 
 NETWORK, DOCUMENT, REPORT, SNAPSHOTS = "pruned.safetensors", "trajectory.json", "pruning.html", "snapshots"
 
@@ -90,4 +91,4 @@ def _holds_document(out: Path) -> bool:
         document = json.loads((out / DOCUMENT).read_bytes())
     except (OSError, ValueError, RecursionError):
         return False
-    return isinstance(document, dict) and document.get("schema") == SCHEMA
+    return isinstance(document, dict) and document.get("schema") == PRUNING.text

@@ -6,36 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hrsnn.report.analysis_figures import (
-    convergence,
-    cvs,
-    gains,
-    nodes,
-    per_delay,
-    plane,
-    running_sum,
-    shapley,
-    singular_values,
-    spectrum,
-    with_power,
-)
-from hrsnn.report.measures import (
-    MEASURES,
-    N_ERRORS,
-    Part,
-    Range,
-    duration_ms,
-    findings,
-    largest_exponent,
-    players_of,
-    read,
-    told,
-    within,
-)
-from hrsnn.report.parts.page import Page, Section, present, render_page, replace_file, versions_of, warnings_of
-from hrsnn.report.parts.table import Cell, Table, named
-from hrsnn.report.parts.words import quantity
-from hrsnn.report.tables import PREFIXES
+from hrsnn.report import analysis_figures as figures
+from hrsnn.report.measures import MEASURES, N_ERRORS, duration_ms, findings, largest_exponent, players_of, read
+from hrsnn.report.parts.document import Part, Range
+from hrsnn.report.parts.drawing import with_power
+from hrsnn.report.parts.page import Page, Section, closing, render_page, replace_file, warnings_of
+from hrsnn.report.parts.table import Cell, Table, named, table_of
+from hrsnn.report.parts.words import quantity, told, within
+from hrsnn.report.tables import energy_unit
+from hrsnn.vocabulary import COSTS
 
 MEMORY = {
     "input_only": ("memory of the readout alone", "input samples",
@@ -73,18 +52,6 @@ HETEROGENEITY = {
     "n_plastic": ("synapses that learn", "", ""),
     "epsilon": ("ε", "", "Keeps H finite where parameters do not differ."),
 }
-COSTS = {
-    "spikes_per_sample": "spikes",
-    "spikes_per_neuron": "spikes per neuron",
-    "synops_input": "synaptic operations, input",
-    "synops_recurrent": "synaptic operations, recurrent",
-    "synops_readout": "synaptic operations, readout",
-    "neuron_updates": "neuron updates",
-    "connection_sparsity": "connection sparsity",
-    "activation_sparsity": "activation sparsity",
-    "mean_activation": "mean activation",
-    "footprint_bytes": "footprint, bytes",
-}
 SETTINGS = {
     "seed": "seed of the drive",
     "n_delays": "delays",
@@ -117,14 +84,13 @@ def render(document: Mapping[str, Any]) -> str:
         "each delay, were fitted by ridge regression to the first half of the samples, the last quarter of which chose "
         "their penalties; C is computed on the second half, its interval by jackknife over blocks of it."
     )
-    hash_ = network.values.get("hash")
-    again = "The network of this hash, with the seed and the settings above, gives the same numbers:"
-    closing = [
-        warnings_of(document.get("warnings") or ()),
-        Section("method", "How it was measured", method, tables=named(_settings(whole), ("setting", "value"))),
-        versions_of(whole.part("versions").values),
-        Section("reproduce", "How to reproduce", again, code=str(hash_ or "")),
-    ]
+    end = closing(
+        "The network of this hash, with the seed and the settings above, gives the same numbers:",
+        str(network.values.get("hash") or ""),
+        whole.part("versions").values,
+        warnings_of(whole.items("warnings")),
+        Section("method", "How it was measured", method, tables=[named(_settings(whole), ("setting", "value"))]),
+    )
     return render_page(
         Page(
             kind="hrsnn analyse",
@@ -132,7 +98,7 @@ def render(document: Mapping[str, Any]) -> str:
             created=str(document.get("created") or ""),
             facts=(" · ".join(filter(None, (_size(network), "" if seed is None else f"seed {seed}"))),),
             found=findings(document),
-            sections=[*sections(document), *closing],
+            sections=[*sections(document), *end],
             key="Values in brackets are 95 % intervals. ▲ more than the control \u2002 ▼ less than the control \u2002 "
             "○ nothing measurable \u2002 ? open",
         )
@@ -152,7 +118,7 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             "The measures",
             "Memory, spikes and exponents are those under the white drive: independent numbers, each shown for a while "
             "by spikes of all input channels. Ranks are of Poisson stimuli.",
-            tables=present(_headline(whole)),
+            tables=[_headline(whole)],
             folded=False,
         ),
         Section(
@@ -163,8 +129,8 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             "threshold, which independent data pass once in a hundred times, and count as 0. On the right, the step "
             "where the sum levels off is how far back the network reaches; the dashed line is what the readout holds "
             "by itself, without any network, the band the 95 % interval of C.",
-            present(per_delay(memory), running_sum(memory, whole.number("memory_capacity"))),
-            present(_values(memory, MEMORY)),
+            [figures.per_delay(memory), figures.running_sum(memory, whole.number("memory_capacity"))],
+            [_values(memory, MEMORY)],
             small=True,
             folded=False,
         ),
@@ -175,15 +141,15 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             f"copies of one, their spikes jittered by {separation.count('jitter_ms')} ms. The large marks are at the "
             "99 % rank, the least r for which λ₁ + … + λᵣ ≥ 0.99 Σ λₖ: far right is good for different stimuli, far "
             "left for copies.",
-            present(singular_values(whole)),
-            present(_values(separation, SEPARATION)),
+            [figures.singular_values(whole)],
+            [_values(separation, SEPARATION)],
         ),
         Section(
             "efficiency",
             "Efficiency plane",
             "Memory against its cost. Along a grey line the spike efficiency E = C / (spikes per neuron per sample) is "
             "the same: up is more memory, left is fewer spikes, a steeper line is more memory per spike.",
-            present(plane(whole)),
+            [figures.plane(whole)],
         ),
         Section(
             "lyapunov",
@@ -193,14 +159,14 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             f"{N_ERRORS} standard errors over equal parts of the run. Above the line changes grow, below it they die "
             "out. Flat stretches lie at −1 / τ of what only decays: synaptic currents, and neurons that hardly spike."
             + _of_dimensions(lyapunov),
-            present(spectrum(lyapunov)),
+            [figures.spectrum(lyapunov)],
         ),
         Section(
             "convergence",
             "Convergence of the largest exponent",
             "The estimate after each part of the run: it has to level off inside the band, which is its last value "
             f"within {N_ERRORS} standard errors." + _conditions(lyapunov),
-            present(convergence(lyapunov)),
+            [figures.convergence(lyapunov)],
         ),
         Section(
             "gains",
@@ -209,7 +175,7 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             "depend on its gain γ. "
             "The ring is the gain of everything else on this page. A sign that is the same for all gains is the "
             "network’s; one that changes is the surrogate’s as well.",
-            present(gains(lyapunov)),
+            [figures.gains(lyapunov)],
         ),
         Section(
             "nodes",
@@ -217,7 +183,7 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             "The share of every neuron in these exponents, (1 / T) Σₜ Σₖ Q[i, k]² ln Rₖₖ, over the part that it takes "
             "in their directions, mean of Σₖ Q[i, k]², against its firing rate: where points lie on one line, "
             "exponents only restate rates." + _correlated(lyapunov),
-            present(nodes(lyapunov)),
+            [figures.nodes(lyapunov)],
         ),
         _heterogeneity(whole),
         Section(
@@ -226,21 +192,21 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             "Shapley values: what making a group of parameters heterogeneous adds, averaged over all orders in which "
             "the groups can be made so. They add up to the difference between the heterogeneous and the homogeneous "
             "network. A bar whose interval crosses zero is nothing measurable.",
-            tuple(shapley(name, players) for name, players in players_of(whole.part("importance")).items()),
+            [figures.shapley(name, players) for name, players in players_of(whole.part("importance")).items()],
             small=True,
         ),
         Section(
             "firing",
             "Firing",
             "How the recurrent neurons fire under the drive; correlations are of spike counts in bins.",
-            tables=present(_values(whole.part("firing"), FIRING)),
+            tables=[_values(whole.part("firing"), FIRING)],
         ),
         Section(
             "costs",
             "Costs",
             "Counted operations, and energy computed from them with the named profile, not measured; updates of "
             "neurons, leakage and memory traffic are in none of these energies.",
-            tables=present(_energy(whole), _costs(whole.part("costs"))),
+            tables=[_energy(whole), _costs(whole.part("costs"))],
         ),
     ]
 
@@ -272,8 +238,8 @@ def _heterogeneity(whole: Part) -> Section:
         "Heterogeneity",
         "Standard deviation over mean of each parameter, every value taken over the mean of its population. Blue ones "
         "are in H = (1 / n) ln det(Cov θ + ε I), grey ones are listed beside it.",
-        present(cvs(detail.part("cvs").known())),
-        present(_values(detail, HETEROGENEITY)),
+        [figures.cvs(detail.part("cvs").known())],
+        [_values(detail, HETEROGENEITY)],
     )
 
 
@@ -290,28 +256,29 @@ def _values(
     part: Part, names: Mapping[str, tuple[str, str, str]], intervals: Mapping[str, Range | None] | None = None
 ) -> Table | None:
     """A row for each of `names` that is known: the name with its explanation, the value with its unit."""
-    rows = tuple(
-        (Cell(title, note), Cell(f"{told(value)} {within((intervals or {}).get(name))}".rstrip(), unit))
-        for name, (title, unit, note) in names.items()
-        if (value := part.number(name)) is not None
-    )
-    return Table(("measure", "value"), rows, title="values") if rows else None
+    given = intervals or {}
+    rows = [(name, *words, part.number(name)) for name, words in names.items() if part.number(name) is not None]
+    columns = {
+        "measure": lambda row: Cell(row[1], row[3]),
+        "value": lambda row: Cell(f"{told(row[4])} {within(given.get(row[0]))}".rstrip(), row[2]),
+    }
+    return table_of(rows, columns, title="values")
 
 
 def _energy(whole: Part) -> Table | None:
     energies = whole.part("energy_pj").known()
-    if not energies:
-        return None
-    most = max(energies.values())
-    scale, unit = next(((scale, unit) for scale, unit in PREFIXES if most >= scale), PREFIXES[-1])
-    rows = tuple((Cell(name), Cell(told(value / scale))) for name, value in energies.items())
-    return Table(("profile", f"energy per input sample, {unit}"), rows, title="energy")
+    scale, unit = energy_unit(energies.values())
+    columns = {
+        "profile": lambda name: name,
+        f"energy per input sample, {unit}": lambda name: told(energies[name] / scale),
+    }
+    return table_of(energies, columns, title="energy")
 
 
 def _costs(costs: Part) -> Table | None:
     known = costs.known()
-    rows = tuple((Cell(words), Cell(told(known[name]))) for name, words in COSTS.items() if name in known)
-    return Table(("counted per sample", ""), rows, title="operations", folded=True) if rows else None
+    columns = {"counted per sample": lambda name: COSTS[name].words, "": lambda name: told(known[name])}
+    return table_of([name for name in COSTS if name in known], columns, title="operations", folded=True)
 
 
 def _settings(whole: Part) -> dict[str, Any]:
@@ -321,15 +288,12 @@ def _settings(whole: Part) -> dict[str, Any]:
 
 def _size(network: Part) -> str:
     """The size of the network in one line."""
-    parts = []
-    for name, words in (
+    counted = (
         ("n_neurons", "neurons"),
         ("n_excitatory", "of them excitatory"),
         ("n_inputs", "input channels"),
         ("n_recurrent_synapses", "recurrent synapses"),
         ("n_input_synapses", "input synapses"),
-    ):
-        count = network.number(name)
-        if count is not None:
-            parts.append(f"{count:,.0f} {words}")
-    return " · ".join(parts)
+    )
+    known = ((network.number(name), words) for name, words in counted)
+    return " · ".join(f"{count:,.0f} {words}" for count, words in known if count is not None)

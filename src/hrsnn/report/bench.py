@@ -1,47 +1,21 @@
-"""The page of `hrsnn bench`: what was measured, how, against what, and how it grows."""
+"""The page of `hrsnn bench`: what was measured, how, against what, how it grows, and all that in sentences."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from statistics import linear_regression
 from typing import Any
 
-from hrsnn.report.parts.drawing import (
-    BLUE,
-    GREY,
-    INK,
-    VERMILION,
-    Figure,
-    error_bars,
-    faded,
-    figure_of,
-    layout_with,
-    names_axis,
-    number_axis,
-    short,
-    shown,
-)
-from hrsnn.report.parts.page import Page, Section, present, render_page, replace_file, versions_of, warnings_of
-from hrsnn.report.parts.table import Cell, Table
-from hrsnn.report.parts.words import quantity
-from hrsnn.report.speed import (
-    CALLS,
-    GROWTH,
-    LEARNING,
-    SIMULATIONS,
-    Measured,
-    Measurements,
-    Place,
-    findings,
-    growth_sentences,
-    learning_of,
-    read,
-    size,
-    span,
-    times,
-)
+from hrsnn.report.parts import drawing as draw
+from hrsnn.report.parts.drawing import BLUE, VERMILION, Axis, Figure, shown
+from hrsnn.report.parts.page import Page, Section, closing, render_page, replace_file, warnings_of
+from hrsnn.report.parts.table import Cell, Table, table_of
+from hrsnn.report.parts.words import Finding, Kind, quantity, within
+from hrsnn.speed import CALLS, FRESH, GROWTH, LEARNING, OURS, SIMULATIONS, Measured, Measurements, Place, Range, read
 
+Column = Callable[[Measured], Cell | str]
 LINES = {"none": (BLUE, "circle", "solid"), "recurrent": (VERMILION, "triangle-up", "dash")}
 
 
@@ -56,16 +30,14 @@ def write_bench_report(document: Mapping[str, Any], path: Path) -> Path:
 def render(measurements: Measurements) -> str:
     """The whole page as text."""
     machine = measurements.machine
-    again = (
+    end = closing(
         "Environments of the other simulators are made by the first line; without them only hrsnn and the limit are "
-        "measured."
-    )
-    closing = [
+        "measured.",
+        "python benchmarks/make_peers.py .peers\nhrsnn bench",
+        _versions(measurements),
         warnings_of(measurements.failures, "Left out"),
         Section("method", "How it was measured", paragraphs=_method(measurements)),
-        versions_of(_versions(measurements)),
-        Section("reproduce", "How to reproduce", again, code="python benchmarks/make_peers.py .peers\nhrsnn bench"),
-    ]
+    )
     return render_page(
         Page(
             kind="hrsnn bench",
@@ -73,7 +45,7 @@ def render(measurements: Measurements) -> str:
             created=measurements.created,
             facts=(f"{machine['processor']} · {machine['cores']} cores · {machine['system']}",),
             found=findings(measurements),
-            sections=[*sections(measurements), *closing],
+            sections=[*sections(measurements), *end],
             key=f"Values in brackets are the smallest and the largest of {measurements.rounds} rounds. ▲ faster than "
             "every other \u2002 ▼ slower than another \u2002 ○ within the range of the rounds",
         )
@@ -107,15 +79,14 @@ def _method(measurements: Measurements) -> tuple[str, ...]:
 
 def sections(measurements: Measurements) -> list[Section]:
     """Everything between the findings and the method, in order; empty sections included."""
-    places = measurements.places
-    growth = present(*(_growth(measurements, name) for name in GROWTH))
+    places, rounds = measurements.places, measurements.rounds
     return [
         Section(
             "peers",
             "Against other simulators",
             "How many times as many events hrsnn delivers in a CPU second as each of the others, on the same network, "
             "one thread each; the thin line is the range over the rounds. Left of 1 the other one is faster.",
-            present(*(_ratios(measurements, place) for place in places)),
+            [_ratios(measurements, place) for place in places],
             small=True,
             folded=False,
         ),
@@ -124,21 +95,21 @@ def sections(measurements: Measurements) -> list[Section]:
             "Against the machine",
             "Events per CPU second of hrsnn, as a share of what a bare loop reaches that only adds random rows of "
             "weights to a vector of the same size. No simulator can reach 1: neurons and spike lists take time too.",
-            present(_limits(measurements)),
+            [_limits(measurements)],
         ),
         Section(
             "growth",
             "Growth",
             " ".join(growth_sentences(measurements)),
-            growth,
+            [_growth(measurements, name) for name in GROWTH],
             small=True,
         ),
         Section(
             "tables",
             "All simulations",
-            f"Medians of {measurements.rounds} rounds, ranges in brackets. Set-up is building the network and making "
-            "code for it, before the first measured run.",
-            tables=tuple(table for name in SIMULATIONS if (table := _table(measurements, name)).rows),
+            f"Medians of {rounds} rounds, ranges in brackets. Set-up is building the network and making code for it, "
+            "before the first measured run.",
+            tables=[_table(measurements, name) for name in SIMULATIONS],
             folded=False,
         ),
         Section(
@@ -146,9 +117,122 @@ def sections(measurements: Measurements) -> list[Section]:
             "Other calls",
             "Building, saving and loading are those of a network of 5,000 neurons; new processes are timed with the "
             "start of Python and all imports.",
-            tables=(table,) if (table := _calls(measurements)).rows else (),
+            tables=[_calls(measurements)],
         ),
     ]
+
+
+# -- in sentences ------------------------------------------------------------------------------------------------------
+
+
+def findings(measurements: Measurements) -> list[Finding]:
+    """What was measured, one sentence each: every workload and size, the threads, the first call."""
+    told = [_speed(measurements, place) for place in measurements.places]
+    told += [_threads(measurements, place) for place in measurements.places]
+    told += [_first(measurements)]
+    said = [finding for finding in told if finding is not None]
+    return said or [Finding("plain", "Nothing was measured that compares.")]
+
+
+def growth_sentences(measurements: Measurements) -> list[str]:
+    """How CPU time grows, one sentence for each quantity of which at least three values were measured."""
+    sentences = []
+    for workload, axis in GROWTH.items():
+        parts = []
+        for plastic, words in LEARNING.items():
+            points = measurements.growth(workload, plastic)
+            if len(points) < 3:
+                continue
+            power = exponent([(x, row.cpu_per_simulated) for x, row in points])
+            (low, first), (high, last) = points[0], points[-1]
+            stretch = f"from {quantity(low)} to {quantity(high)} {axis.unit}".rstrip()
+            costs = " to ".join(quantity(_ns_per_event(row)) for row in (first, last))
+            parts.append(f"{words} as {axis.symbol}^{power:.2f} {stretch} ({costs} ns per event)")
+        if parts:
+            sentences.append(f"CPU time grows with the {axis.name}: {'; '.join(parts)}.")
+    return sentences
+
+
+def exponent(points: Iterable[tuple[float, float]]) -> float:
+    """The slope of a straight line through the points on two logarithmic scales, by least squares.
+
+    >>> round(exponent([(1, 3), (2, 12), (4, 48)]), 6)
+    2.0
+    """
+    logs = [(math.log(x), math.log(y)) for x, y in points]
+    return linear_regression(*zip(*logs, strict=True)).slope
+
+
+def times(ratio: float | None, ends: Range | None = None) -> str:
+    """A ratio in three digits, with its range where there is one.
+
+    >>> times(1.8834, (1.71, 2.0)), times(None)
+    ('1.88 [1.71, 2]', '–')
+    """
+    return f"{quantity(ratio)} {span(ends)}".rstrip()
+
+
+def span(ends: Range | None) -> str:
+    """A range in brackets; "" where it is not known or a single round has none."""
+    return within(None if ends is None or ends[0] == ends[1] else ends, quantity)
+
+
+def learning_of(row: Measured) -> str:
+    """Whether a new process learns or not, "" for other calls."""
+    return LEARNING[row.plastic] if row.workload in FRESH else ""
+
+
+def more_of(row: Measured) -> str:
+    """What its workload tells besides."""
+    return ", ".join(f"{name} {quantity(value)}" for name, value in row.more.items())
+
+
+def size(place: Place) -> str:
+    """Workload and size in words."""
+    workload, n, k = place
+    return f"{workload}, N = {n:,}" + ("" if k == 100 else f", K = {k:,}")
+
+
+def _speed(measurements: Measurements, place: Place) -> Finding | None:
+    ours = measurements.ours(place)
+    if ours is None or ours.events_per_s is None:
+        return None
+    speed = f"{ours.events_per_s / 1e6:,.0f} million events per CPU second"
+    share = "" if ours.ratio_to_limit is None else f", {100 * ours.ratio_to_limit:.0f} % of the limit"
+    sentence = f"{size(place)} ({SIMULATIONS[place[0]]}): hrsnn delivers {speed}{share}"
+    peers = measurements.peers(place)
+    if not peers:
+        return Finding("plain", f"{sentence}.")
+    near = peers[0]
+    ratio, ends = near.hrsnn_ratio or 0.0, near.hrsnn_ratio_range or (0.0, math.inf)
+    which = f", the fastest of {len(peers)} other simulators" if len(peers) > 1 else ""
+    kind: Kind = "gain" if ends[0] > 1 else "loss" if ends[1] < 1 else "none"
+    return Finding(kind, f"{sentence}, {times(ratio, ends)} times as many as {near.engine}{which}.")
+
+
+def _threads(measurements: Measurements, place: Place) -> Finding | None:
+    one, two = (
+        next((row for row in measurements.at(place) if row.engine == OURS and row.threads == n), None) for n in (1, 2)
+    )
+    if one is None or two is None:
+        return None
+    share = f"{quantity(two.wall_s / one.wall_s)} of the time on the clock that one needs"
+    return Finding("plain", f"{size(place)}: two threads take {share}.")
+
+
+def _first(measurements: Measurements) -> Finding | None:
+    wall_s = {(row.workload, row.plastic): row.wall_s for row in measurements.rows}
+    parts = [
+        f"{LEARNING[plastic]} {wall_s['first-call', plastic]:.1f} s, and {wall_s['second-call', plastic]:.1f} s once "
+        "compiled code is kept"
+        for plastic in LEARNING
+        if ("first-call", plastic) in wall_s and ("second-call", plastic) in wall_s
+    ]
+    return Finding("plain", f"From the start of Python to the first spikes: {'; '.join(parts)}.") if parts else None
+
+
+def _ns_per_event(row: Measured) -> float | None:
+    return 1e9 / row.events_per_s if row.events_per_s else None
 
 
 # -- figures -----------------------------------------------------------------------------------------------------------
@@ -156,36 +240,22 @@ def sections(measurements: Measurements) -> list[Section]:
 
 def _ratios(measurements: Measurements, place: Place) -> Figure | None:
     peers = measurements.peers(place)
-    if not peers:
-        return None
     ratios = [row.hrsnn_ratio or 0.0 for row in peers]
     ranges = [row.hrsnn_ratio_range or (ratio, ratio) for row, ratio in zip(peers, ratios, strict=True)]
     colours = [BLUE if ratio >= 1 else VERMILION for ratio in ratios]
-    low, high = min(1.0, *(r[0] for r in ranges)), max(1.0, *(r[1] for r in ranges))
-    bars = {
-        "type": "bar", "orientation": "h", "base": 1, "x": [short(ratio - 1) for ratio in ratios],
-        "y": list(range(len(peers))), "showlegend": False, "hoverinfo": "text",
-        "marker": {"color": [faded(c) for c in colours], "line": {"color": colours, "width": 1.2}},
-        "hovertext": [_tip(row) for row in peers],
-    }  # fmt: skip
-    lines = {
-        "type": "scatter", "mode": "markers+text", "x": ratios, "y": list(range(len(peers))), "showlegend": False,
-        "marker": {"color": colours, "size": 5}, "hoverinfo": "skip", "cliponaxis": False,
-        "error_x": {**error_bars(list(zip(ratios, ranges, strict=True)), INK), "thickness": 1.2, "width": 3},
-        "text": [f" {quantity(ratio)}" for ratio in ratios], "textposition": "top right", "textfont": {"size": 11},
-    }  # fmt: skip
-    one = {"type": "line", "x0": 1, "x1": 1, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": INK, "width": 1}}
-    layout = layout_with(
-        xaxis={
-            **_log_axis("events per CPU s, hrsnn / other", low, high),
-            "range": [_log(low / 1.3), _log(high * 2.2)],
-        },
-        yaxis=names_axis([shown(row.engine) for row in peers]),
-        shapes=[one],
-        bargap=0.5,
-    )
-    title = size(place)
-    return figure_of([bars, lines], layout, f"hrsnn against others, {title}", 96 + 34 * len(peers), title=title)
+    low, high = min(1.0, *(r[0] for r in ranges), 1.0), max(1.0, *(r[1] for r in ranges), 1.0)
+    bars = draw.bars([ratio - 1 for ratio in ratios], colours, tips=[_tip(row) for row in peers], base=1)
+    ends = draw.error_bars(ratios, ranges, draw.INK, 1.2, 3)
+    lines = draw.marks(
+        ratios, range(len(peers)), mode="markers+text", marker={"color": colours, "size": 5}, hoverinfo="skip",
+        text=[f" {quantity(ratio)}" for ratio in ratios], textposition="top right", textfont={"size": 11}, error_x=ends,
+    )  # fmt: skip
+    x = _log_axis("events per CPU s, hrsnn / other", low, high)
+    x["range"] = [draw.short(math.log10(end)) for end in (low / 1.3, high * 2.2)]
+    title, names = size(place), draw.names_axis([shown(row.engine) for row in peers])
+    more: dict[str, Any] = {"title": title, "shapes": [draw.upright(1)], "bargap": 0.5}
+    data = [bars, lines] if peers else []
+    return draw.chart(data, x, names, f"hrsnn against others, {title}", 96 + 34 * len(peers), **more)
 
 
 def _tip(row: Measured) -> str:
@@ -195,114 +265,74 @@ def _tip(row: Measured) -> str:
 
 def _limits(measurements: Measurements) -> Figure | None:
     rows = [row for place in measurements.places if (row := measurements.ours(place)) and row.ratio_to_limit]
-    if not rows:
-        return None
     shares = [row.ratio_to_limit or 0.0 for row in rows]
-    bars = {
-        "type": "bar", "orientation": "h", "x": [short(share) for share in shares], "y": list(range(len(rows))),
-        "marker": {"color": faded(BLUE), "line": {"color": BLUE, "width": 1.2}}, "showlegend": False,
-        "text": [quantity(share) for share in shares], "textposition": "outside", "cliponaxis": False,
-        "hoverinfo": "skip", "textfont": {"size": 11, "color": GREY},
-    }  # fmt: skip
-    axis = {**number_axis("share of the limit"), "range": [0, 1]}
-    layout = layout_with(xaxis=axis, yaxis=names_axis([shown(size(row.place), 40) for row in rows]), bargap=0.4)
-    return figure_of([bars], layout, "share of the limit", 80 + 26 * len(rows))
+    data = [draw.bars(shares, BLUE, texts=[quantity(share) for share in shares])] if rows else []
+    x, y = draw.number_axis("share of the limit", range=[0, 1]), [shown(size(row.place), 40) for row in rows]
+    return draw.chart(data, x, draw.names_axis(y), "share of the limit", 80 + 26 * len(rows), bargap=0.4)
 
 
 def _growth(measurements: Measurements, workload: str) -> Figure | None:
-    grows = GROWTH[workload]
-    data: list[dict[str, Any]] = []
+    grows, data = GROWTH[workload], []
     for plastic, words in LEARNING.items():
         points = measurements.growth(workload, plastic)
         if len(points) < 2:
             continue
         colour, symbol, dash = LINES[plastic]
-        ranges = [
-            (row.cpu_per_simulated, (row.user_s_range[0] / row.simulated_s, row.user_s_range[1] / row.simulated_s))
-            for _, row in points
-        ]
-        data.append(
-            {
-                "type": "scatter", "mode": "lines+markers", "name": words, "x": [short(x) for x, _ in points],
-                "y": [short(row.cpu_per_simulated) for _, row in points],
-                "error_y": {**error_bars(ranges, colour), "thickness": 1.2, "width": 3},
-                "line": {"color": colour, "dash": dash, "width": 2},
-                "marker": {"color": colour, "symbol": symbol, "size": 7},
-            }
-        )  # fmt: skip
+        costs = [row.cpu_per_simulated for _, row in points]
+        ranges = [(row.user_s_range[0] / row.simulated_s, row.user_s_range[1] / row.simulated_s) for _, row in points]
+        bars = draw.error_bars(costs, ranges, colour, 1.2, 3)
+        look: dict[str, Any] = {"name": words, "mark": symbol, "size": 7, "hover": f"{words} at %{{x:,}}: %{{y:.3g}}"}
+        data.append(draw.curve([x for x, _ in points], costs, colour, dash, **look, error_y=bars))
     if not data:
         return None
     ticks = [round(x) for x in data[0]["x"]]
-    costs = [y for line in data for y in line["y"]]
     name = f"{grows.name} ({grows.unit})" if grows.unit else grows.name
-    xaxis = {**number_axis(name), "type": "log", "tickvals": ticks, "ticktext": [f"{x:,}" for x in ticks]}
-    layout = layout_with(xaxis=xaxis, yaxis=_log_axis("CPU s per simulated s", min(costs), max(costs)), showlegend=True)
-    return figure_of(data, layout, f"CPU time against the {grows.name}", 300, title=f"Against the {grows.name}")
+    x = draw.number_axis(name, type="log", tickvals=ticks, ticktext=[f"{x:,}" for x in ticks])
+    y = _log_axis("CPU s per simulated s", *draw.span(data, 1, 1))
+    return draw.chart(data, x, y, f"CPU time against the {grows.name}", 300, title=f"Against the {grows.name}")
 
 
-def _log_axis(title: str, low: float, high: float) -> dict[str, Any]:
+def _log_axis(title: str, low: float, high: float) -> Axis:
     """Ticks at 1, 2 and 5 of every decade, at the ones alone where there are many."""
     decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
-    digits = (1,) if len(decades) > 5 else (1, 2, 5)
-    ticks = [digit * 10.0**decade for decade in decades for digit in digits]
+    ticks = [digit * 10.0**decade for decade in decades for digit in ((1,) if len(decades) > 5 else (1, 2, 5))]
     texts = [f"{tick:,.0f}" if tick >= 1 else f"{tick:.6g}" for tick in ticks]
-    return {**number_axis(title), "type": "log", "tickvals": ticks, "ticktext": texts}
-
-
-def _log(value: float) -> float:
-    return short(math.log10(value))
+    return draw.number_axis(title, type="log", tickvals=ticks, ticktext=texts)
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
 
 
-def _table(measurements: Measurements, workload: str) -> Table:
-    rows = tuple(
-        (
-            Cell(row.label, row.note),
-            Cell(f"{row.n_neurons:,}"),
-            Cell(f"{row.synapses_per_neuron:,}"),
-            _speed(row),
-            Cell(quantity(row.ratio_to_limit)),
-            _with_range(row.hrsnn_ratio, row.hrsnn_ratio_range),
-            _with_range(row.user_s, row.user_s_range),
-            _with_range(row.wall_s, row.wall_s_range),
-            Cell(quantity(row.compile_s)),
-            Cell(quantity(row.peak_mb)),
-        )
-        for row in measurements.rows
-        if row.workload == workload
-    )
-    columns = (
-        f"{workload}: {SIMULATIONS[workload]}", "N", "K", "million events per CPU s", "of the limit", "hrsnn faster by",
-        "CPU s", "s on the clock", "set-up, s", "MB",
-    )  # fmt: skip
-    return Table(columns, rows, title=workload)
+def _table(measurements: Measurements, workload: str) -> Table | None:
+    columns: dict[str, Column] = {
+        f"{workload}: {SIMULATIONS[workload]}": lambda row: Cell(row.label, row.note),
+        "N": lambda row: f"{row.n_neurons:,}",
+        "K": lambda row: f"{row.synapses_per_neuron:,}",
+        "million events per CPU s": lambda row: _with_range(row.events_per_s, row.events_per_s_range, 1e6),
+        "of the limit": lambda row: quantity(row.ratio_to_limit),
+        "hrsnn faster by": lambda row: _with_range(row.hrsnn_ratio, row.hrsnn_ratio_range),
+        "CPU s": lambda row: _with_range(row.user_s, row.user_s_range),
+        "s on the clock": lambda row: _with_range(row.wall_s, row.wall_s_range),
+        "set-up, s": lambda row: quantity(row.compile_s),
+        "MB": lambda row: quantity(row.peak_mb),
+    }
+    return table_of([row for row in measurements.rows if row.workload == workload], columns, title=workload)
 
 
-def _calls(measurements: Measurements) -> Table:
-    rows = tuple(
-        (
-            Cell(CALLS[row.workload], learning_of(row)),
-            Cell(f"{row.n_neurons:,}"),
-            _with_range(row.wall_s, row.wall_s_range),
-            Cell(quantity(row.user_s)),
-            Cell(row.more_text),
-        )
-        for row in measurements.rows
-        if row.workload in CALLS
-    )
-    return Table(("call", "N", "s on the clock", "CPU s", ""), rows, title="other calls")
+def _calls(measurements: Measurements) -> Table | None:
+    columns: dict[str, Column] = {
+        "call": lambda row: Cell(CALLS[row.workload], learning_of(row)),
+        "N": lambda row: f"{row.n_neurons:,}",
+        "s on the clock": lambda row: _with_range(row.wall_s, row.wall_s_range),
+        "CPU s": lambda row: quantity(row.user_s),
+        "": more_of,
+    }
+    return table_of([row for row in measurements.rows if row.workload in CALLS], columns, title="other calls")
 
 
-def _speed(row: Measured) -> Cell:
-    scaled = None if row.events_per_s_range is None else tuple(value / 1e6 for value in row.events_per_s_range)
-    speed = None if row.events_per_s is None else row.events_per_s / 1e6
-    return _with_range(speed, None if scaled is None else (scaled[0], scaled[1]))
-
-
-def _with_range(value: float | None, within: tuple[float, float] | None) -> Cell:
-    return Cell(quantity(value), span(within))
+def _with_range(value: float | None, ends: Range | None, over: float = 1.0) -> Cell:
+    scaled = None if ends is None else (ends[0] / over, ends[1] / over)
+    return Cell(quantity(None if value is None else value / over), span(scaled))
 
 
 def _versions(measurements: Measurements) -> dict[str, str]:

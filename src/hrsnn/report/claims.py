@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hrsnn._checks import require
+from hrsnn.report.parts import drawing as draw
 from hrsnn.report.parts.drawing import (
     BLUE,
     GREEN,
@@ -18,26 +18,23 @@ from hrsnn.report.parts.drawing import (
     PURPLE,
     SKY,
     VERMILION,
-    ZERO,
+    Axis,
     Figure,
-    error_bars,
-    faded,
-    figure_of,
-    layout_with,
-    marks,
-    names_axis,
-    number_axis,
-    short,
+    Trace,
     shown,
     small_print,
-)
-from hrsnn.report.parts.page import Page, Section, render_page, replace_file, versions_of
-from hrsnn.report.parts.table import Cell, Table
-from hrsnn.report.parts.words import Finding, quantity
+)  # fmt: skip
+from hrsnn.report.parts.page import Page, Section, closing, render_page, replace_file
+from hrsnn.report.parts.table import Cell, Table, table_of
+from hrsnn.report.parts.words import Finding, Kind, quantity, with_sign, within
+from hrsnn.vocabulary import CLAIMS
 
-SCHEMA = "hrsnn.claims/1"
-
-VERDICTS = ("holds", "holds only when", "does not hold")
+# Of a verdict: what claims do, and the kind of finding that it is.
+VERDICTS: dict[str, tuple[str, Kind]] = {
+    "holds": ("hold", "gain"),
+    "holds only when": ("hold only under some of their conditions", "plain"),
+    "does not hold": ("do not hold", "loss"),
+}
 READINGS = {"supports": (BLUE, "circle"), "against": (VERMILION, "diamond"), "not shown": (GREY, "circle-open")}
 SIDES = {"above": "> 0", "below": "< 0", "same": "inside the margin"}
 GROUP_NAMES = {"tau_mem": "τ_m", "v_th": "v_th", "a": "A±", "tau_stdp": "τ±"}
@@ -46,6 +43,8 @@ MAPS = {
     "accuracy": "accuracy",
     "rank": "effective rank",
 }
+SHAPLEY = {"memory": "memory capacity C", "spikes": "spikes per neuron and sample"}
+AGAINST = {"log_participation": "log 1/J", "squared_correlation": "squared correlation"}
 _ALIVE = "Are the networks alive, and what do they remember?"
 # What stands before and after the claims, in the file and on the page.
 RULE = (
@@ -74,15 +73,15 @@ def write_claims_page(document: Document, path: Path) -> Path:
 
 def render(document: Document) -> str:
     """The whole page as text."""
-    _check(document)
+    CLAIMS.checked(document)
     full = "Effects are mean differences with 95 % intervals. † not significant when all tests are corrected together."
-    again = "Stopped and started again, it goes on where it was, and gives the same numbers:"
-    closing = [
+    end = closing(
+        "Stopped and started again, it goes on where it was, and gives the same numbers:",
+        document["command"],
+        document["versions"],
         *(_in_full(claim, full) for claim in document["claims"]),
         Section("method", "How a verdict is made", paragraphs=(RULE, _multiplicity(document))),
-        versions_of(document["versions"]),
-        Section("reproduce", "How to reproduce", again, code=document["command"]),
-    ]
+    )
     return render_page(
         Page(
             kind="hrsnn reproduce claims",
@@ -90,7 +89,7 @@ def render(document: Document) -> str:
             created=document["created"],
             facts=(_scale_in_words(document),),
             found=findings(document),
-            sections=[*sections(document), *closing],
+            sections=[*sections(document), *end],
             key="▲ holds \u2002 · holds only under some conditions \u2002 ▼ does not hold",
         )
     )
@@ -98,15 +97,11 @@ def render(document: Document) -> str:
 
 def findings(document: Document) -> list[Finding]:
     """The counts of verdicts, and what a reader must know before them."""
-    claims = document["claims"]
-    found = []
-    for verdict, kind in zip(VERDICTS, ("gain", "plain", "loss"), strict=True):
+    claims, found = document["claims"], []
+    for verdict, (words, kind) in VERDICTS.items():
         names = [claim["title"] for claim in claims if claim["verdict"] == verdict]
         if names:
-            words = {"holds only when": "hold only under some of their conditions", "holds": "hold"}
-            told = words.get(verdict, "do not hold")
-            text = f"{len(names)} of {len(claims)} claims {told}: {'; '.join(name for name in names)}."
-            found.append(Finding(kind, text))  # type: ignore[arg-type]
+            found.append(Finding(kind, f"{len(names)} of {len(claims)} claims {words}: {'; '.join(names)}."))
     return [*found, Finding("plain", _multiplicity(document))]
 
 
@@ -117,7 +112,7 @@ def sections(document: Document) -> list[Section]:
             "verdicts",
             "Verdicts",
             "One line per claim; what was published and how it was tested stands below.",
-            tables=(_verdicts(document),),
+            tables=[_verdicts(document)],
             folded=False,
         ),
         Section(
@@ -126,7 +121,7 @@ def sections(document: Document) -> list[Section]:
             "The effect of every test in units of the standard deviation of its differences (d_z), with its 95 % "
             "interval, turned so that the side of the claim is on the right. Blue supports the claim, red speaks "
             "against it, open grey shows neither. Tests of sameness stand as they are.",
-            (_forest(document),),
+            [_forest(document)],
             folded=False,
         ),
         Section(
@@ -135,8 +130,7 @@ def sections(document: Document) -> list[Section]:
             "Shapley values: what making a group of parameters heterogeneous adds to the memory capacity and to the "
             "spikes per neuron and sample, averaged over all orders; 95 % intervals over seeds. Their sum is the "
             "difference between HeNHeS and HoNHoS.",
-            tuple(_shapley(document, name, words) for name, words in
-                  (("memory", "memory capacity C"), ("spikes", "spikes per neuron and sample"))),
+            [_shapley(document, name, words) for name, words in SHAPLEY.items()],
             small=True,
         ),
         Section(
@@ -144,17 +138,14 @@ def sections(document: Document) -> list[Section]:
             "The map of figure 7",
             f"Means over {document['map']['n_seeds']} seeds on spoken digits, over the length scale λ of connections "
             "and the scale of their weights.",
-            tuple(
-                _heat(document, arm, name, words) for name, words in MAPS.items() for arm in ("HoNHoS", "HeNHeS")
-            ),
+            [_heat(document, arm, name) for name in MAPS for arm in ("HoNHoS", "HeNHeS")],
             small=True,
         ),
         Section(
             "mechanism",
             "Memory against evenness and correlation of states",
             _regression_words(document),
-            tuple(_scatter(document, name, words) for name, words in
-                  (("log_participation", "log 1/J"), ("squared_correlation", "squared correlation"))),
+            [_scatter(document, name) for name in AGAINST],
             small=True,
         ),
         Section(
@@ -163,9 +154,9 @@ def sections(document: Document) -> list[Section]:
             "Mean firing rates with 95 % intervals over seeds, the share of neurons without a spike, and the mean "
             "memory capacity in input samples. 'No network' is the control: what the filter of the readout remembers "
             "of the input by itself.",
-            tables=(_activity(document),),
+            tables=[_activity(document)],
         ),
-    ]  # fmt: skip
+    ]
 
 
 # -- the file ----------------------------------------------------------------------------------------------------------
@@ -176,54 +167,42 @@ def claims_markdown(document: Document) -> str:
 
     Raises `InputError` for a document of another schema.
     """
-    _check(document)
-    lines = [
-        "# Published claims, tested",
-        "",
-        f"Made by `{document['command']}` from `claims.json`; do not edit by hand. {_scale_in_words(document)}",
-        "",
-        *(f"- {finding.text}" for finding in findings(document)),
-        "",
-        "| claim | verdict | effect (first test of each condition) | pairs |",
-        "|---|---|---|---|",
-    ]
-    for claim in document["claims"]:
-        effects = "<br>".join(f"{c['name']}: {_effect(c['tests'][0])}" for c in claim["conditions"])
-        row = [f"[{claim['title']}](#{_anchor(claim['title'])})", _verdict(claim), effects, _n_pairs(claim)]
-        lines.append("| " + " | ".join(_cell(text) for text in row) + " |")
+    CLAIMS.checked(document)
+    made = f"Made by `{document['command']}` from `claims.json`; do not edit by hand. {_scale_in_words(document)}"
+    lines = ["# Published claims, tested", "", made, "", *(f"- {one.text}" for one in findings(document)), ""]
+    rows = [
+        [
+            f"[{claim['title']}](#{_anchor(claim['title'])})", _verdict(claim),
+            "<br>".join(f"{c['name']}: {_effect(c['tests'][0])}" for c in claim["conditions"]), _n_pairs(claim),
+        ]
+        for claim in document["claims"]
+    ]  # fmt: skip
+    lines += _rows_of_markdown(["claim", "verdict", "effect (first test of each condition)", "pairs"], rows)
     lines += ["", "## How a verdict is made", "", RULE, "", _multiplicity(document), ""]
     for claim in document["claims"]:
         lines += _claim_lines(claim)
-    lines += _activity_lines(document)
+    table = _activity(document)
+    cells = [[f"{cell.text} {cell.note}".strip() for cell in row] for row in table.rows] if table else []
+    lines += [f"## {_ALIVE}", "", *_rows_of_markdown(table.columns if table else (), cells)]
     return "\n".join(lines) + "\n"
 
 
 def _claim_lines(claim: Mapping[str, Any]) -> Iterator[str]:
-    yield from (f"## {claim['title']}", "")
-    yield from (f"**{_verdict(claim)}.** {claim['sentence']}", "")
+    yield from (f"## {claim['title']}", "", f"**{_verdict(claim)}.** {claim['sentence']}", "")
     for words, key in (
         ("Published", "published"), ("Source", "source"), ("Read here as", "reading"), ("Test", "test"),
         ("Networks", "networks"), ("Holds if", "holds_if"), ("Mind", "caution"),
     ):  # fmt: skip
         if claim[key]:
             yield f"- {words}: {claim[key]}"
-    yield from ("", "| condition | test | claimed | effect [95 % interval] | d_z | pairs | reading |", "|" + "---|" * 7)
-    for name, test in _rows(claim):
-        effect = [SIDES[test["claimed"]], _effect(test), _d_z(test), str(test["n"]), _reading(name, test)]
-        cells = [name or "beside it", test["what"], *effect]
-        yield "| " + " | ".join(_cell(text) for text in cells) + " |"
-    yield ""
+    columns = ["condition", "test", "claimed", "effect [95 % interval]", "d_z", "pairs", "reading"]
+    rows = [[name or "beside it", test["what"], *_found(name, test)] for name, test in _rows(claim)]
+    yield from ("", *_rows_of_markdown(columns, rows), "")
 
 
-def _activity_lines(document: Document) -> Iterator[str]:
-    table = _activity(document)
-    yield from (f"## {_ALIVE}", "", "| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns))
-    for row in table.rows:
-        yield "| " + " | ".join(_cell(f"{cell.text} {cell.note}".strip()) for cell in row) + " |"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+def _rows_of_markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield from ("| " + " | ".join(columns) + " |", "|" + "---|" * len(columns))
+    yield from ("| " + " | ".join(text.replace("|", "\\|") for text in row) + " |" for row in rows)
 
 
 def _anchor(title: str) -> str:
@@ -256,12 +235,16 @@ def _reading(condition: str, test: Mapping[str, Any]) -> str:
     return str(test["reading"]) + (" †" if test["reading"] != "not shown" and not test["survives_holm"] else "")
 
 
+def _found(condition: str, test: Mapping[str, Any]) -> list[str]:
+    """What a table tells of a test: side, effect, d_z, pairs, reading."""
+    return [SIDES[test["claimed"]], _effect(test), _d_z(test), str(test["n"]), _reading(condition, test)]
+
+
 def _effect(test: Mapping[str, Any]) -> str:
     if test["effect"] is None:
         return "–"
     margin = "" if test["margin"] is None else f", margin ±{quantity(test['margin'])}"
-    interval = "" if test["ci95"] is None else f" [{', '.join(_signed(bound) for bound in test['ci95'])}]"
-    return f"{_signed(test['effect'])}{interval}{margin}"
+    return f"{with_sign(test['effect'])} {within(test['ci95'], with_sign)}".rstrip() + margin
 
 
 def _d_z(test: Mapping[str, Any]) -> str:
@@ -271,10 +254,6 @@ def _d_z(test: Mapping[str, Any]) -> str:
 def _n_pairs(claim: Mapping[str, Any]) -> str:
     numbers = sorted({test["n"] for condition in claim["conditions"] for test in condition["tests"]})
     return ", ".join(str(n) for n in numbers)
-
-
-def _signed(value: float) -> str:
-    return ("+" if value > 0 else "−" if value < 0 else "") + quantity(abs(value))
 
 
 def _multiplicity(document: Document) -> str:
@@ -296,15 +275,13 @@ def _scale_in_words(document: Document) -> str:
 
 
 def _regression_words(document: Document) -> str:
-    words = []
     names = {"log_participation": "log 1/J", "squared_correlation": "the mean squared correlation"}
-    for x, line in document["regression"]["lines"].items():
-        low, high = line["ci95"]
-        words.append(
-            f"C against {names[x]}: slope {_signed(line['slope'])} [{_signed(low)}, {_signed(high)}], "
-            f"r = {line['r']:.2f}".replace("-", "−")
-            + f", {line['n_networks']} networks."
-        )
+    lines = document["regression"]["lines"]
+    words = [
+        f"C against {names[x]}: slope {with_sign(line['slope'])} {within(line['ci95'], with_sign)}, "
+        f"r = {line['r']:.2f}".replace("-", "−") + f", {line['n_networks']} networks."
+        for x, line in lines.items()
+    ]  # fmt: skip
     return (
         "Untrained networks that differ in the CV of their membrane time constants, pooled over seeds; the claim is "
         f"tested within seeds. {' '.join(words)}"
@@ -314,46 +291,32 @@ def _regression_words(document: Document) -> str:
 # -- tables ------------------------------------------------------------------------------------------------------------
 
 
-def _verdicts(document: Document) -> Table:
-    rows = tuple(
-        (Cell(claim["title"], claim["sentence"]), Cell(claim["verdict"]), Cell(_n_pairs(claim)))
-        for claim in document["claims"]
-    )
-    return Table(("claim", "verdict", "pairs"), rows, n_names=2, title="verdicts")
+def _verdicts(document: Document) -> Table | None:
+    columns = {
+        "claim": lambda claim: Cell(claim["title"], claim["sentence"]),
+        "verdict": lambda claim: claim["verdict"],
+        "pairs": _n_pairs,
+    }
+    return table_of(document["claims"], columns, n_names=2, title="verdicts")
 
 
-def _activity(document: Document) -> Table:
-    rows = tuple(
-        (
-            Cell(row["networks"]),
-            Cell(str(row["n"])),
-            Cell(
-                quantity(row["rate_hz"]),
-                "" if row["rate_ci95"] is None else f"[{', '.join(quantity(bound) for bound in row['rate_ci95'])}]",
-            ),
-            Cell("–" if row["silent_share"] is None else f"{100 * row['silent_share']:.1f} %"),
-            Cell(quantity(row["memory"])),
-            Cell(quantity(row["memory_counts"])),
-        )
-        for row in document["activity"]
-    )
-    columns = ("networks", "seeds", "mean rate (Hz)", "silent", "C, filtered spikes", "C, spike counts")
-    return Table(columns, rows, title="activity")
+def _activity(document: Document) -> Table | None:
+    columns = {
+        "networks": lambda row: row["networks"],
+        "seeds": lambda row: str(row["n"]),
+        "mean rate (Hz)": lambda row: Cell(quantity(row["rate_hz"]), within(row["rate_ci95"], quantity)),
+        "silent": lambda row: "–" if row["silent_share"] is None else f"{100 * row['silent_share']:.1f} %",
+        "C, filtered spikes": lambda row: quantity(row["memory"]),
+        "C, spike counts": lambda row: quantity(row["memory_counts"]),
+    }
+    return table_of(document["activity"], columns, title="activity")
 
 
 def _in_full(claim: Mapping[str, Any], caption: str) -> Section:
     rows = tuple(
-        (
-            Cell(test["what"], name or "no part in the verdict"),
-            Cell(SIDES[test["claimed"]]),
-            Cell(_effect(test)),
-            Cell(_d_z(test)),
-            Cell(str(test["n"])),
-            Cell(_reading(name, test)),
-        )
+        (Cell(test["what"], name or "no part in the verdict"), *map(Cell, _found(name, test)))
         for name, test in _rows(claim)
     )
-    columns = ("test", "claimed", "effect", "d_z", "pairs", "reading")
     said = (
         f"{_verdict(claim)}. {claim['sentence']}",
         f"Published ({claim['source']}): {claim['published']}",
@@ -361,16 +324,16 @@ def _in_full(claim: Mapping[str, Any], caption: str) -> Section:
         f"Test: {claim['test']} Networks: {claim['networks']}. Holds if: {claim['holds_if']}",
         *((f"Mind: {claim['caution']}",) if claim["caution"] else ()),
     )
-    table = Table(columns, rows, title=claim["title"])
-    return Section(claim["id"], claim["title"], caption, tables=(table,), paragraphs=said)
+    table = Table(("test", "claimed", "effect", "d_z", "pairs", "reading"), rows, title=claim["title"])
+    return Section(claim["id"], claim["title"], caption, tables=[table], paragraphs=said)
 
 
 # -- figures -----------------------------------------------------------------------------------------------------------
 
 
-def _forest(document: Document) -> Figure:
+def _forest(document: Document) -> Figure | None:
     names: list[str] = []
-    points: dict[str, list[tuple[float, float, float, int, str]]] = {reading: [] for reading in READINGS}
+    points: dict[str, list[tuple[float, int, tuple[float, float], str]]] = {reading: [] for reading in READINGS}
     for claim in document["claims"]:
         names.append(f"<b>{shown(claim['title'], 72)}</b>")
         for condition in claim["conditions"]:
@@ -381,87 +344,52 @@ def _forest(document: Document) -> Figure:
                 unit = test["sd"] * (-1 if test["claimed"] == "below" else 1)
                 low, high = sorted(bound / unit for bound in test["ci95"])
                 tip = f"{shown(test['what'], 60)}<br>{shown(_effect(test), 60)}, {test['n']} pairs"
-                points[test["reading"]].append((test["effect"] / unit, low, high, len(names) - 1, tip))
-    data = [
-        marks(
-            [short(x) for x, *_ in found], [row for *_, row, _ in found], name=reading, showlegend=True,
-            hovertext=[tip for *_, tip in found],
-            marker={"color": READINGS[reading][0], "symbol": READINGS[reading][1], "size": 8},
-            error_x={**error_bars([(x, (low, high)) for x, low, high, *_ in found], READINGS[reading][0]), "width": 0},
-        )
-        for reading, found in points.items() if found
-    ]  # fmt: skip
-    layout = layout_with(
-        xaxis={**number_axis("d_z, right: as claimed"), "nticks": 8},
-        yaxis=names_axis(names),
-        shapes=[ZERO],
-        showlegend=True,
-    )
-    return figure_of(data, layout, "effects of all tests", 110 + 21 * len(names))
+                points[test["reading"]].append((test["effect"] / unit, len(names) - 1, (low, high), tip))
+    data: list[Trace] = []
+    for reading, found in points.items():
+        if found:
+            (colour, symbol), (x, y, ranges, tips) = READINGS[reading], zip(*found, strict=True)
+            ends = draw.error_bars(x, ranges, colour, 2, 0)
+            look = {"name": reading, "showlegend": True, "marker": {"color": colour, "symbol": symbol, "size": 8}}
+            data.append(draw.marks(x, y, hovertext=tips, error_x=ends, **look))
+    axis, height_px = draw.number_axis("d_z, right: as claimed") | {"nticks": 8}, 110 + 21 * len(names)
+    return draw.chart(data, axis, draw.names_axis(names), "effects of all tests", height_px, shapes=[draw.upright()])
 
 
-def _shapley(document: Document, name: str, words: str) -> Figure:
+def _shapley(document: Document, name: str, words: str) -> Figure | None:
     groups = document["importance"][name]["groups"]
-    means = [group["mean"] for group in groups.values()]
-    bars = [
-        (mean, (low, high))
-        for mean, (low, high) in ((group["mean"], group["ci95"] or [group["mean"]] * 2) for group in groups.values())
-    ]
-    data = {
-        "type": "bar", "orientation": "h", "x": [short(mean) for mean in means], "y": list(range(len(means))),
-        "marker": {"color": faded(BLUE), "line": {"color": BLUE, "width": 1.2}}, "showlegend": False,
-        "error_x": {**error_bars(bars, INK), "thickness": 1.2, "width": 3},
-        "hoverinfo": "x",
-    }  # fmt: skip
-    layout = layout_with(
-        xaxis={**number_axis(f"added to the {words}"), "zeroline": True, "zerolinecolor": INK},
-        yaxis=names_axis([GROUP_NAMES.get(group, shown(group)) for group in groups]),
-        bargap=0.45,
-    )
-    return figure_of([data], layout, f"Shapley values for the {words}", 250, title=words)
+    means, ranges = ([group[of] for group in groups.values()] for of in ("mean", "ci95"))
+    data = [draw.bars(means, BLUE, ranges=ranges, hoverinfo="x")]
+    axis = draw.number_axis(f"added to the {words}") | {"zeroline": True, "zerolinecolor": INK}
+    names = draw.names_axis([GROUP_NAMES.get(group, shown(group)) for group in groups])
+    return draw.chart(data, axis, names, f"Shapley values for the {words}", 250, title=words, bargap=0.45)
 
 
-def _heat(document: Document, arm: str, name: str, words: str) -> Figure:
-    values: Sequence[Sequence[float]] = document["map"]["mean"][arm][name]
-    both = [v for a in document["map"]["mean"] for row in document["map"]["mean"][a][name] for v in row]
-    lengths, weights = document["map"]["length_scale"], document["map"]["weight_scale"]
-    heat = {
-        "type": "heatmap", "z": [[short(v) for v in row] for row in values], "zmin": short(min(both)),
-        "zmax": short(max(both)), "xgap": 1, "ygap": 1,
-        "colorscale": [[0, "#f4f6f8"], [0.5, "#5b9cc9"], [1, "#08306b"]], "hovertemplate": "%{z}<extra></extra>",
-        "colorbar": {"thickness": 8, "outlinewidth": 0, "tickfont": {"size": 10}, "nticks": 4},
-    }  # fmt: skip
-
-    def axis(title: str, ticks: Sequence[float]) -> dict[str, Any]:
-        return {
-            **number_axis(title), "tickvals": list(range(0, len(ticks), 2)),
-            "ticktext": [f"{tick:.2g}" for tick in ticks[::2]], "showgrid": False, "tickfont": {"size": 10},
-        }  # fmt: skip
-
-    layout = layout_with(
-        xaxis=axis("weight scale", weights),
-        yaxis=axis("length scale λ", lengths),
-        margin={"l": 8, "r": 8, "t": 34, "b": 8, "pad": 2},  # above the colour bar is room for the tools
-    )
-    return figure_of([heat], layout, f"{words} of {arm} over the map", 290, title=f"{arm}: {words}")
+def _heat(document: Document, arm: str, name: str) -> Figure | None:
+    found, words = document["map"], MAPS[name]
+    both = [v for of_arm in found["mean"].values() for row in of_arm[name] for v in row]
+    colorbar = {"tickfont": {"size": 10}, "nticks": 4}
+    cells = draw.heat(found["mean"][arm][name], min(both), max(both), colorbar)
+    cells["hovertemplate"] = "%{z}<extra></extra>"
+    axes = _map_axis("weight scale", found["weight_scale"]), _map_axis("length scale λ", found["length_scale"])
+    margin = {"l": 8, "r": 8, "t": 34, "b": 8, "pad": 2}  # above the colour bar is room for the tools
+    label, title = f"{words} of {arm} over the map", f"{arm}: {words}"
+    return draw.chart([cells], *axes, label, 290, title=title, margin=margin)
 
 
-def _scatter(document: Document, name: str, words: str) -> Figure:
-    points = document["regression"]["points"]
+def _map_axis(title: str, ticks: Sequence[float]) -> Axis:
+    texts = {"tickvals": list(range(0, len(ticks), 2)), "ticktext": [f"{tick:.2g}" for tick in ticks[::2]]}
+    return draw.number_axis(title) | {**texts, "showgrid": False, "tickfont": {"size": 10}}
+
+
+def _scatter(document: Document, name: str) -> Figure | None:
+    points, words = document["regression"]["points"], AGAINST[name]
     colours = (BLUE, SKY, GREEN, ORANGE, VERMILION, PURPLE, PALE)
+    rows = [row for row in zip(points["cv"], points[name], points["memory"], strict=True) if None not in row]
     data = []
     for k, cv in enumerate(dict.fromkeys(points["cv"])):
-        chosen = [
-            (x, y)
-            for c, x, y in zip(points["cv"], points[name], points["memory"], strict=True)
-            if c == cv and x is not None and y is not None
-        ]
-        xs, ys = [short(x) for x, _ in chosen], [short(y) for _, y in chosen]
+        xs, ys = [x for c, x, _ in rows if c == cv], [y for c, _, y in rows if c == cv]
         symbol = {"color": colours[k % len(colours)], "size": 6, "opacity": 0.8}
-        data.append(marks(xs, ys, name=f"CV {cv:g}", showlegend=True, marker=symbol, hoverinfo="x+y"))
-    layout = layout_with(xaxis=number_axis(words), yaxis=number_axis("memory capacity C"), showlegend=True)
-    return figure_of(data, layout, f"memory capacity against {words}", 330, title=f"C against {words}")
-
-
-def _check(document: Document) -> None:
-    require(document.get("schema") == SCHEMA, "claims.json", "schema", f"must be {SCHEMA}", document.get("schema"))
+        data.append(draw.marks(xs, ys, name=f"CV {cv:g}", showlegend=True, marker=symbol, hoverinfo="x+y"))
+    axes, title = (draw.number_axis(words), draw.number_axis("memory capacity C")), f"C against {words}"
+    return draw.chart(data, *axes, f"memory capacity against {words}", 330, title=title)

@@ -5,11 +5,13 @@ One arm has one colour and one marker in every figure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from hrsnn.report.findings import METRIC_LABELS, METRIC_NAMES, reading
+from hrsnn.report.findings import reading
+from hrsnn.report.parts import drawing as draw
+from hrsnn.report.parts.document import number
 from hrsnn.report.parts.drawing import (
     BLUE,
     GREEN,
@@ -20,37 +22,17 @@ from hrsnn.report.parts.drawing import (
     PURPLE,
     SKY,
     VERMILION,
-    ZERO,
+    Axis,
     Figure,
-    density,
-    estimate_mark,
-    faded,
-    figure_of,
-    layout_with,
-    marks,
-    names_axis,
-    number_axis,
-    outline,
-    short,
+    Trace,
     shown,
     small_print,
-)
-from hrsnn.report.parts.words import Kind, plain, quantity, signed
-from hrsnn.report.source import (
-    BASELINES,
-    HIGHER_IS_BETTER,
-    Comparison,
-    Key,
-    Results,
-    Row,
-    Unit,
-    column,
-    damaged,
-    detail,
-    number,
-)
+)  # fmt: skip
+from hrsnn.report.parts.words import Kind, plain, quantity, signed, told_interval
+from hrsnn.report.source import Comparison, Key, Results, Unit
+from hrsnn.vocabulary import BASELINES, METRICS, higher_is_better, label_of, unit_of
 
-STYLES = {
+LOOKS = {
     "HoNHoS": (BLUE, "circle", "solid"),
     "HeNHoS": (SKY, "square", "dash"),
     "HoNHeS": (GREEN, "diamond", "dot"),
@@ -66,16 +48,24 @@ STYLES = {
     "NVAR": (ORANGE, "pentagon", "dashdot"),
 }
 OTHERS = ((PURPLE, "star-square", "dash"), (ORANGE, "hourglass", "dot"), (INK, "bowtie", "dashdot"))
+MARKS: dict[Kind, tuple[str, str]] = {
+    "gain": (BLUE, "circle"),
+    "loss": (VERMILION, "square"),
+    "none": (GREY, "circle-open"),
+    "open": (PALE, "diamond-open"),
+    "plain": (INK, "circle"),
+}
 
 MAX_ROWS = 30  # arms in one figure; the table holds all
 MAX_SPIKES = 12_000  # spikes drawn of one raster
 MAX_STEPS = 2_000  # steps drawn of one forecast
 MAX_VARIABLES = 3
+MAX_CLASSES = 200
 
 
 def style(key: Key) -> tuple[str, str, str]:
     """Colour, marker and dash of an arm; controls and pruned networks keep the colour and change the marker."""
-    known = STYLES.get(key.arm) or OTHERS[sum(key.arm.encode("utf-8", "replace")) % len(OTHERS)]
+    known = LOOKS.get(key.arm) or OTHERS[sum(key.arm.encode("utf-8", "replace")) % len(OTHERS)]
     suffix = {"control": "-open", "pruned": "-dot"}.get(key.stage, "")
     return known[0], known[1] + suffix, known[2]
 
@@ -85,52 +75,36 @@ def style(key: Key) -> tuple[str, str, str]:
 
 def metric_per_arm(results: Results, metric: str) -> Figure | None:
     """Mean and interval of every arm, and below each its seeds."""
-    rows = [row for row in results.rows if (e := row.metrics.get(metric)) and e.mean is not None][:MAX_ROWS]
-    if not rows:
-        return None
+    rows = [row for row in results.rows if row.score(metric).mean is not None][:MAX_ROWS]
     data = []
     for y, row in enumerate(rows):
         colour, symbol, _ = style(row.key)
-        estimate = row.metrics[metric]
-        mean, interval = estimate.mean or 0.0, estimate.ci95
+        name, estimate = shown(row.key.label), row.score(metric)
         seeds = [(u.metrics.get(metric), u.seed) for u in results.units_of(row.key)]
         points = [(value, seed) for value, seed in seeds if value is not None and len(seeds) > 1]
-        data.append(
-            marks(
-                [value for value, _ in points],
-                [y + 0.26] * len(points),
-                marker={"color": colour, "symbol": "circle-open", "size": 6, "opacity": 0.8},
-                hovertext=[f"{shown(row.key.label)}<br>seed {seed}: {plain(value)[0]}" for value, seed in points],
-            )
-        )
-        within = f"<br>95 % interval [{', '.join(plain(*interval))}]" if interval else "<br>no interval"
-        tip = f"{shown(row.key.label)}<br>mean {plain(mean)[0]}{within}"
-        data.append(estimate_mark(mean, y, interval, (colour, symbol), tip))
-    layout = layout_with(
-        xaxis=number_axis(METRIC_LABELS.get(metric, shown(metric, 60))),
-        yaxis=names_axis([_two_lines(row.key) for row in rows]),
-    )
-    return figure_of(data, layout, f"{metric} per arm", 70 + 42 * len(rows))
+        small = {"color": colour, "symbol": "circle-open", "size": 6, "opacity": 0.8}
+        tips = [f"{name}<br>seed {seed}: {plain(value)[0]}" for value, seed in points]
+        data.append(draw.marks([x for x, _ in points], [y + 0.26] * len(points), marker=small, hovertext=tips))
+        mean = estimate.mean or 0.0
+        tip = f"{name}<br>mean {plain(mean)[0]}<br>{told_interval(plain, estimate.ci95)}"
+        data.append(draw.estimate_mark(mean, y, estimate.ci95, (colour, symbol), tip))
+    axis, names = draw.number_axis(shown(label_of(metric), 60)), draw.names_axis([_two_lines(row.key) for row in rows])
+    return draw.chart(data, axis, names, f"{metric} per arm", 70 + 42 * len(rows))
 
 
 def comparisons(results: Results, metric: str) -> Figure | None:
     """Forest plot of the paired differences of one metric, with a line at zero."""
     found = [c for c in results.told if c.metric == metric and c.diff is not None][:MAX_ROWS]
-    if not found:
-        return None
-    data = []
+    data, names = [], []
     for y, c in enumerate(found):
         diff = c.diff or 0.0
-        kind = reading(c)
-        within = "no interval" if c.ci95 is None else f"95 % interval [{', '.join(signed(*c.ci95))}]"
-        what = f"{shown(c.a.label)} against {shown(c.b.label)}<br>{signed(diff)[0]}, {within}<br>{told(c)}"
-        data.append(estimate_mark(diff, y, c.ci95, MARKS[kind], what))
-    names = [f"{shown(c.a.label)}<br>{small_print('− ' + shown(c.b.label))}" for c in found]
-    name = METRIC_LABELS.get(metric, shown(metric, 40))
-    worse = " (left is better)" if HIGHER_IS_BETTER.get(metric) is False else ""
-    axis = {**number_axis(f"difference in {name}{worse}"), "rangemode": "tozero"}
-    layout = layout_with(xaxis=axis, yaxis=names_axis(names), shapes=[ZERO])
-    return figure_of(data, layout, f"paired differences of {metric}", 70 + 42 * len(found))
+        what = f"{shown(c.a.label)} against {shown(c.b.label)}<br>{signed(diff)[0]}, {told_interval(signed, c.ci95)}"
+        data.append(draw.estimate_mark(diff, y, c.ci95, MARKS[reading(c)], f"{what}<br>{told(c)}"))
+        names.append(f"{shown(c.a.label)}<br>{small_print('− ' + shown(c.b.label))}")
+    worse = " (left is better)" if higher_is_better(metric) is False else ""
+    axis = draw.axis_from_zero(f"difference in {shown(label_of(metric), 40)}{worse}")
+    label, shapes = f"paired differences of {metric}", [draw.upright()]
+    return draw.chart(data, axis, draw.names_axis(names), label, 70 + 42 * len(found), shapes=shapes)
 
 
 def told(c: Comparison) -> str:
@@ -139,60 +113,39 @@ def told(c: Comparison) -> str:
         return "no value"
     if c.ci95 is None:
         return "one seed, no interval" if c.n_pairs == 1 else "no interval"
-    if reading(c) == "none":
+    kind = reading(c)
+    if kind == "none":
         return "no measurable difference"
-    better = {True: " (better)", False: " (worse)"}[reading(c) == "gain"] if c.metric in HIGHER_IS_BETTER else ""
+    better = (" (better)" if kind == "gain" else " (worse)") if c.metric in METRICS else ""
     return ("higher" if c.ci95[0] > 0 else "lower") + better
 
 
-MARKS: dict[Kind, tuple[str, str]] = {
-    "gain": (BLUE, "circle"),
-    "loss": (VERMILION, "square"),
-    "none": (GREY, "circle-open"),
-    "open": (PALE, "diamond-open"),
-    "plain": (INK, "circle"),
-}
-
-
-def costs_per_arm(results: Results) -> list[Figure]:
+def costs_per_arm(results: Results) -> list[Figure | None]:
     """Spikes per neuron, and synaptic operations per sample, of every arm that has a spiking network."""
-    figures = []
-    for title, parts in (
-        ("spikes per neuron and sample", (("spikes_per_neuron", ""),)),
-        ("synaptic operations per sample", (("synops_recurrent", "recurrent"), ("synops_input", "input"))),
-    ):
-        networks = [row for row in results.rows if row.key.arm not in BASELINES]
-        rows = [row for row in networks if any(row.costs.get(cost) for cost, _ in parts)][:MAX_ROWS]
-        if rows:
-            figures.append(_bars(rows, title, parts))
-    return figures
+    return [
+        _stacked(results, title, parts)
+        for title, parts in (
+            ("spikes per neuron and sample", {"spikes_per_neuron": ""}),
+            ("synaptic operations per sample", {"synops_recurrent": "recurrent", "synops_input": "input"}),
+        )
+    ]
 
 
-def _bars(rows: list[Row], title: str, parts: tuple[tuple[str, str], ...]) -> Figure:
+def _stacked(results: Results, title: str, parts: Mapping[str, str]) -> Figure | None:
     """Stacked bars; the first part is filled in the colour of its arm, the second pale with an outline."""
-
-    def marker(colours: list[str], part: int) -> dict[str, Any]:
-        fills = colours if part == 0 else [faded(colour) for colour in colours]
-        return {"color": fills, "line": {"color": colours, "width": 1.2}}
-
-    data: list[dict[str, Any]] = []
-    for part, (cost, name) in enumerate(parts):
+    networks = [row for row in results.rows if row.key.arm not in BASELINES]
+    rows = [row for row in networks if any(row.costs.get(cost) for cost in parts)][:MAX_ROWS]
+    data: list[Trace] = []
+    for cost, name in parts.items() if rows else ():
         values = [row.costs.get(cost) for row in rows]
-        tips = [
-            f"{shown(row.key.label)}<br>{quantity(value)} {name or 'spikes per neuron'}"
-            for row, value in zip(rows, values, strict=True)
-        ]
-        colours = [style(row.key)[0] for row in rows]
-        bars = {"type": "bar", "orientation": "h", "x": values, "y": list(range(len(rows))), "showlegend": False}
-        data.append({**bars, "marker": marker(colours, part), "hovertext": tips, "hoverinfo": "text"})
-    if len(parts) > 1:  # the legend's own squares are grey: the arms have the colours
-        for part, (_, name) in enumerate(parts):
-            data.append({"type": "bar", "x": [None], "y": [0], "name": name, "marker": marker([GREY], part)})
-    axis = {**number_axis(""), "rangemode": "tozero", "tickformat": "~s"}
-    layout = layout_with(
-        xaxis=axis, yaxis=names_axis([_two_lines(row.key) for row in rows]), barmode="stack", bargap=0.35
-    )
-    return figure_of(data, layout, title, 96 + 40 * len(rows), title=title)
+        words = name or "spikes per neuron"
+        tips = [f"{shown(row.key.label)}<br>{quantity(v)} {words}" for row, v in zip(rows, values, strict=True)]
+        data.append(draw.bars(values, [style(row.key)[0] for row in rows], tips=tips, filled=not data))
+    if len(data) > 1:  # the legend's own squares are grey: the arms have the colours
+        named = enumerate(parts.values())
+        data += [draw.bars([None], GREY, filled=k == 0, name=name, showlegend=True) for k, name in named]
+    axis, names = draw.axis_from_zero("", tickformat="~s"), draw.names_axis([_two_lines(row.key) for row in rows])
+    return draw.chart(data, axis, names, title, 96 + 40 * len(rows), title=title, barmode="stack", bargap=0.35)
 
 
 # -- inside one network ------------------------------------------------------------------------------------------------
@@ -200,87 +153,69 @@ def _bars(rows: list[Row], title: str, parts: tuple[tuple[str, str], ...]) -> Fi
 
 def raster(unit: Unit) -> Figure | None:
     """The spikes of one sample: input channels above, excitatory then inhibitory neurons below."""
-    times, neurons = column(unit, "raster", "time_ms"), column(unit, "raster", "unit")
-    if times is None or neurons is None:
+    part = unit.details.part("raster")
+    spikes, events = part.pairs("time_ms", "unit"), part.pairs("input_time_ms", "input_unit")
+    if not part.numbers("time_ms"):
         return None
-    damaged(unit, "raster", "must have one unit per time", len(times) == len(neurons))
-    spikes = [(t, n) for t, n in zip(times, neurons, strict=True) if t is not None and n is not None]
-    last = max((n for _, n in spikes), default=0)
-    n_excitatory = _count(unit, "raster", "n_excitatory") or int(last) + 1
-    n_neurons = _count(unit, "raster", "n_neurons") or int(last) + 1
-    groups = [
+    n_neurons, n_inputs = (
+        part.whole(name) or int(max((n for _, n in points), default=0)) + 1
+        for name, points in (("n_neurons", spikes), ("n_inputs", events))
+    )
+    n_excitatory = part.whole("n_excitatory") or n_neurons
+    groups = [("input", PURPLE, events, "y2")] if events else []
+    groups += [
         ("excitatory", INK, [s for s in spikes if s[1] < n_excitatory], "y"),
         ("inhibitory", ORANGE, [s for s in spikes if s[1] >= n_excitatory], "y"),
     ]
-    input_times, channels = column(unit, "raster", "input_time_ms"), column(unit, "raster", "input_unit")
-    events: list[tuple[float, float]] = []
-    if input_times and channels:
-        damaged(unit, "raster", "must have one input unit per input time", len(input_times) == len(channels))
-        events = [(t, c) for t, c in zip(input_times, channels, strict=True) if t is not None and c is not None]
-        groups.insert(0, ("input", PURPLE, events, "y2"))
-    n_inputs = _count(unit, "raster", "n_inputs") or int(max((c for _, c in events), default=0)) + 1
     every = -(-max(len(spikes), len(events)) // MAX_SPIKES) or 1
     data = []
     for name, colour, members, axis in groups:
-        tall = max(0.45, (n_inputs / 130 if axis == "y2" else n_neurons / 300))
-        x: list[float | None] = []
-        y: list[float | None] = []
-        for t, n in members[::every]:
-            x += [short(t), short(t), None]
-            y += [short(n - tall), short(n + tall), None]
+        tall = max(0.45, n_inputs / 130 if axis == "y2" else n_neurons / 300)
+        dashes = [(draw.short(t), draw.short(n - tall), draw.short(n + tall)) for t, n in members[::every]]
         data.append(
             {
-                "type": "scatter", "mode": "lines", "x": x, "y": y, "yaxis": axis, "name": f"{name} ({len(members):,})",
-                "hoverinfo": "skip", "connectgaps": False,
+                "type": "scatter", "mode": "lines", "yaxis": axis, "name": f"{name} ({len(members):,})",
+                "x": [x for t, *_ in dashes for x in (t, t, None)], "hoverinfo": "skip", "connectgaps": False,
+                "y": [y for _, low, high in dashes for y in (low, high, None)],
                 "line": {"color": colour, "width": 1.2, "simplify": False},
             }
         )  # fmt: skip
-    split = 0.66 if events else 1.0
-    duration = _number(unit, "raster", "duration_ms") or max((t for t, _ in spikes + events), default=1.0)
-    layout = layout_with(
-        xaxis={**number_axis("time (ms)"), "range": [0, duration]},
-        yaxis={**number_axis("neuron"), "domain": [0, split - 0.03 if events else 1], "range": [-1, n_neurons]},
-        yaxis2={**number_axis("channel"), "domain": [split + 0.03, 1], "range": [-1, n_inputs]},
+    duration = part.number("duration_ms") or max((t for t, _ in spikes + events), default=1.0)
+    x = draw.number_axis("time (ms)", range=[0, duration])
+    y = draw.number_axis("neuron", domain=[0, 0.63 if events else 1], range=[-1, n_neurons])
+    channels: dict[str, Any] = (
+        {"yaxis2": draw.number_axis("channel", domain=[0.69, 1], range=[-1, n_inputs])} if events else {}
     )
-    if not events:
-        del layout["yaxis2"]
-    thin = "" if every == 1 else f" Only every {_ordinal(every)} spike is drawn."
-    label = detail(unit, "raster", "label")
+    ordinal = {2: "second", 3: "third"}.get(every, f"{every}th")
+    note = "" if every == 1 else f" Only every {ordinal} spike is drawn."
+    label = part.values.get("label")
     said = "" if label is None else f' labelled "{label}"'
-    return figure_of(data, layout, f"spikes of one sample{said}", 470, note=thin)
+    return draw.chart(data, x, y, f"spikes of one sample{said}", 470, note=note, **channels)
 
 
-def histograms(unit: Unit, names: dict[str, tuple[str, str]]) -> list[Figure]:
+def histograms(unit: Unit, names: Mapping[str, tuple[str, str]]) -> list[Figure | None]:
     """One small figure for each histogram of `names` (name -> title, axis) that `unit` has."""
-    figures = []
+    colour, figures = style(unit.key)[0], []
     for name, (title, axis) in names.items():
         bars = _histogram(unit, name)
-        if bars is None:
-            continue
-        edges, counts = bars
-        colour = style(unit.key)[0]
-        data = [outline(edges, counts, colour, "solid", title, fill=True)]
-        layout = layout_with(
-            xaxis=number_axis(axis), yaxis={**number_axis("count"), "rangemode": "tozero"}, showlegend=False
-        )
-        figures.append(figure_of(data, layout, title, 250, title=title))
+        data = [draw.outline(*bars, (colour, "solid"), title, fill=True)] if bars else []
+        x, y = draw.number_axis(axis), draw.axis_from_zero("count")
+        figures.append(draw.chart(data, x, y, title, 250, title=title, showlegend=False))
     return figures
 
 
-def weights(unit: Unit) -> list[Figure]:
+def weights(unit: Unit) -> list[Figure | None]:
     """Weights before and after learning, one small figure for recurrent and one for input synapses."""
+    looks = {"before": (GREY, "dot"), "after": (style(unit.key)[0], "solid")}
     figures = []
     for part in ("recurrent", "input"):
-        data = []
-        for when, colour, dash in (("before", GREY, "dot"), ("after", style(unit.key)[0], "solid")):
-            bars = _histogram(unit, f"weight_{part}_{when}")
-            if bars is not None:
-                data.append(outline(bars[0], density(*bars), colour, dash, when, fill=when == "after"))
-        if data:
-            layout = layout_with(
-                xaxis=number_axis("weight"), yaxis={**number_axis("density"), "rangemode": "tozero"}, showlegend=True
-            )
-            figures.append(figure_of(data, layout, f"{part} weights", 280, title=f"{part} synapses"))
+        data = [
+            draw.outline(bars[0], draw.density(*bars), look, when, fill=when == "after")
+            for when, look in looks.items()
+            if (bars := _histogram(unit, f"weight_{part}_{when}")) is not None
+        ]
+        x, y = draw.number_axis("weight"), draw.axis_from_zero("density")
+        figures.append(draw.chart(data, x, y, f"{part} weights", 280, title=f"{part} synapses", showlegend=True))
     return figures
 
 
@@ -291,20 +226,16 @@ def rates(units: Sequence[Unit]) -> Figure | None:
         bars = _histogram(unit, "rate_hz")
         if bars is not None:
             colour, _, dash = style(unit.key)
-            shares = [100 * d for d in density(*bars)]
-            data.append(outline(bars[0], shares, colour, dash, shown(unit.key.label), fill=False))
-    if not data:
-        return None
-    layout = layout_with(
-        xaxis=number_axis("firing rate (Hz)"),
-        yaxis={**number_axis("% of neurons per Hz"), "rangemode": "tozero"},
-        showlegend=True,
-    )
-    return figure_of(data, layout, "firing rates", 320)
+            shares = [100 * d for d in draw.density(*bars)]
+            data.append(draw.outline(bars[0], shares, (colour, dash), shown(unit.key.label), fill=False))
+    x, y = draw.number_axis("firing rate (Hz)"), draw.axis_from_zero("% of neurons per Hz")
+    return draw.chart(data, x, y, "firing rates", 320, showlegend=True)
 
 
-def learning(units: Sequence[Unit]) -> list[Figure]:
+def learning(units: Sequence[Unit]) -> list[Figure | None]:
     """Spikes per neuron and share of silent neurons while learning, one line per arm."""
+    # Below the axis: four names in half the width would lie under the buttons.
+    legend = {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.3, "yanchor": "top", "font": {"size": 12}}
     figures = []
     for name, title, scale in (
         ("spikes_per_neuron", "spikes per neuron and sample", 1.0),
@@ -312,26 +243,15 @@ def learning(units: Sequence[Unit]) -> list[Figure]:
     ):
         data = []
         for unit in units:
-            x, y = column(unit, "learning", "sample"), column(unit, "learning", name)
-            if x is None or y is None:
+            rows = unit.details.part("learning").columns("sample", name)
+            if not any(y is not None for _, y in rows):
                 continue
-            damaged(unit, f"learning.{name}", "must have one value per sample", len(x) == len(y))
             colour, symbol, dash = style(unit.key)
-            data.append(
-                {
-                    "type": "scatter", "mode": "lines+markers" if len(x) <= 40 else "lines",
-                    "x": x, "y": [None if v is None else short(scale * v) for v in y],
-                    "name": shown(unit.key.label), "line": {"color": colour, "dash": dash, "width": 2},
-                    "marker": {"color": colour, "symbol": symbol, "size": 6},
-                }
-            )  # fmt: skip
-        if data:
-            layout = layout_with(
-                xaxis=number_axis("samples seen"), yaxis={**number_axis(""), "rangemode": "tozero"}, showlegend=True
-            )
-            # Below the axis: four names in half the width would lie under the buttons.
-            layout["legend"] = {**layout["legend"], "y": -0.3, "yanchor": "top"}
-            figures.append(figure_of(data, layout, f"{title} while learning", 330, title=title))
+            x, y = [x or 0.0 for x, _ in rows], [None if y is None else scale * y for _, y in rows]
+            mark = symbol if len(x) <= 40 else ""
+            data.append(draw.curve(x, y, colour, dash, name=shown(unit.key.label), mark=mark, hover=None))
+        axes, label = (draw.number_axis("samples seen"), draw.axis_from_zero("")), f"{title} while learning"
+        figures.append(draw.chart(data, *axes, label, 330, title=title, legend={**legend, "traceorder": "normal"}))
     return figures
 
 
@@ -343,167 +263,116 @@ def confusion(units: Sequence[Unit]) -> Figure | None:
     pairs: list[tuple[int, int]] = []
     names: list[str] = []
     for unit in units:
-        labels, said = column(unit, "labels"), column(unit, "predictions")
-        if labels is None or said is None:
-            continue
-        damaged(unit, "predictions", "must have one value per label", len(labels) == len(said))
-        pairs += [(int(a), int(b)) for a, b in zip(labels, said, strict=True) if a is not None and b is not None]
-        damaged(unit, "labels", "and predictions must be >= 0", all(a >= 0 and b >= 0 for a, b in pairs))
-        given = detail(unit, "class_names")
-        names = names or ([str(name) for name in given] if isinstance(given, list) else [])
-    if not pairs:
-        return None
-    n = max(len(names), 1 + max(max(pair) for pair in pairs))
-    if n > 200:
+        found = unit.details.pairs("labels", "predictions")
+        unit.details.check(all(a >= 0 and b >= 0 for a, b in found), "labels", "and predictions must be >= 0")
+        pairs += [(int(a), int(b)) for a, b in found]
+        names = names or [str(name) for name in unit.details.items("class_names")]
+    n = max(len(names), 1 + max((max(pair) for pair in pairs), default=0))
+    if not pairs or n > MAX_CLASSES:
         return None
     names += [str(i) for i in range(len(names), n)]
     counts = [[0] * n for _ in range(n)]
-    for meant, said_ in pairs:
-        counts[meant][said_] += 1
+    for a, b in pairs:
+        counts[a][b] += 1
     totals = [sum(row) for row in counts]
     share = [[c / total if total else None for c in row] for row, total in zip(counts, totals, strict=True)]
+    words = [shown(name, 40) for name in names]
     tips = [
-        [
-            f"meant {shown(names[i], 40)}<br>said {shown(names[j], 40)}<br>{counts[i][j]} of {totals[i]}"
-            for j in range(n)
-        ]
-        for i in range(n)
+        [f"meant {words[i]}<br>said {words[j]}<br>{counts[i][j]} of {totals[i]}" for j in range(n)] for i in range(n)
     ]
-    heat: dict[str, Any] = {
-        "type": "heatmap", "z": [[None if s is None else round(s, 4) for s in row] for row in share],
-        "zmin": 0, "zmax": 1, "hoverinfo": "text", "hovertext": tips, "xgap": 1, "ygap": 1,
-        "colorscale": [[0, "#f4f6f8"], [0.5, "#5b9cc9"], [1, "#08306b"]],
-        "colorbar": {
-            "title": {"text": "share of the row", "side": "top", "font": {"size": 12}}, "orientation": "h",
-            "thickness": 8, "len": 0.5, "x": 0, "xanchor": "left", "y": 1.01, "yanchor": "bottom", "outlinewidth": 0,
-            "tickvals": [0, 0.5, 1], "tickfont": {"size": 11},
-        },
+    colorbar = {
+        "title": {"text": "share of the row", "side": "top", "font": {"size": 12}}, "orientation": "h", "len": 0.5,
+        "x": 0, "xanchor": "left", "y": 1.01, "yanchor": "bottom", "tickvals": [0, 0.5, 1], "tickfont": {"size": 11},
     }  # fmt: skip
+    cells = draw.heat(share, 0, 1, colorbar) | {"hoverinfo": "text", "hovertext": tips}
     if n <= 10:
-        heat["text"] = [[f"{s:.2f}" if s else "" for s in row] for row in share]
-        heat["texttemplate"] = "%{text}"
-    step = -(-n // 40)
-    ticks = {
-        "tickvals": list(range(0, n, step)), "ticktext": [shown(name, 11) for name in names[::step]],
-        "tickfont": {"size": 12 if n <= 10 else 10}, "showgrid": False, "zeroline": False, "automargin": True,
-        "range": [-0.5, n - 0.5], "ticks": "",
+        cells |= {"text": [[f"{s:.2f}" if s else "" for s in row] for row in share], "texttemplate": "%{text}"}
+    x = _classes_axis("said", names, [-0.5, n - 0.5]) | {"tickangle": -90 if n > 6 else 0}
+    return draw.chart([cells], x, _classes_axis("meant", names, [n - 0.5, -0.5]), "confusion matrix", 620, square=True)
+
+
+def _classes_axis(title: str, names: Sequence[str], ends: list[float]) -> Axis:
+    n, step = len(names), -(-len(names) // 40)
+    return {
+        "title": {"text": title, "standoff": 8, "font": {"size": 13}}, "tickvals": list(range(0, n, step)),
+        "ticktext": [shown(name, 11) for name in names[::step]], "tickfont": {"size": 12 if n <= 10 else 10},
+        "showgrid": False, "zeroline": False, "automargin": True, "range": ends, "ticks": "",
     }  # fmt: skip
-    layout = layout_with(
-        xaxis={
-            **ticks,
-            "title": {"text": "said", "standoff": 8, "font": {"size": 13}},
-            "tickangle": -90 if n > 6 else 0,
-        },
-        yaxis={**ticks, "title": {"text": "meant", "standoff": 8, "font": {"size": 13}}, "range": [n - 0.5, -0.5]},
-    )
-    return figure_of([heat], layout, "confusion matrix", 620, square=True)
 
 
 def forecast(unit: Unit) -> Figure | None:
     """The true course and the predicted one, the first variables, over time in Lyapunov times where that is known."""
-    truth, prediction = detail(unit, "forecast", "truth"), detail(unit, "forecast", "prediction")
+    part = unit.details.part("forecast")
+    truth, prediction = part.items("truth"), part.items("prediction")
     if not truth or not prediction:
         return None
     for name, table in (("truth", truth), ("prediction", prediction)):
-        rectangular = isinstance(table, list) and all(isinstance(r, list) and len(r) == len(truth[0]) for r in table)
-        damaged(unit, f"forecast.{name}", "must be a list of steps with one value per variable", rectangular)
+        rectangular = all(isinstance(r, list) and len(r) == len(truth[0]) for r in table)
+        part.check(rectangular, name, "must be a list of steps with one value per variable")
     n_variables = min(len(truth[0]), MAX_VARIABLES)
-    if n_variables == 0:
-        return None
-    given = detail(unit, "forecast", "variable_names")
-    names = [str(name) for name in given] if isinstance(given, list) else []
+    names = [str(name) for name in part.items("variable_names")]
     names += [f"variable {i + 1}" for i in range(len(names), n_variables)]
-    dt, exponent = _number(unit, "forecast", "dt"), _number(unit, "forecast", "lyapunov_exponent")
-    in_lyapunov = dt is not None and exponent is not None and dt > 0 and exponent > 0
-    per_step = (dt or 0) * (exponent or 0) if in_lyapunov else 1.0
-    data, layout = [], layout_with(showlegend=True)
+    per_step = (part.number("dt") or 0.0) * (part.number("lyapunov_exponent") or 0.0)
+    unit_words = "Lyapunov times" if per_step > 0 else "steps"
+    data: list[Trace] = []
+    axes: dict[str, Any] = {}
     for v in range(n_variables):
         suffix = "" if v == 0 else str(v + 1)
-        for name, table, colour, dash in (
-            ("truth", truth, INK, "solid"),
-            ("prediction", prediction, style(unit.key)[0], "dash"),
+        for name, table, look in (
+            ("truth", truth, (INK, "solid")),
+            ("prediction", prediction, (style(unit.key)[0], "dash")),
         ):
             values = [number(step[v]) for step in table[:MAX_STEPS]]
-            data.append(
-                {
-                    "type": "scatter", "mode": "lines", "y": [None if x is None else short(x) for x in values],
-                    "x": [short(i * per_step) for i in range(len(values))], "yaxis": f"y{suffix}",
-                    "name": name, "legendgroup": name, "showlegend": v == 0,
-                    "line": {"color": colour, "dash": dash, "width": 1.6},
-                }
-            )  # fmt: skip
-        true = [x for step in truth[:MAX_STEPS] if (x := number(step[v])) is not None]
-        low, high = (min(true), max(true)) if true else (0.0, 1.0)
+            times = [i * (per_step if per_step > 0 else 1.0) for i in range(len(values))]
+            parts: dict[str, Any] = {"yaxis": f"y{suffix}", "legendgroup": name, "showlegend": v == 0}
+            data.append(draw.curve(times, values, *look, name=name, width=1.6, hover=None, **parts))
+        true = [x for step in truth[:MAX_STEPS] if (x := number(step[v])) is not None] or [0.0, 1.0]
+        low, high = min(true), max(true)
         room = 0.15 * (high - low) or 1.0
         top, bottom = 1 - v / n_variables, 1 - (v + 1) / n_variables
-        layout[f"yaxis{suffix}"] = {
-            **number_axis(shown(names[v], 16)), "range": [low - room, high + room],
-            "domain": [bottom + (0.03 if v < n_variables - 1 else 0), top],
-        }  # fmt: skip
-    layout["xaxis"] = {
-        **number_axis("time (Lyapunov times)" if in_lyapunov else "time (steps)"),
-        "anchor": f"y{suffix}",
-    }
-    rest = len(truth[0]) - n_variables
-    note = f" The first {n_variables} of {len(truth[0])} variables are drawn." if rest else ""
-    return figure_of(data, layout, "truth and prediction", 110 + 150 * n_variables, note=note)
+        domain = [bottom + (0.03 if v < n_variables - 1 else 0), top]
+        axes[f"yaxis{suffix}"] = draw.number_axis(shown(names[v], 16), range=[low - room, high + room], domain=domain)
+    note = f" The first {n_variables} of {len(truth[0])} variables are drawn." if len(truth[0]) > n_variables else ""
+    across = draw.number_axis(f"time ({unit_words})", anchor=f"y{'' if n_variables == 1 else n_variables}")
+    up = axes.pop("yaxis", {})
+    return draw.chart(data, across, up, "truth and prediction", 110 + 150 * n_variables, note=note, **axes)
 
 
 def vpt_per_start(results: Results, metric: str) -> Figure | None:
     """Valid prediction time (`metric`) from each start, one row of points per arm, with its mean, as in the tables."""
-    rows, unit = [], METRIC_NAMES.get(metric, ("", ""))[1]
+    rows: list[tuple[Key, list[float]]] = []
     for row in results.rows:
-        found = [column(u, "by_start", metric) or [] for u in results.units_of(row.key)]
-        values = sorted(v for one in found for v in one if v is not None)
-        if values:
-            rows.append((row.key, values))
-    if not rows:
-        return None
+        each = [u.details.part("by_start").numbers(metric) for u in results.units_of(row.key)]
+        values = sorted(v for one in each for v in one if v is not None)
+        rows += [(row.key, values)] if values else []
     data = []
-    for y, (key, values) in enumerate(rows[:MAX_ROWS]):
+    for y, (key, values) in enumerate(rows := rows[:MAX_ROWS]):
         colour, symbol, _ = style(key)
         spread = [y + 0.3 * ((i * 0.618034) % 1 - 0.5) for i in range(len(values))]
         drawn = {"color": colour, "symbol": symbol, "size": 7, "opacity": 0.55}
-        tips = [f"{shown(key.label)}<br>{quantity(v)}{unit}" for v in values]
-        data.append(marks([short(v) for v in values], spread, marker=drawn, hovertext=tips))
+        tips = [f"{shown(key.label)}<br>{quantity(v)}{unit_of(metric)}" for v in values]
+        data.append(draw.marks(values, spread, marker=drawn, hovertext=tips))
         mean = sum(values) / len(values)
-        bar = {"type": "scatter", "mode": "lines", "x": [mean, mean], "y": [y - 0.32, y + 0.32]}
-        tip = {"hoverinfo": "text", "hovertext": f"{shown(key.label)}<br>mean {quantity(mean)}"}
-        data.append({**bar, **tip, "showlegend": False, "line": {"color": INK, "width": 2.5}})
-    axis = {**number_axis(METRIC_LABELS.get(metric, metric)), "rangemode": "tozero"}
-    layout = layout_with(xaxis=axis, yaxis=names_axis([_two_lines(key) for key, _ in rows[:MAX_ROWS]]))
-    return figure_of(data, layout, "valid prediction time per start", 70 + 48 * len(rows[:MAX_ROWS]))
+        tip = f"{shown(key.label)}<br>mean {quantity(mean)}"
+        data.append(draw.curve([mean, mean], [y - 0.32, y + 0.32], INK, width=2.5, hover=tip))
+    x, names = draw.axis_from_zero(label_of(metric)), [_two_lines(key) for key, _ in rows]
+    return draw.chart(data, x, draw.names_axis(names), "valid prediction time per start", 70 + 48 * len(rows))
 
 
 # -- the parts they share ----------------------------------------------------------------------------------------------
 
 
 def _two_lines(key: Key) -> str:
-    if key.label == key.arm:
-        return shown(key.arm, 18)
-    return f"{shown(key.arm, 18)}<br>{small_print(shown(key.label[len(key.arm) + 2 :], 22))}"
+    rest = key.label[len(key.arm) + 2 :]
+    return shown(key.arm, 18) + (f"<br>{small_print(shown(rest, 22))}" if rest else "")
 
 
 def _histogram(unit: Unit, name: str) -> tuple[list[float], list[float]] | None:
-    edges, counts = column(unit, "histograms", name, "edges"), column(unit, "histograms", name, "counts")
-    if edges is None or counts is None:
+    part = unit.details.part("histograms").part(name)
+    edges, counts = part.numbers("edges"), part.numbers("counts")
+    if not edges or not counts:
         return None
-    where = f"histograms.{name}"
-    damaged(unit, where, "must have one edge more than counts", len(edges) == len(counts) + 1)
     known = [e for e in edges if e is not None]
-    rises = len(known) == len(edges) and all(a < b for a, b in pairwise(known))
-    damaged(unit, where, "must have rising edges", rises)
+    part.check(len(edges) == len(counts) + 1, "edges", "must have one edge more than counts")
+    part.check(len(known) == len(edges) and all(a < b for a, b in pairwise(known)), "edges", "must have rising edges")
     return known, [c or 0.0 for c in counts]
-
-
-def _number(unit: Unit, *path: str) -> float | None:
-    return number(detail(unit, *path))
-
-
-def _count(unit: Unit, *path: str) -> int | None:
-    value = _number(unit, *path)
-    return None if value is None or value < 0 else int(value)
-
-
-def _ordinal(n: int) -> str:
-    return {2: "second", 3: "third"}.get(n, f"{n}th")

@@ -19,8 +19,10 @@ from dataclasses import dataclass
 
 from hrsnn.report.parts.words import Finding, Kind, listed, plain, plural, signed
 from hrsnn.report.pruned import Pruned, gap_kept, of_equal_size, pruned_of
-from hrsnn.report.source import HIGHER_IS_BETTER, Comparison, Key, Results, detail
+from hrsnn.report.source import Comparison, Key, Results
+from hrsnn.vocabulary import CONTROLS, ERRORS, LADDERS, METRICS, NETWORKS, higher_is_better, kind_of, unit_of, words_of
 
+SPIKES = ("spikes_per_sample", "spikes_per_neuron")
 FEW_SEEDS = 5  # with fewer paired seeds an interval is told with a caution
 
 
@@ -46,40 +48,9 @@ class Question:
         return f"{self.verb('add')} nothing measurable{self.against}"
 
 
-# What the metric is called, and what its amounts are counted in.
-METRIC_NAMES = {
-    "accuracy": ("accuracy", ""),
-    "accuracy_seen": ("accuracy on groups seen in training", ""),
-    "accuracy_unseen": ("accuracy on groups not seen in training", ""),
-    "vpt_lyapunov": ("valid prediction time", " Lyapunov times"),
-    "vpt_lyapunov_04": ("valid prediction time (threshold 0.4)", " Lyapunov times"),
-    "vpt_steps": ("valid prediction time", " steps"),
-    "vpt_steps_04": ("valid prediction time (threshold 0.4)", " steps"),
-    "nrmse": ("NRMSE", ""),
-    "rmse": ("RMSE", ""),
-    "nrmse_one_step": ("NRMSE of the next value", ""),
-    "smape": ("sMAPE", ""),
-    "r2": ("R²", ""),
-}
-METRIC_LABELS = {
-    **{metric: name for metric, (name, _) in METRIC_NAMES.items()},
-    "accuracy_seen": "accuracy, seen",
-    "accuracy_unseen": "accuracy, unseen",
-    "vpt_lyapunov": "valid prediction (Lyapunov times)",
-    "vpt_lyapunov_04": "valid prediction, threshold 0.4 (Lyapunov times)",
-    "vpt_steps": "valid prediction (steps)",
-    "vpt_steps_04": "valid prediction, threshold 0.4 (steps)",
-}
-
-
-# What is asked next where a metric tells nothing apart.
-_ERRORS = ("rmse", "nrmse", "nrmse_one_step", "smape")
-LADDERS = {"accuracy": ("accuracy_unseen", "accuracy_seen"), "vpt_lyapunov": _ERRORS, "vpt_steps": _ERRORS}
-
-
 def explained(metric: str | None) -> list[str]:
     """What a score means, in a sentence, where its name does not tell."""
-    if metric is None or not metric.startswith("vpt"):
+    if metric is None or kind_of(metric) != "time":
         return []
     threshold = "0.4" if metric.endswith("_04") else "0.1"
     unit = ", in Lyapunov times" if "lyapunov" in metric else ""
@@ -91,7 +62,7 @@ def explained(metric: str | None) -> list[str]:
 
 def names_explained(results: Results) -> list[str]:
     """What the names of the four arms mean, where any of them is there."""
-    if not any(row.key.arm in ("HoNHoS", "HeNHoS", "HoNHeS", "HeNHeS") for row in results.rows):
+    if not any(row.key.arm in NETWORKS[:4] for row in results.rows):
         return []
     return [
         "He is heterogeneous, every one its own, and Ho homogeneous, all at the mean: N of neurons (time constants, "
@@ -118,8 +89,6 @@ def questions(reference: Key | None) -> tuple[Question, ...]:
     """The questions put to a run whose most heterogeneous network is `reference`."""
     ho, hen, hes, both = Key("HoNHoS"), Key("HeNHoS"), Key("HoNHeS"), Key("HeNHeS")
     ref = reference or both
-    input_alone = " against the same readout on the encoded input alone"
-    projection = " against a static random projection of the input with as many features"
     return (
         Question(
             "Heterogeneous neurons", ((hen, ho), (both, hes), (Key("HeNB"), Key("HoNB"))), plural=True, differs=True
@@ -127,18 +96,11 @@ def questions(reference: Key | None) -> tuple[Question, ...]:
         Question("Heterogeneous plasticity", ((hes, ho), (both, hen)), differs=True),
         Question("Heterogeneity of neurons and plasticity together", ((both, ho),), differs=True),
         Question("Unsupervised learning", ((ref, Key(ref.arm, "control", "untrained")),)),
-        Question("Recurrence", ((ref, Key(ref.arm, "control", "no-recurrence")),)),
-        Question("The network", ((ref, Key("InputOnly")),), gains="gain", loses="lose", against=input_alone),
-        Question("The network", ((ref, Key("RandomFeatures")),), gains="gain", loses="lose", against=projection),
+        Question("Recurrence", ((ref, ref.without_recurrence),)),
         *(
-            Question("The network", ((ref, Key(arm)),), gains="gain", loses="lose", against=f" against {words}")
-            for arm, words in (
-                ("Persistence", "repeating the last value"),
-                ("SeasonalNaive", "repeating the last season"),
-                ("AR", "a linear autoregression (AR)"),
-                ("ESN-100", "an echo state network of 100 units"),
-                ("NVAR", "nonlinear vector autoregression (NVAR)"),
-            )
+            Question("The network", ((ref, Key(c.arm)),), gains="gain", loses="lose", against=f" against {c.asked}")
+            for c in CONTROLS.values()
+            if c.arm
         ),
     )
 
@@ -171,7 +133,7 @@ def _negligible(results: Results, c: Comparison) -> bool:
     """Whether a whole interval of an error lies within a thousandth of it."""
     row = results.row(c.b)
     level = row.metrics.get(c.metric) if row else None
-    if c.metric not in _ERRORS or c.ci95 is None or level is None or level.mean is None:
+    if c.metric not in ERRORS or c.ci95 is None or level is None or level.mean is None:
         return False
     return max(abs(bound) for bound in c.ci95) < 1e-3 * level.mean
 
@@ -220,12 +182,12 @@ def reading(comparison: Comparison) -> Kind:
     low, high = comparison.ci95
     if low <= 0 <= high:
         return "none"
-    return "gain" if (low > 0) == HIGHER_IS_BETTER.get(comparison.metric, True) else "loss"
+    return "gain" if (low > 0) == (higher_is_better(comparison.metric) is not False) else "loss"
 
 
 def _answer(results: Results, question: Question, c: Comparison) -> Finding:
     kind = reading(c)
-    name, unit = METRIC_NAMES.get(c.metric, (c.metric, ""))
+    name, unit = words_of(c.metric), unit_of(c.metric)
     versus = f"{c.a.label} against {c.b.label}"
     if c.diff is None:
         return Finding("open", f"{question.subject}: this run has no value of {name} for {versus}.")
@@ -244,25 +206,25 @@ def _answer(results: Results, question: Question, c: Comparison) -> Finding:
     sign = 1 if low > 0 else -1
     size, *interval = plain(sign * c.diff, *sorted((sign * low, sign * high)))
     amount = f"{size} [{', '.join(interval)}]{unit}"
-    if HIGHER_IS_BETTER.get(c.metric) is True:
+    if higher_is_better(c.metric) is True:
         verb = question.verb(question.gains if kind == "gain" else question.loses)
         noun = "of valid prediction" if unit else name
         return Finding(kind, f"{question.subject} {verb} {amount} {noun}{question.against}{at_cost} {evidence}.")
     verb = question.verb("raise" if low > 0 else "lower")
-    known = c.metric in HIGHER_IS_BETTER
+    known = c.metric in METRICS
     judged = (", which is better" if kind == "gain" else ", which is worse") if known else ""
     text = f"{question.subject} {verb} {name} by {amount}{question.against}{at_cost}{judged} {evidence}."
     return Finding(kind if known else "plain", text)
 
 
 def _level(results: Results, metric: str) -> list[Finding]:
-    row = results.row(results.reference) if results.reference else None
+    row = results.row(results.reference)
     estimate = row.metrics.get(metric) if row else None
     if row is None or estimate is None or estimate.mean is None:
         return []
     if estimate.mean == 0 and "rmse" in LADDERS.get(metric, ()) and "rmse" in row.metrics:
         return _level(results, "rmse")
-    name, unit = METRIC_NAMES.get(metric, (metric, ""))
+    name, unit = words_of(metric), unit_of(metric)
     value, *interval = plain(estimate.mean, *(estimate.ci95 or ()))
     within = f" [{', '.join(interval)}]" if interval else ""
     over = "one seed, which gives no interval" if row.n_seeds == 1 else f"{row.n_seeds} seeds"
@@ -314,7 +276,7 @@ def _size(results: Results, first: Pruned, others: list[Pruned]) -> list[Finding
 
 def _recurrence_kept(results: Results, methods: list[Pruned], metric: str) -> list[Finding]:
     """Pruning can be judged only where recurrence matters."""
-    recurrence = results.compared(methods[0].dense, Key(methods[0].dense.arm, "control", "no-recurrence"), metric)
+    recurrence = results.compared(methods[0].dense, methods[0].dense.without_recurrence, metric)
     if recurrence is None or recurrence.ci95 is None:
         return []
     shares = [
@@ -330,8 +292,8 @@ def _recurrence_kept(results: Results, methods: list[Pruned], metric: str) -> li
 def _chance(results: Results) -> str:
     """What naming the most frequent class of the test part would give, where the labels are known."""
     for unit in results.units_of(results.reference):
-        labels = unit.details.get("labels")
-        if isinstance(labels, list) and labels and all(isinstance(label, int) for label in labels):
+        labels = unit.details.items("labels")
+        if labels and all(isinstance(label, int) for label in labels):
             share = max(labels.count(label) for label in set(labels)) / len(labels)
             return f"; naming the most frequent class every time would give {plain(share)[0]}"
     return ""
@@ -339,16 +301,15 @@ def _chance(results: Results) -> str:
 
 def group_word(results: Results, key: Key) -> str:
     """What a group of recordings is on this task: speaker, session, ..."""
-    words = (detail(unit, "group_word") for unit in results.units_of(key))
-    return next((word for word in words if isinstance(word, str)), "group")
+    return next((word for unit in results.units_of(key) if (word := unit.details.text("group_word"))), "group")
 
 
 def _seen(results: Results) -> list[Finding]:
-    row = results.row(results.reference) if results.reference else None
-    seen, unseen = (row.metrics.get(name) if row else None for name in ("accuracy_seen", "accuracy_unseen"))
-    if row is None or seen is None or unseen is None or seen.mean is None or unseen.mean is None:
+    row = results.row(results.reference)
+    scores = [row.score(name).mean if row else None for name in ("accuracy_seen", "accuracy_unseen")]
+    if row is None or scores[0] is None or scores[1] is None:
         return []
-    known, unknown = plain(seen.mean, unseen.mean)
+    known, unknown = plain(scores[0], scores[1])
     word = group_word(results, row.key)
     text = f"{row.key.label} has accuracy {known} on {word}s seen in training and {unknown} on {word}s that were not."
     return [Finding("plain", text)]
@@ -365,28 +326,19 @@ def _caution(results: Results, metric: str) -> list[Finding]:
 
 def _costs(results: Results) -> list[Finding]:
     """Spikes and synaptic operations of the reference network over those of the homogeneous one."""
-    homogeneous = Key("HoNB" if results.reference == Key("HeNB") else "HoNHoS")
-    if results.reference in (None, homogeneous):
+    reference = results.reference
+    homogeneous = Key("HoNB" if reference == Key("HeNB") else "HoNHoS")
+    if reference is None or reference == homogeneous:
         return []
-    assert results.reference is not None
-    parts = []
-    for cost, words in (("spikes_per_sample", "spikes"), ("synops_recurrent", "recurrent synaptic operations")):
-        ratio = _ratio(results, results.reference, homogeneous, cost)
-        if ratio is None and cost == "spikes_per_sample":
-            ratio = _ratio(results, results.reference, homogeneous, "spikes_per_neuron")
-        if ratio is not None:
-            parts.append(f"{ratio:.2f} times the {words}")
-    if not parts:
-        return []
-    spends = f"{results.reference.label} spends {' and '.join(parts)} of {homogeneous.label}"
-    return [Finding("plain", f"{spends} (counted, not estimated).")]
+    ratios = {
+        "spikes": results.ratio(reference, homogeneous, *SPIKES),
+        "recurrent synaptic operations": results.ratio(reference, homogeneous, "synops_recurrent"),
+    }
+    parts = [f"{ratio:.2f} times the {words}" for words, ratio in ratios.items() if ratio is not None]
+    text = f"{reference.label} spends {' and '.join(parts)} of {homogeneous.label} (counted, not estimated)."
+    return [Finding("plain", text)] if parts else []
 
 
 def _at_cost(results: Results, c: Comparison) -> str:
-    ratio = _ratio(results, c.a, c.b, "spikes_per_sample") or _ratio(results, c.a, c.b, "spikes_per_neuron")
-    return "" if ratio is None else f" at {ratio:.2f} times the spikes"
-
-
-def _ratio(results: Results, a: Key, b: Key, cost: str) -> float | None:
-    over, under = (row.costs.get(cost) if (row := results.row(key)) else None for key in (a, b))
-    return None if over is None or not under else over / under
+    ratio = results.ratio(c.a, c.b, *SPIKES)
+    return f" at {ratio:.2f} times the spikes" if ratio else ""

@@ -9,13 +9,11 @@ from typing import Any
 
 from hrsnn._checks import require
 from hrsnn.report.findings import FEW_SEEDS
-from hrsnn.report.parts.words import Finding, Kind, listed, quantity
-from hrsnn.report.source import number
+from hrsnn.report.parts.document import Part, Range
+from hrsnn.report.parts.words import Finding, Kind, listed, quantity, told, with_sign, within
+from hrsnn.vocabulary import ANALYSIS
 
-SCHEMA = "hrsnn.analysis/1"
 N_ERRORS = 2  # standard errors on either side of an exponent: about 95 %
-
-Range = tuple[float, float]
 
 # What a measure is called, what it is counted in, and what it says.
 MEASURES = {
@@ -41,61 +39,6 @@ PLAYERS = {
     "a": "STDP amplitudes",
     "tau_stdp": "STDP time constants",
 }
-
-
-# -- the document ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One table of the document in the file `owner`; empty where it was left out. What is unknown is None."""
-
-    path: str
-    values: Mapping[str, Any]
-    owner: str = "analysis.json"
-
-    def part(self, name: str) -> Part:
-        """The table `name` within."""
-        value = self.values.get(name)
-        self._check(value is None or isinstance(value, Mapping), name, "must be a table or null")
-        return Part(f"{self.path}{name}.", value or {}, self.owner)
-
-    def number(self, name: str) -> float | None:
-        return number(self.values.get(name))
-
-    def count(self, name: str) -> str:
-        return quantity(self.number(name))
-
-    def numbers(self, name: str) -> list[float | None]:
-        """A list of numbers, empty where there is none."""
-        value = self.values.get(name)
-        self._check(value is None or isinstance(value, list), name, "must be a list of numbers or null")
-        return [number(item) for item in value or ()]
-
-    def known(self) -> dict[str, float]:
-        """Every number of the table by its name."""
-        return {str(name): x for name, value in self.values.items() if (x := number(value)) is not None}
-
-    def columns(self, *names: str) -> list[tuple[float | None, ...]]:
-        """Lists side by side, row by row; one that was left out is None in every row."""
-        lists = [self.numbers(name) for name in names]
-        n = max(map(len, lists))
-        for name, column in zip(names, lists, strict=True):
-            self._check(len(column) in (0, n), name, f"must have {n} values, as many as those beside it")
-        return list(zip(*(column or [None] * n for column in lists), strict=True))
-
-    def pairs(self, x: str, y: str) -> list[tuple[float, float]]:
-        """Two lists side by side, without pairs of which a half is unknown."""
-        return [(a, b) for a, b in self.columns(x, y) if a is not None and b is not None]
-
-    def interval(self, name: str) -> Range | None:
-        ends = self.numbers(name)
-        if len(ends) != 2 or ends[0] is None or ends[1] is None:
-            return None
-        return ends[0], ends[1]
-
-    def _check(self, ok: bool, name: str, rule: str) -> None:
-        require(ok, self.owner, f"{self.path}{name}", rule, self.values.get(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +67,7 @@ class Exponents:
 
 def read(document: Mapping[str, Any]) -> Part:
     """The document of `hrsnn analyse --json`; raises `InputError` for another schema."""
-    require(document.get("schema") == SCHEMA, "analysis.json", "schema", f"must be {SCHEMA}", document.get("schema"))
+    ANALYSIS.checked(document)
     return Part("", document)
 
 
@@ -144,24 +87,6 @@ def findings(document: Mapping[str, Any]) -> list[Finding]:
         *_of_importance(whole.part("importance")),
     ]
     return said or [Finding("plain", "Nothing was measured.")]
-
-
-def told(value: float | None) -> str:
-    """A number for people, three digits, with a real minus.
-
-    >>> told(-0.02345), told(None)
-    ('−0.0234', '–')
-    """
-    return quantity(value).replace("-", "−")
-
-
-def within(interval: Range | None) -> str:
-    """An interval in brackets, "" where there is none.
-
-    >>> within((-1.0, 2.5))
-    '[−1, 2.5]'
-    """
-    return "" if interval is None else f"[{told(interval[0])}, {told(interval[1])}]"
 
 
 def _of_memory(whole: Part) -> list[Finding]:
@@ -261,7 +186,7 @@ def _of_importance(importance: Part) -> list[Finding]:
     said, n_seeds = [], importance.number("n_seeds")
     seeds = "" if n_seeds is None else " (1 seed)" if n_seeds == 1 else f" ({quantity(n_seeds)} seeds)"
     for name, players in players_of(importance).items():
-        told_ = [f"{called(p)} {signed(p.mean)} {within(p.within)}".rstrip() for p in players if p.kind != "none"]
+        told_ = [f"{called(p)} {with_sign(p.mean)} {within(p.within)}".rstrip() for p in players if p.kind != "none"]
         nothing = [called(p) for p in players if p.kind == "none"]
         parts = [", ".join(told_)] if told_ else []
         parts += [f"nothing measurable for {listed(nothing)}"] if nothing else []
@@ -292,7 +217,7 @@ def players_of(importance: Part) -> dict[str, list[Player]]:
     for name in quantities.values:
         table = quantities.part(name)
         parts = [(player, table.part(player)) for player in table.values]
-        players = [Player(p, mean, v.interval("ci95")) for p, v in parts if (mean := v.number("mean")) is not None]
+        players = [Player(p, mean, v.interval()) for p, v in parts if (mean := v.number("mean")) is not None]
         if players:
             found[name] = sorted(players, key=lambda player: -abs(player.mean))
     return found
@@ -314,10 +239,6 @@ def duration_ms(whole: Part) -> float | None:
 
 def dimensions(n: float) -> str:
     return "1 dimension" if n == 1 else f"{quantity(n)} dimensions"
-
-
-def signed(value: float) -> str:
-    return f"+{told(value)}" if value > 0 else told(value)
 
 
 def called(player: Player) -> str:

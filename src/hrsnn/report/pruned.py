@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
 
-from hrsnn.report.source import HIGHER_IS_BETTER, Key, Results, Row, Unit, detail, number
+from hrsnn.report.source import Key, Results, Row
+from hrsnn.vocabulary import SYNOPS, higher_is_better
 
-SYNOPS = ("synops_input", "synops_recurrent", "synops_readout")
+SIZES = ("n_neurons", "n_recurrent_synapses")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +38,20 @@ def pruned_of(results: Results) -> list[Pruned]:
     for row in results.rows:
         dense = results.row(Key(row.key.arm))
         if row.key.stage == "pruned" and dense is not None:
-            pairs = [(u, v) for u in results.units_of(dense.key) for v in results.units_of(row.key) if u.seed == v.seed]
-            found.append(
-                Pruned(
-                    row.key,
-                    dense.key,
-                    _sizes(pairs, "n_neurons"),
-                    _sizes(pairs, "n_recurrent_synapses"),
-                    _ratio(dense.costs.get("synops_recurrent"), row.costs.get("synops_recurrent")),
-                    _ratio(synops(dense), synops(row)),
-                    _mean(number(detail(u, "pruning", "on_data", "ratio")) for u in results.units_of(row.key)),
-                )
-            )
+            sizes = [_sizes(results, dense.key, row.key, name) for name in SIZES]
+            before, after = synops(dense), synops(row)
+            fewer = before / after if before is not None and after else None
+            on_data = (u.details.part("pruning").part("on_data").number("ratio") for u in results.units_of(row.key))
+            recurrent = results.ratio(dense.key, row.key, "synops_recurrent")
+            found.append(Pruned(row.key, dense.key, sizes[0], sizes[1], recurrent, fewer, _mean(on_data)))
     order = list(dict.fromkeys(c.a for c in results.comparisons))
     return sorted(found, key=lambda one: order.index(one.key) if one.key in order else len(order))
 
 
 def of_equal_size(results: Results, a: Key, b: Key) -> bool:
     """Whether two methods left exactly as many neurons and recurrent synapses, seed by seed."""
-    sizes = [
-        {u.seed: [number(u.network.get(n)) for n in ("n_neurons", "n_recurrent_synapses")] for u in results.units_of(k)}
-        for k in (a, b)
-    ]
-    return sizes[0] == sizes[1] and not any(None in size for size in sizes[0].values())
+    one, other = ({u.seed: [u.network.number(n) for n in SIZES] for u in results.units_of(key)} for key in (a, b))
+    return one == other and not any(None in size for size in one.values())
 
 
 def gap_kept(results: Results, pruned: Pruned, metric: str) -> float | None:
@@ -67,13 +59,13 @@ def gap_kept(results: Results, pruned: Pruned, metric: str) -> float | None:
 
     (pruned - none) / (dense - none), with the same network without recurrent synapses for "none".
     """
-    none = Key(pruned.dense.arm, "control", "no-recurrence")
+    none = pruned.dense.without_recurrence
     recurrence = results.compared(pruned.dense, none, metric)
     left = results.compared(pruned.key, none, metric)
     if recurrence is None or left is None or recurrence.diff is None or left.diff is None or recurrence.ci95 is None:
         return None
     low, high = recurrence.ci95
-    better = low > 0 if HIGHER_IS_BETTER.get(metric, True) else high < 0
+    better = high < 0 if higher_is_better(metric) is False else low > 0
     return left.diff / recurrence.diff if better else None
 
 
@@ -83,16 +75,13 @@ def synops(row: Row) -> float | None:
     return sum(known) if known else None
 
 
-def _sizes(pairs: list[tuple[Unit, Unit]], name: str) -> tuple[float, float] | None:
-    sizes = [(number(u.network.get(name)), number(v.network.get(name))) for u, v in pairs]
-    known = [(a, b) for a, b in sizes if a is not None and b is not None]
+def _sizes(results: Results, dense: Key, pruned: Key, name: str) -> tuple[float, float] | None:
+    before = {unit.seed: unit.network.number(name) for unit in results.units_of(dense)}
+    pairs = [(before.get(unit.seed), unit.network.number(name)) for unit in results.units_of(pruned)]
+    known = [(a, b) for a, b in pairs if a is not None and b is not None]
     return (fmean(a for a, _ in known), fmean(b for _, b in known)) if known else None
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return fmean(known) if known else None
-
-
-def _ratio(over: float | None, under: float | None) -> float | None:
-    return None if over is None or not under else over / under

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hrsnn._checks import require
-from hrsnn.report.measures import Part, told
-from hrsnn.report.parts.page import Page, Section, present, render_page, replace_file, versions_of, warnings_of
-from hrsnn.report.parts.table import Cell, Table, named
-from hrsnn.report.parts.words import Finding
-from hrsnn.report.pruning_figures import (
-    before_and_after,
-    operations,
-    rate,
-    shrinking,
-    spectra,
-    weights_on_the_way,
-)
-
-SCHEMA = "hrsnn.pruning/1"
+from hrsnn.report import pruning_figures as figures
+from hrsnn.report.parts.document import Part
+from hrsnn.report.parts.drawing import Figure
+from hrsnn.report.parts.page import Page, Section, closing, render_page, replace_file, warnings_of
+from hrsnn.report.parts.table import Cell, Table, named, table_of
+from hrsnn.report.parts.words import Finding, told
+from hrsnn.vocabulary import PRUNING
 
 # What is told of the network before and after: name -> words, unit, what it is; with a ratio where that says something.
 QUANTITIES = {
@@ -62,13 +54,13 @@ def render(document: Mapping[str, Any]) -> str:
     whole = read(document)
     method, seed = document.get("method"), document.get("seed")
     hashes = [whole.part(when).values.get("hash") for when in ("before", "after")]
-    again = "The first network, with the seed and the settings above, gives the second:"
-    closing = [
-        warnings_of(document.get("warnings") or ()),
-        Section("settings", "Settings", tables=named(_flat(whole.part("settings").values), ("setting", "value"))),
-        versions_of(whole.part("versions").values),
-        Section("reproduce", "How to reproduce", again, code="\n".join(map(str, hashes)) if all(hashes) else ""),
-    ]
+    end = closing(
+        "The first network, with the seed and the settings above, gives the second:",
+        "\n".join(map(str, hashes)) if all(hashes) else "",
+        whole.part("versions").values,
+        warnings_of(whole.items("warnings")),
+        Section("settings", "Settings", tables=[named(_flat(whole.part("settings").values), ("setting", "value"))]),
+    )
     return render_page(
         Page(
             kind="hrsnn prune",
@@ -76,7 +68,7 @@ def render(document: Mapping[str, Any]) -> str:
             created=str(document.get("created") or ""),
             facts=(" · ".join(filter(None, (str(method or ""), "" if seed is None else f"seed {seed}"))),),
             found=findings(document),
-            sections=[*sections(document), *closing],
+            sections=[*sections(document), *end],
             key="▼ not as it should be \u2002 ? stopped early",
         )
     )
@@ -84,8 +76,7 @@ def render(document: Mapping[str, Any]) -> str:
 
 def read(document: Mapping[str, Any]) -> Part:
     """The document of `hrsnn prune --json`; raises `InputError` for another schema."""
-    schema = document.get("schema")
-    require(schema == SCHEMA, "trajectory.json", "schema", f"must be {SCHEMA}", schema)
+    PRUNING.checked(document)
     return Part("", document, "trajectory.json")
 
 
@@ -94,14 +85,13 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
     whole = read(document)
     course, lyapunov = whole.part("trajectory"), whole.part("lyapunov")
     way = course if len(course.numbers("n_neurons")) > 2 else Part("", {}, whole.owner)  # one step is no way
-    along = (rate(way), operations(way), weights_on_the_way(way))
     return [
         Section(
             "before-and-after",
             "Before and after",
             "Counted under the standard drive: Poisson spikes on every input channel, "
             f"{told(whole.number('drive_hz'))} Hz, no task.",
-            tables=present(comparison(whole)),
+            tables=[comparison(whole)],
             folded=False,
         ),
         Section(
@@ -109,7 +99,7 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             "Neurons and synapses per iteration",
             "Each iteration takes the same share of what is left, so that both lines are straight where nothing "
             "interferes.",
-            present(shrinking(way)),
+            [figures.shrinking(way)],
             folded=False,
         ),
         Section(
@@ -117,7 +107,7 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             "Along the way",
             "The grey band is half to twice the rate of the dense network: outside of it the network is another one. "
             "Synapses that stay grow by as much as others are missing, so weights rise while synapses fall.",
-            present(*along),
+            [figures.rate(way), figures.operations(way), figures.weights_on_the_way(way)],
             small=True,
         ),
         Section(
@@ -127,24 +117,29 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             f"with surrogate gain {told(lyapunov.number('surrogate_gain'))}: look whether the pruned line begins where "
             "the dense one does, and whether it stays below 0. A smaller network has fewer slow directions, so its "
             "line falls earlier.",
-            present(spectra(lyapunov)),
+            [figures.spectra(lyapunov)],
         ),
         Section(
             "time-constants",
             "Time constants",
             "Neurons keep their rank when their time constants are fitted: look whether the filled outline is the "
             "dotted one moved or squeezed, or only fewer neurons of the same kind.",
-            tuple(before_and_after(whole, TIME_CONSTANTS)),
+            _histograms(whole, TIME_CONSTANTS),
             small=True,
         ),
         Section(
             "weights",
             "Weights and rates",
             "Weights are drawn in powers of ten. Of the rates look for neurons that fell silent, at the left end.",
-            tuple(before_and_after(whole, WEIGHTS)),
+            _histograms(whole, WEIGHTS),
             small=True,
         ),
     ]
+
+
+def _histograms(whole: Part, names: Mapping[str, tuple[str, str]]) -> Iterable[Figure | None]:
+    histograms = whole.part("histograms")
+    return figures.before_and_after((*words, histograms.part(name)) for name, words in names.items())
 
 
 # -- in words ----------------------------------------------------------------------------------------------------------
@@ -211,21 +206,21 @@ def _of_stability(before: Part, after: Part) -> list[Finding]:
 def comparison(whole: Part) -> Table | None:
     """Before, after and how many times less."""
     before, after = whole.part("before"), whole.part("after")
-    rows = []
-    for name, (words, unit, note, has_ratio) in QUANTITIES.items():
-        a, b = before.number(name), after.number(name)
-        if a is None and b is None:
-            continue
-        times = ratio(a, b) if has_ratio else None
-        rows.append(
-            (
-                Cell(words, note),
-                Cell(told(a), unit),
-                Cell(told(b), unit),
-                Cell("–" if times is None else f"{told(times)}×"),
-            )
-        )
-    return Table(("", "dense", "pruned", "dense / pruned"), tuple(rows)) if rows else None
+    rows = [
+        (words, note, unit, a, b, ratio(a, b) if has_ratio else None)
+        for name, (words, unit, note, has_ratio) in QUANTITIES.items()
+        if (a := before.number(name)) is not None or after.number(name) is not None
+        for b in (after.number(name),)
+    ]
+    return table_of(
+        rows,
+        {
+            "": lambda row: Cell(row[0], row[1]),
+            "dense": lambda row: Cell(told(row[3]), row[2]),
+            "pruned": lambda row: Cell(told(row[4]), row[2]),
+            "dense / pruned": lambda row: "–" if row[5] is None else f"{told(row[5])}×",
+        },
+    )
 
 
 def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:

@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hrsnn._checks import require
-from hrsnn.report.measures import Part
-from hrsnn.report.parts.drawing import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILION,
-    Figure,
-    curve,
-    error_bars,
-    faded,
-    figure_of,
-    layout_with,
-    log_axis,
-    marks,
-    number_axis,
-    short,
-    shown,
-)
-from hrsnn.report.parts.page import Page, Section, present, render_page, replace_file, versions_of, warnings_of
-from hrsnn.report.parts.table import Cell, Table
-from hrsnn.report.parts.words import Finding, Kind, plural, quantity, signed
+from hrsnn.report.parts import drawing as draw
+from hrsnn.report.parts.document import Part
+from hrsnn.report.parts.drawing import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILION, Figure, Trace, shown
+from hrsnn.report.parts.page import Page, Section, closing, render_page, replace_file, warnings_of
+from hrsnn.report.parts.table import Cell, Table, table_of
+from hrsnn.report.parts.words import Finding, Kind, capital, plural, quantity, signed
 from hrsnn.report.pruning_figures import before_and_after, shrinking
-
-SCHEMA = "hrsnn.reproduction/1"
+from hrsnn.vocabulary import REPRODUCTION, label_of
 
 TASKS = {
     "lorenz63": "Lorenz-63",
@@ -44,7 +23,7 @@ TASKS = {
     "spoken-digits": "spoken digits",
 }
 # What is shown, where a task has it; valid prediction times are those at an error of 0.1.
-METRICS = {"accuracy": "accuracy", "rmse": "RMSE", "vpt_steps": "VPT (steps)", "vpt_lyapunov": "VPT (Lyapunov times)"}
+METRICS = ("accuracy", "rmse", "vpt_steps", "vpt_lyapunov")
 COSTS = {"synops_recurrent": "recurrent operations per sample", "synops": "all synaptic operations per sample"}
 LOOKS = {
     "unpruned": (INK, "solid", "circle"),
@@ -63,9 +42,11 @@ LOOKS = {
 }
 MAX_BANDS = 4  # more of them over each other show nothing
 SIDES = {"below": "less", "above": "more"}
+KINDS: dict[str, Kind] = {"supports": "gain", "against": "loss", "not shown": "none"}
 
 Document = Mapping[str, Any]
 Entry = Mapping[str, Any]
+Column = Callable[[Entry], Cell | str]
 
 
 def write_reproduction_page(document: Document, path: Path) -> Path:
@@ -78,15 +59,15 @@ def write_reproduction_page(document: Document, path: Path) -> Path:
 
 def render(document: Document) -> str:
     """The whole page as text."""
-    _check(document)
+    REPRODUCTION.checked(document)
     scale = document["scale"]
-    again = "Stopped and started again, it goes on where it was, and gives the same numbers:"
-    closing = [
+    end = closing(
+        "Stopped and started again, it goes on where it was, and gives the same numbers:",
+        document["command"],
+        document["versions"],
         warnings_of(_warnings(document), "Stopped early"),
         Section("method", "How it was made", paragraphs=_method(document)),
-        versions_of(document["versions"]),
-        Section("reproduce", "How to reproduce", again, code=document["command"]),
-    ]
+    )
     size = f"scale {scale['name']} · {scale['n_neurons']} neurons · {plural(scale['n_seeds'], 'seed')}"
     return render_page(
         Page(
@@ -95,7 +76,7 @@ def render(document: Document) -> str:
             created=document["created"],
             facts=(size,),
             found=findings(document),
-            sections=[*sections(document), *closing],
+            sections=[*sections(document), *end],
             key="▲ as claimed \u2002 ▼ the opposite \u2002 ○ nothing measurable \u2002 ? open",
         )
     )
@@ -121,14 +102,14 @@ def _method(document: Document) -> tuple[str, ...]:
 
 def sections(document: Document) -> list[Section]:
     """Everything between the findings and the method; empty sections included."""
-    _check(document)
+    REPRODUCTION.checked(document)
     figures = list(_on_the_way(document))
     return [
         Section(
             "sizes",
             "Neurons and synapses on the way",
             "Every method leaves exactly these sizes after each iteration, so that scores can be compared.",
-            present(_sizes(document)) if figures else (),
+            [_sizes(document) if figures else None],
         ),
         Section(
             "scores",
@@ -136,7 +117,7 @@ def sections(document: Document) -> list[Section]:
             "Means over seeds, where lines are few with bands of one standard deviation on either side. Each network "
             "is trained by itself after it was pruned. The dotted line is the unpruned network without recurrent "
             "synapses: where the others begin, at iteration 0, no better than that, any pruning looks good.",
-            tuple(figures),
+            figures,
             folded=False,
         ),
         Section(
@@ -144,8 +125,8 @@ def sections(document: Document) -> list[Section]:
             "Time constants",
             "Membrane time constants of the neurons that are left, of all seeds together; those beyond the axis are "
             "counted in its last bar.",
-            tuple(_time_constants(document)),
-            (_time_constant_table(document),) if document["time_constants"] else (),
+            _time_constants(document),
+            [_time_constant_table(document)],
             small=True,
         ),
         Section(
@@ -153,24 +134,24 @@ def sections(document: Document) -> list[Section]:
             "Error against operations",
             "Each mark is one row of the tables below with its 95 % interval: the further left, the cheaper. HRSNN is "
             "filled, CHRSNN open.",
-            tuple(_against(document)) if not figures else (),
+            _against(document) if not figures else (),
             small=True,
             folded=False,
         ),
         Section(
             "ends",
             "At the end of the way",
-            "Means over seeds ± one standard deviation. VPT is the valid prediction time at an error of 0.1. "
+            "Means over seeds ± one standard deviation. Valid prediction ends at an error of 0.1. "
             "Operations are per sample, in forecasts per value shown; 'all' counts input and readout. Published "
             "numbers are of networks of other sizes and of other recordings: claims, which nothing here was fitted to.",
-            tables=tuple(tables(document)),
+            tables=tables(document),
             folded=False,
         ),
         Section(
             "comparisons",
             "Compared by seed",
             "Differences a − b over seeds with 95 % t-intervals, each for itself, and the side that is claimed.",
-            tables=(_comparisons(document),) if document["comparisons"] else (),
+            tables=[_comparisons(document)],
         ),
     ]
 
@@ -180,7 +161,7 @@ def sections(document: Document) -> list[Section]:
 
 def findings(document: Document) -> list[Finding]:
     """What the paired comparisons say, one sentence for each question, in the order in which they were asked."""
-    _check(document)
+    REPRODUCTION.checked(document)
     asked: dict[tuple[str, str, str], list[Entry]] = {}
     for comparison in document["comparisons"]:
         asked.setdefault((comparison["a"], comparison["b"], comparison["metric"]), []).append(comparison)
@@ -191,27 +172,20 @@ def findings(document: Document) -> list[Finding]:
 
 
 def _answer(document: Document, a: str, b: str, metric: str, answers: Sequence[Entry]) -> Finding:
-    words, score = document["methods"], METRICS[metric]
-    question = f"{_capital(words[a])} against {words[b]}, {score}"
+    words, score = document["methods"], label_of(metric)
+    question = f"{capital(words[a])} against {words[b]}, {score}"
     if len(answers) == 1:
         (one,) = answers
         if one["ci95"] is None:
             return Finding("open", f"{question}: too few seeds for an interval.")
         text = f"{question}: {_difference(one)}, claimed {SIDES[one['claimed']]}."
-        return Finding(_kind(one["reading"]), text)
-    counts = {reading: sum(one["reading"] == reading for one in answers) for reading in _KINDS}
+        return Finding(KINDS[one["reading"]], text)
+    counts = {reading: sum(one["reading"] == reading for one in answers) for reading in KINDS}
     supports, against, nothing = counts.values()
     n = len(answers)
     told = f"better in {supports} of {n} settings, worse in {against}, nothing measurable in {nothing}"
     kind: Kind = "gain" if 2 * supports > n else "loss" if 2 * against > n else "none"
     return Finding(kind, f"{question}: {told}.")
-
-
-_KINDS: dict[str, Kind] = {"supports": "gain", "against": "loss", "not shown": "none"}
-
-
-def _kind(reading: str) -> Kind:
-    return _KINDS[reading]
 
 
 def _spread_of_tau(document: Document) -> Finding:
@@ -237,10 +211,6 @@ def _warnings(document: Document) -> list[str]:
     ]
 
 
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
-
-
 def _task(case: str) -> str:
     return TASKS.get(case, case)
 
@@ -254,33 +224,38 @@ def _setting(one: Entry) -> str:
 
 def tables(document: Document) -> Iterator[Table]:
     """One table for each task: the end of the way, all methods and models."""
-    _check(document)
+    REPRODUCTION.checked(document)
     for case in document["tasks"]:
-        rows = [row for row in document["rows"] if row["case"] == case]
-        if rows:
-            yield _table(document, case, rows)
+        table = _table(document, case, [row for row in document["rows"] if row["case"] == case])
+        if table is not None:
+            yield table
 
 
-def _table(document: Document, case: str, rows: Sequence[Entry]) -> Table:
-    metrics = [name for name in METRICS if name in rows[0]["metrics"]]
-    columns = [_task(case), "neurons", "recurrent ops", "all ops"]
+def _table(document: Document, case: str, rows: Sequence[Entry]) -> Table | None:
     several = len({row["model"] for row in rows}) > 1
-    lines = []
-    for row in rows:
-        printed = row["published"]
-        cells = [Cell(document["methods"][row["method"]], row["model"] if several else "")]
-        cells += [Cell(quantity(row["n_neurons"]), f"{quantity(row['n_synapses'])} synapses")]
-        claimed = {"synops": printed["fewer_operations"]}
-        cells += [_spent(row["costs"][name]["mean"], row["fewer"][name], claimed.get(name)) for name in COSTS]
-        cells += [_score(row["metrics"][name], printed["metrics"].get(name)) for name in metrics]
-        lines.append(tuple(cells))
-    return Table((*columns, *(METRICS[name] for name in metrics)), tuple(lines), title=_task(case))
+    columns: dict[str, Column] = {
+        _task(case): lambda row: Cell(document["methods"][row["method"]], row["model"] if several else ""),
+        "neurons": lambda row: Cell(quantity(row["n_neurons"]), f"{quantity(row['n_synapses'])} synapses"),
+        "recurrent ops": lambda row: _spent(row, "synops_recurrent", None),
+        "all ops": lambda row: _spent(row, "synops", row["published"]["fewer_operations"]),
+    }
+    return table_of(rows, columns | {label_of(name): _score_of(name) for name in _metrics_of(rows)}, title=_task(case))
 
 
-def _spent(operations: float, fewer: float | None, claimed: float | None) -> Cell:
+def _metrics_of(rows: Sequence[Entry]) -> list[str]:
+    return [name for name in METRICS if rows and name in rows[0]["metrics"]]
+
+
+def _score_of(name: str) -> Column:
+    return lambda row: _score(row["metrics"][name], row["published"]["metrics"].get(name))
+
+
+def _spent(row: Entry, name: str, claimed: float | None) -> Cell:
     """Operations, and how many times fewer than those of the unpruned network."""
+    fewer = row["fewer"][name]
     ratio = "" if fewer is None or fewer == 1 else f"÷ {quantity(fewer)}"
-    return Cell(quantity(operations), ratio if claimed is None else f"{ratio}, published ÷ {quantity(claimed)}")
+    note = ratio if claimed is None else f"{ratio}, published ÷ {quantity(claimed)}"
+    return Cell(quantity(row["costs"][name]["mean"]), note)
 
 
 def _score(found: Entry, claimed: Entry | None) -> Cell:
@@ -291,29 +266,28 @@ def _score(found: Entry, claimed: Entry | None) -> Cell:
     return Cell(f"{quantity(found['mean'])}{spread}", note)
 
 
-def _comparisons(document: Document) -> Table:
-    words = document["methods"]
-    rows = tuple(
-        (
-            Cell(words[one["a"]], f"against {words[one['b']]}"), Cell(_setting(one)),
-            Cell(METRICS[one["metric"]], f"claimed {SIDES[one['claimed']]}"),
-            Cell(one["reading"]), Cell(_difference(one)), Cell(str(one["n"])),
-        )
-        for one in document["comparisons"]
-    )  # fmt: skip
-    columns = ("a against b", "setting", "score", "reading", "a − b", "seeds")
-    return Table(columns, rows, n_names=4, title="comparisons", folded=len(rows) > 12)
+def _comparisons(document: Document) -> Table | None:
+    words, rows = document["methods"], document["comparisons"]
+    columns: dict[str, Column] = {
+        "a against b": lambda one: Cell(words[one["a"]], f"against {words[one['b']]}"),
+        "setting": _setting,
+        "score": lambda one: Cell(label_of(one["metric"]), f"claimed {SIDES[one['claimed']]}"),
+        "reading": lambda one: one["reading"],
+        "a − b": _difference,
+        "seeds": lambda one: str(one["n"]),
+    }
+    return table_of(rows, columns, n_names=4, title="comparisons", folded=len(rows) > 12)
 
 
-def _time_constant_table(document: Document) -> Table:
-    rows = tuple(
-        (
-            Cell(document["methods"][one["method"]], one["sign"]), Cell(quantity(one["n"])),
-            Cell(quantity(one["mean_ms"])), Cell(quantity(one["sd_ms"])), Cell(quantity(one["median_ms"])),
-        )
-        for one in document["time_constants"]
-    )  # fmt: skip
-    return Table(("neurons", "of all seeds", "mean (ms)", "standard deviation (ms)", "median (ms)"), rows)
+def _time_constant_table(document: Document) -> Table | None:
+    columns: dict[str, Column] = {
+        "neurons": lambda one: Cell(document["methods"][one["method"]], one["sign"]),
+        "of all seeds": lambda one: quantity(one["n"]),
+        "mean (ms)": lambda one: quantity(one["mean_ms"]),
+        "standard deviation (ms)": lambda one: quantity(one["sd_ms"]),
+        "median (ms)": lambda one: quantity(one["median_ms"]),
+    }
+    return table_of(document["time_constants"], columns)
 
 
 # -- figures -----------------------------------------------------------------------------------------------------------
@@ -326,27 +300,24 @@ def _sizes(document: Document) -> Figure | None:
     return shrinking(Part("", longest, f"{document['name']}.json")) if len(longest["iteration"]) > 2 else None
 
 
-def _on_the_way(document: Document) -> Iterator[Figure]:
+def _on_the_way(document: Document) -> list[Figure | None]:
     """One figure for each score and each kind of operations, where there is a way between its ends."""
     ways = [way for way in document["ways"] if way["metrics"]]
     if not any(len(way["iteration"]) > 1 for way in ways):
-        return
-    for metric, words in METRICS.items():
-        if metric in ways[0]["metrics"] and metric != "vpt_lyapunov":  # the steps in another unit
-            yield _course(document, ways, ("metrics", metric), words)
-    for cost, words in COSTS.items():
-        yield _course(document, ways, ("costs", cost), words, logarithmic=True)
+        return []
+    scores = [name for name in _metrics_of(ways) if name != "vpt_lyapunov"]  # the steps in another unit
+    courses = [_course(document, ways, ("metrics", name), label_of(name)) for name in scores]
+    return [*courses, *(_course(document, ways, ("costs", cost), words) for cost, words in COSTS.items())]
 
 
-def _course(
-    document: Document, ways: Sequence[Entry], of: tuple[str, str], words: str, *, logarithmic: bool = False
-) -> Figure:
-    """Lines over iterations, each from the unpruned network on; those without a way are levels."""
+def _course(document: Document, ways: Sequence[Entry], of: tuple[str, str], words: str) -> Figure | None:
+    """Lines over iterations, each from the unpruned network on; those without a way are levels. Costs by powers."""
     last = document["scale"]["n_iterations"]
     part, name = of
+    logarithmic = part == "costs"
     start = next((way[part][name][0] for way in ways if way["method"] == "unpruned"), None)
     bands = not logarithmic and sum(len(way["iteration"]) > 1 for way in ways) <= MAX_BANDS
-    data: list[dict[str, Any]] = []
+    data: list[Trace] = []
     for way in ways:
         if way["method"] == "unpruned":
             continue
@@ -357,81 +328,59 @@ def _course(
             found = [(0, start), *found]
         known = [(k, one) for k, one in found if one["mean"] is not None and (one["mean"] > 0 or not logarithmic)]
         if known:
-            data += _line(document, way, known, band=bands and way["iteration"] != [0])
-    y = number_axis(words)
-    if logarithmic:
-        heights = [value for line in data for value in line["y"] if value > 0]
-        y = log_axis(words, min(heights) / 1.3, max(heights) * 1.3) if heights else y
-    x = {**number_axis("iteration"), "range": [-0.03 * last, 1.03 * last]}
-    x |= {"tickvals": list(range(last + 1))} if last <= 10 else {}
-    layout = layout_with(xaxis=x, yaxis=y, showlegend=True)
-    return figure_of(data, layout, f"{words} on the way", 360, title=_capital(words))
+            data += _lines(document, way, known, with_band=bands and way["iteration"] != [0])
+    y = draw.log_axis(words, *draw.span(data)) if logarithmic else draw.number_axis(words)
+    return draw.chart(data, draw.iterations_axis(last), y, f"{words} on the way", 360, title=capital(words))
 
 
-def _line(document: Document, way: Entry, known: Sequence[tuple[int, Entry]], *, band: bool) -> list[dict[str, Any]]:
+def _lines(document: Document, way: Entry, known: Sequence[tuple[int, Entry]], *, with_band: bool) -> list[Trace]:
     colour, dash, symbol = LOOKS[way["method"]]
-    x, words = [k for k, _ in known], shown(document["methods"][way["method"]], 40)
-    line = curve(x, [one["mean"] for _, one in known], colour, dash, name=words)
-    line |= {"mode": "lines+markers", "marker": {"color": colour, "symbol": symbol, "size": 7}}
-    del line["hoverinfo"]
-    line["customdata"] = [f"± {quantity(one['sd'])}, {one['n']} seeds" for _, one in known]
-    line["hovertemplate"] = f"{words}, after %{{x}}: %{{y:.4g}} %{{customdata}}<extra></extra>"
-    if not band:
-        return [{**line, "mode": "lines"}] if len(set(x)) <= 2 else [line]
+    x, means = [k for k, _ in known], [one["mean"] for _, one in known]
+    words = shown(document["methods"][way["method"]], 40)
+    mark = symbol if with_band or len(set(x)) > 2 else ""
+    line = draw.curve(
+        x, means, colour, dash, name=words, mark=mark, size=7,
+        hover=f"{words}, after %{{x}}: %{{y:.4g}} %{{customdata}}",
+        customdata=[f"± {quantity(one['sd'])}, {one['n']} seeds" for _, one in known],
+    )  # fmt: skip
     low, high = ([one["mean"] + sign * (one["sd"] or 0.0) for _, one in known] for sign in (-1, 1))
-    area = curve([*x, *x[::-1]], [*high, *low[::-1]], colour, "solid", width=0)
-    return [{**area, "fill": "toself", "fillcolor": faded(colour)[:-5] + "0.10)"}, line]
+    return [draw.band(x, low, high, colour, 0.10), line] if with_band else [line]
 
 
-def _against(document: Document) -> Iterator[Figure]:
+def _against(document: Document) -> Iterator[Figure | None]:
     """For each task the error of every row against all operations."""
     for case in document["tasks"]:
         rows = [row for row in document["rows"] if row["case"] == case]
-        metric = next((name for name in METRICS if rows and name in rows[0]["metrics"]), None)
+        metric = next(iter(_metrics_of(rows)), "")
         points = [row for row in rows if metric and row["metrics"][metric]["mean"] is not None]
-        if metric is None or len(points) < 2:
+        if len(points) < 2:
             continue
-        data = []
-        for row in points:
-            score, spent = row["metrics"][metric], row["costs"]["synops"]["mean"]
-            colour, _, symbol = LOOKS[row["method"]]
-            is_open = row["model"] == "CHRSNN"
-            name = shown(document["methods"][row["method"]], 40)
-            tip = f"{name}<br>{row['model']}, {quantity(spent)} operations<br>{_score(score, None).text}"
-            data.append(
-                marks(
-                    [short(spent)], [short(score["mean"])], name=name, showlegend=not is_open,
-                    legendgroup=row["method"], hovertext=[tip],
-                    marker={"color": colour, "symbol": f"{symbol}-open" if is_open else symbol, "size": 10},
-                    error_y={
-                        **error_bars([] if score["ci95"] is None else [(score["mean"], tuple(score["ci95"]))], colour),
-                        "thickness": 1, "width": 0,
-                    },
-                )
-            )  # fmt: skip
-        spents = [row["costs"]["synops"]["mean"] for row in points]
-        wide = max(spents) > 8 * min(spents)
-        x = log_axis(COSTS["synops"], min(spents) / 1.2, max(spents) * 1.2) if wide else number_axis(COSTS["synops"])
-        layout = layout_with(
-            xaxis=x if wide else {**x, "rangemode": "tozero"},
-            yaxis=number_axis(METRICS[metric]),
-            showlegend=True,
-        )
-        yield figure_of(data, layout, f"{metric} against operations, {_task(case)}", 440, title=_task(case))
+        data = [_point(document, row, metric) for row in points]
+        spent = [row["costs"]["synops"]["mean"] for row in points]
+        wide = max(spent) > 8 * min(spent)
+        words = COSTS["synops"]
+        x = draw.log_axis(words, min(spent) / 1.2, max(spent) * 1.2) if wide else draw.axis_from_zero(words)
+        label = f"{metric} against operations, {_task(case)}"
+        yield draw.chart(data, x, draw.number_axis(label_of(metric)), label, 440, title=_task(case))
 
 
-def _time_constants(document: Document) -> Iterator[Figure]:
+def _point(document: Document, row: Entry, metric: str) -> Trace:
+    score, spent = row["metrics"][metric], row["costs"]["synops"]["mean"]
+    colour, _, symbol = LOOKS[row["method"]]
+    is_open = row["model"] == "CHRSNN"
+    name = shown(document["methods"][row["method"]], 40)
+    marker = {"color": colour, "symbol": f"{symbol}-open" if is_open else symbol, "size": 10}
+    ends = draw.error_bars([score["mean"]], [score["ci95"]], colour, 1, 0)
+    tip = f"{name}<br>{row['model']}, {quantity(spent)} operations<br>{_score(score, None).text}"
+    legend = {"name": name, "showlegend": not is_open, "legendgroup": row["method"]}
+    return draw.marks([spent], [score["mean"]], marker=marker, hovertext=[tip], error_y=ends, **legend)
+
+
+def _time_constants(document: Document) -> Iterator[Figure | None]:
     """A panel for each method and sign: the unpruned networks dotted, what is left of them filled."""
     found = [one for one in document["time_constants"] if one["method"] != "unpruned"]
-    histograms = {f"{k}": one for k, one in enumerate(found)}
-    names = {
-        key: (f"{_capital(document['methods'][one['method']])}: {one['sign']}", "membrane time constant (ms)")
-        for key, one in histograms.items()
-    }
-    whole = Part("", {"histograms": histograms}, f"{document['name']}.json")
-    yield from before_and_after(whole, names)
-
-
-def _check(document: Document) -> None:
-    schema = document.get("schema")
-    require(schema == SCHEMA, "reproduction", "schema", f"must be {SCHEMA}", schema)
+    titles = [f"{capital(document['methods'][one['method']])}: {one['sign']}" for one in found]
+    yield from before_and_after(
+        (title, "membrane time constant (ms)", Part("", one, f"{document['name']}.json"))
+        for title, one in zip(titles, found, strict=True)
+    )

@@ -11,12 +11,13 @@ from typing import Any
 
 from hrsnn._checks import FileError
 from hrsnn.report import figures, tables, tradeoff
-from hrsnn.report.findings import METRIC_LABELS, explained, found, names_explained
-from hrsnn.report.parts.page import Page, Section, present, render_page, replace_file, versions_of, warnings_of
-from hrsnn.report.parts.words import listed, plural
-from hrsnn.report.source import HIGHER_IS_BETTER, Key, Results, Unit, detail, read_run
+from hrsnn.report.findings import explained, found, names_explained
+from hrsnn.report.parts.page import Page, Section, closing, render_page, replace_file, warnings_of
+from hrsnn.report.parts.words import capital, listed, plural
+from hrsnn.report.source import Key, Results, Unit, read_run
 from hrsnn.report.tradeoff import against_operations
 from hrsnn.report.verdict import leading, sample_name, verdict
+from hrsnn.vocabulary import higher_is_better, kind_of, label_of
 
 LAWS = {
     "tau_mem_ms_excitatory": ("membrane time constant, excitatory", "ms"),
@@ -41,18 +42,17 @@ def write_report(run_dir: Path, results: Mapping[str, Any] | None = None) -> Pat
 
 def render(results: Results, *, config: str = "", run_name: str = "") -> str:
     """The whole page as text."""
-    where = f"In the directory of this run{f' ({run_name})' if run_name else ''}, with the versions above,"
-    closing = [
+    again = (
+        f"In the directory of this run{f' ({run_name})' if run_name else ''}, with the versions above, the first line "
+        "gives the same numbers; the second makes this page again from the stored results."
+    )
+    end = closing(
+        again,
+        "hrsnn run config.toml --out again\nhrsnn report .",
+        results.versions,
         warnings_of(tables.warnings(results)),
         Section("config", "Configuration", code=config),
-        versions_of(results.versions),
-        Section(
-            "reproduce",
-            "How to reproduce",
-            f"{where} the first line gives the same numbers; the second makes this page again from the stored results.",
-            code="hrsnn run config.toml --out again\nhrsnn report .",
-        ),
-    ]
+    )
     return render_page(
         Page(
             kind="hrsnn report",
@@ -60,7 +60,7 @@ def render(results: Results, *, config: str = "", run_name: str = "") -> str:
             created=results.created,
             facts=(_subtitle(results), f"Data: {results.data}" if results.data else ""),
             verdict=verdict(results),
-            sections=[*sections(results), *closing],
+            sections=[*sections(results), *end],
             key="Values in brackets are 95 % intervals. ▲ better \u2002 ▼ worse \u2002 ○ nothing measurable \u2002 "
             "? no interval, so open",
         )
@@ -70,9 +70,9 @@ def render(results: Results, *, config: str = "", run_name: str = "") -> str:
 def sections(results: Results) -> list[Section]:
     """Everything between the verdict and the warnings, in order; empty sections included, the first two unfolded."""
     metric = results.headline
-    name = METRIC_LABELS.get(metric, metric) if metric else ""
-    side = {True: "right", False: "left"}
-    better = f" Further {side[HIGHER_IS_BETTER[metric]]} is better." if metric in HIGHER_IS_BETTER else ""
+    name = label_of(metric) if metric else ""
+    side = {True: "right", False: "left", None: ""}[higher_is_better(metric) if metric else None]
+    better = f" Further {side} is better." if side else ""
     reference = results.reference
     who = reference.label if reference else ""
     single = any(row.n_seeds == 1 for row in results.rows)
@@ -83,18 +83,18 @@ def sections(results: Results) -> list[Section]:
             "answers",
             "Every question that was asked",
             "The questions are fixed before a run, not chosen by what came out.",
-            findings=tuple(found(results)) if metric else (),
+            findings=found(results) if metric else (),
         ),
         Section(
             "arms",
             "Every score and cost",
             "Means over seeds with 95 % intervals. Operations are counted per sample; energy is computed from the "
             "counts with the named profile, not measured." + (" One seed gives no interval." if single else ""),
-            tables=present(tables.scores(results), tables.costs(results), tables.energies(results)),
+            tables=[tables.scores(results), tables.costs(results), tables.energies(results)],
         ),
         Section(
             "metric",
-            f"{name[:1].upper()}{name[1:]} per arm",
+            f"{capital(name)} per arm",
             (
                 "Large marks are means with 95 % intervals, the small circles below them single seeds: look whether "
                 "the intervals are narrow against the distances between arms."
@@ -102,7 +102,7 @@ def sections(results: Results) -> list[Section]:
                 else "One seed each, so without intervals: take no distance between arms for a finding."
             )
             + better,
-            present(figures.metric_per_arm(results, metric) if metric else None),
+            [figures.metric_per_arm(results, metric) if metric else None],
         ),
         _comparisons(results, metric),
         tradeoff.pruned_networks(results, metric),
@@ -110,24 +110,23 @@ def sections(results: Results) -> list[Section]:
             "costs",
             "Spikes and operations",
             "What each arm spends on one sample: look whether a better result was bought with more spikes.",
-            tuple(figures.costs_per_arm(results)),
+            figures.costs_per_arm(results),
             small=True,
         ),
         _raster(results, reference),
-        _laws(results, reference),
-        _weights(results, reference),
+        *_inside(results, reference),
         Section(
             "rates",
             "Firing rates",
             "How often neurons fire over the test part: look for neurons that never fire (left end) and for a few that "
             "fire always (right end).",
-            present(figures.rates(_one_per_network(results, "histograms"))),
+            [figures.rates(_one_per_network(results, "histograms"))],
         ),
         Section(
             "learning",
             "Course of learning",
             "Activity while networks learn without labels: look whether it settles and whether neurons fall silent.",
-            tuple(figures.learning(_one_per_network(results, "learning"))),
+            figures.learning(_one_per_network(results, "learning")),
             small=True,
         ),
         Section(
@@ -135,21 +134,21 @@ def sections(results: Results) -> list[Section]:
             "Confusions",
             f"{who} over all seeds, each row one class that was meant: look for dark cells off the diagonal, classes "
             "taken for one another.",
-            present(figures.confusion(results.units_of(reference))),
+            [figures.confusion(results.units_of(reference))],
         ),
         _forecast(results, reference),
         Section(
             "vpt",
             "Valid prediction time per start",
             "Each mark is one start, the upright bar the mean: look how far single starts lie from it.",
-            present(figures.vpt_per_start(results, metric) if metric and metric.startswith("vpt") else None),
+            [figures.vpt_per_start(results, metric) if metric and kind_of(metric) == "time" else None],
         ),
         Section(
             "readout",
             "Choice of the readout",
             "Chosen on validation data, for each seed by itself (×3: by three seeds): look whether the input alone "
             "was given as careful a choice as the network.",
-            tables=tuple(tables.readouts(results)),
+            tables=tables.readouts(results),
         ),
     ]
 
@@ -160,9 +159,8 @@ def _first_screen(results: Results) -> list[Section]:
     if metric is None:
         return []
     sample = sample_name(results)
-    name = METRIC_LABELS.get(metric, metric)
-    title = f"{name[:1].upper()}{name[1:]} against operations"
-    side = {True: "Higher is better, ", False: "Lower is better, "}.get(HIGHER_IS_BETTER.get(metric, False), "")
+    title = f"{capital(label_of(metric))} against operations"
+    side = {True: "Higher is better, ", False: "Lower is better, ", None: "Lower is better, "}[higher_is_better(metric)]
     figure = against_operations(
         results, metric, results.rows, f"synaptic operations per {sample}", name=_short(results.reference)
     )
@@ -174,12 +172,12 @@ def _first_screen(results: Results) -> list[Section]:
     caption = " ".join([caption, *explained(metric)])
     brackets = ["Brackets hold 95 % intervals."] if n_seeds[-1:] > [1] else []
     return [
-        Section("tradeoff", title, caption, present(figure), folded=False),
+        Section("tradeoff", title, caption, [figure], folded=False),
         Section(
             "table",
             "The arms",
             " ".join([*brackets, *names_explained(results)]),
-            tables=(tables.first(results, metric, sample),),
+            tables=[tables.first(results, metric, sample)],
             folded=False,
         ),
     ]
@@ -204,8 +202,8 @@ def _comparisons(results: Results, metric: str | None) -> Section:
             else "Differences between two arms, without intervals: chance alone may have made them."
         )
         + (f" Identical here, so not compared: {same}." if same else ""),
-        present(figures.comparisons(results, metric) if metric else None),
-        present(tables.comparisons(results)),
+        [figures.comparisons(results, metric) if metric else None],
+        [tables.comparisons(results)],
     )
 
 
@@ -214,36 +212,39 @@ def _raster(results: Results, reference: Key | None) -> Section:
     figure = figures.raster(unit) if unit else None
     if unit is None or figure is None:
         return Section("raster", "")
-    label = detail(unit, "raster", "label")
+    label = unit.details.part("raster").values.get("label")
     what = "One sample" if label is None else f"One sample of “{label}”"
     caption = (
         f"{what} in {unit.key.label}, seed {unit.seed}: each dash is a spike, input channels above, neurons below; "
         f"look how long activity outlasts its input.{figure.note}"
     )
-    return Section("raster", "One sample", caption, (figure,))
+    return Section("raster", "One sample", caption, [figure])
 
 
-def _laws(results: Results, reference: Key | None) -> Section:
+def _inside(results: Results, reference: Key | None) -> list[Section]:
+    """What the reference network is made of, and what learning made of it."""
     unit = _first(results, reference, "histograms")
-    panels = figures.histograms(unit, LAWS) if unit else []
-    caption = (
-        f"Drawn for {unit.key.label}, seed {unit.seed}, before anything was learned: look at the spread, which the "
-        "homogeneous arms replace by its mean."
-        if unit
-        else ""
-    )
-    return Section("laws", "Time constants and thresholds", caption, tuple(panels), small=True)
-
-
-def _weights(results: Results, reference: Key | None) -> Section:
-    unit = _first(results, reference, "histograms")
-    caption = (
-        f"{unit.key.label}, seed {unit.seed}: look how far learning (filled) moved the weights from where they began "
-        "(dotted). Both outlines enclose the same area."
-        if unit
-        else ""
-    )
-    return Section("weights", "Weights", caption, tuple(figures.weights(unit) if unit else ()), small=True)
+    if unit is None:
+        return []
+    who = f"{unit.key.label}, seed {unit.seed}"
+    return [
+        Section(
+            "laws",
+            "Time constants and thresholds",
+            f"Drawn for {who}, before anything was learned: look at the spread, which the homogeneous arms replace by "
+            "its mean.",
+            figures.histograms(unit, LAWS),
+            small=True,
+        ),
+        Section(
+            "weights",
+            "Weights",
+            f"{who}: look how far learning (filled) moved the weights from where they began (dotted). Both outlines "
+            "enclose the same area.",
+            figures.weights(unit),
+            small=True,
+        ),
+    ]
 
 
 def _forecast(results: Results, reference: Key | None) -> Section:
@@ -255,11 +256,11 @@ def _forecast(results: Results, reference: Key | None) -> Section:
         f"{unit.key.label}, seed {unit.seed}, running on its own output: look where the dashed prediction leaves "
         f"the true course.{figure.note}"
     )
-    return Section("forecast", "Truth and prediction", caption, (figure,))
+    return Section("forecast", "Truth and prediction", caption, [figure])
 
 
 def _first(results: Results, key: Key | None, part: str) -> Unit | None:
-    return next((unit for unit in results.units_of(key) if detail(unit, part)), None)
+    return next((unit for unit in results.units_of(key) if unit.details.part(part).values), None)
 
 
 def _one_per_network(results: Results, part: str) -> list[Unit]:
@@ -278,7 +279,7 @@ def _subtitle(results: Results) -> str:
         ("n_recurrent_synapses", "recurrent synapses"),
         ("n_input_synapses", "input synapses"),
     ):
-        counts = [n for size in sizes if isinstance(n := size.get(name), int) and not isinstance(n, bool)]
+        counts = [n for size in sizes if (n := size.number(name)) is not None]
         if any(counts):
             about = "" if len(set(counts)) == 1 else "about "
             parts.append(f"{about}{round(sum(counts) / len(counts)):,} {words}")

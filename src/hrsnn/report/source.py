@@ -1,41 +1,26 @@
 """What a run directory holds, read and checked: the only part of the report that touches files it did not write.
 
 Every value of results.json and outcomes/*.json may be null or absent; what is present must have the right form, and
-the first that has not is named with its file. Texts are kept as they are: escaping belongs to whoever shows them.
+the first that has not is named with its file.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, get_args
 
 from hrsnn._checks import FileError
-from hrsnn.outcome import unsealed
+from hrsnn.outcome import Stage, unsealed
+from hrsnn.report.parts.document import Part, Range, number
+from hrsnn.vocabulary import BASELINES, METRICS, MOST_HETEROGENEOUS, NETWORKS, RESULTS
 
-SCHEMA = "hrsnn.results/1"
-
-# Shown in this order; arms with other names follow in the order of results.json.
-BASELINES = ("Persistence", "SeasonalNaive", "AR", "InputOnly", "RandomFeatures", "NVAR", "ESN-100")
-NETWORKS = ("HoNHoS", "HeNHoS", "HoNHeS", "HeNHeS", "HoNB", "HeNB")
-
-HIGHER_IS_BETTER = {
-    "accuracy": True,
-    "accuracy_seen": True,
-    "accuracy_unseen": True,
-    "vpt_lyapunov": True,
-    "vpt_lyapunov_04": True,
-    "vpt_steps": True,
-    "r2": True,
-    "nrmse": False,
-    "rmse": False,
-    "nrmse_one_step": False,
-    "smape": False,
-}  # the first of these that a run has is its headline metric
+_AGAIN = "run again, or read it with the hrsnn that wrote it"
+_RESUME = "delete {} and run again with `--resume`"
+Numbers = Mapping[str, float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +40,7 @@ class Key:
         """From the name used in `comparisons`; an arm that merely contains slashes stays whole."""
         for n_parts in (3, 2):
             parts = name.rsplit("/", n_parts - 1)
-            if len(parts) == n_parts and parts[0] and parts[1] in ("trained", "pruned", "control", "trial"):
+            if len(parts) == n_parts and parts[0] and parts[1] in get_args(Stage):
                 return cls(*parts).plain
         return cls(name)
 
@@ -74,27 +59,44 @@ class Key:
             return f"{self.arm}, {self.method.replace('-', ' ')}"
         return f"{self.arm}, {self.stage}" + (f" ({self.method})" if self.method else "")
 
+    @property
+    def without_recurrence(self) -> Key:
+        return Key(self.arm, "control", "no-recurrence")
+
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        """Baselines, then networks, then controls and pruned networks."""
+        if self.arm in BASELINES:
+            return 0, BASELINES.index(self.arm), 0
+        position = NETWORKS.index(self.arm) if self.arm in NETWORKS else len(NETWORKS)
+        stages = ("trained", "control", "pruned")
+        stage = stages.index(self.stage) if self.stage in stages else len(stages)
+        return (1, position, 0) if stage == 0 else (2, position, stage)
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One finished unit of work; `details` is {} where outcomes/ holds none."""
+    """One finished unit of work; `details` is empty where outcomes/ holds none."""
 
     key: Key
     seed: int
-    metrics: Mapping[str, float | None]
-    costs: Mapping[str, float | None]
-    energy_pj: Mapping[str, float | None]
-    network: Mapping[str, Any]
+    metrics: Numbers
+    costs: Numbers
+    energy_pj: Numbers
+    network: Part
     wall_s: float | None
     warnings: tuple[str, ...]
-    details: Mapping[str, Any] = field(default_factory=dict)
-    file: str = ""
+    details: Part
+
+    @property
+    def scores(self) -> tuple[Numbers, Numbers, Numbers]:
+        return self.metrics, self.costs, self.energy_pj
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     mean: float | None
-    ci95: tuple[float, float] | None = None
+    ci95: Range | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +106,8 @@ class Row:
     key: Key
     n_seeds: int
     metrics: Mapping[str, Estimate]
-    costs: Mapping[str, float | None]
-    energy_pj: Mapping[str, float | None]
+    costs: Numbers
+    energy_pj: Numbers
 
     def score(self, metric: str) -> Estimate:
         """The metric, without a mean where it was not measured."""
@@ -120,7 +122,7 @@ class Comparison:
     b: Key
     metric: str
     diff: float | None
-    ci95: tuple[float, float] | None
+    ci95: Range | None
     n_pairs: int
 
     @property
@@ -139,19 +141,15 @@ class Results:
     rows: tuple[Row, ...]
     comparisons: tuple[Comparison, ...]
 
-    def row(self, key: Key) -> Row | None:
+    def row(self, key: Key | None) -> Row | None:
         return next((row for row in self.rows if row.key == key), None)
 
     def compared(self, a: Key, b: Key, metric: str) -> Comparison | None:
         """The comparison of `a` with `b`, turned round if it was written the other way; None for identical things."""
         if self.identical(a, b):
             return None
-        for c in self.comparisons:
-            if c.metric == metric and (c.a, c.b) == (a, b):
-                return c
-            if c.metric == metric and (c.a, c.b) == (b, a):
-                return c.swapped
-        return None
+        both_ways = ((c, c.swapped) for c in self.comparisons if c.metric == metric)
+        return next((c for ways in both_ways for c in ways if (c.a, c.b) == (a, b)), None)
 
     def identical(self, a: Key, b: Key) -> bool:
         """Whether two rows are one and the same: every seed of both has equal scores and equal costs."""
@@ -168,20 +166,31 @@ class Results:
         return [c for c in self.comparisons if not self.identical(c.a, c.b)]
 
     @property
+    def metrics(self) -> list[str]:
+        """Those that have a value, the known ones first."""
+        found = {name for row in self.rows for name, e in row.metrics.items() if e.mean is not None}
+        return [*(name for name in METRICS if name in found), *sorted(found - METRICS.keys())]
+
+    @property
     def headline(self) -> str | None:
         """The metric the report speaks about: the first known one that has a value, else any that has."""
-        found = {name for row in self.rows for name, e in row.metrics.items() if e.mean is not None}
-        return next((name for name in [*HIGHER_IS_BETTER, *sorted(found)] if name in found), None)
+        return next(iter(self.metrics), None)
 
     @property
     def reference(self) -> Key | None:
         """The arm that details are shown for: the most heterogeneous network of the run."""
         networks = [row.key for row in self.rows if row.key == Key(row.key.arm) and row.key.arm not in BASELINES]
-        preferred = [key for arm in ("HeNHeS", "HeNB", "HeNHoS", "HoNHeS") for key in networks if key.arm == arm]
+        preferred = [key for arm in MOST_HETEROGENEOUS for key in networks if key.arm == arm]
         return next(iter([*preferred, *networks]), None)
 
     def units_of(self, key: Key | None) -> list[Unit]:
         return sorted((u for u in self.units if u.key == key), key=lambda u: u.seed)
+
+    def ratio(self, a: Key, b: Key, *costs: str) -> float | None:
+        """How many times as much `a` spends as `b`, of the first of the costs that both know."""
+        rows = self.row(a), self.row(b)
+        spent = ([row.costs.get(cost) if row else None for row in rows] for cost in costs)
+        return next((over / under for over, under in spent if over is not None and under), None)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -206,22 +215,18 @@ def read_run(run_dir: Path, values: Mapping[str, Any] | None = None) -> Results:
 
 def parse_results(values: Any, owner: str = "results.json") -> Results:
     """`Results` from the object of results.json (docs/reference/run-directory.md); `owner` is named in errors."""
-    _need(isinstance(values, Mapping), owner, "must hold an object", type(values).__name__)
-    schema = values.get("schema")
-    _need(schema == SCHEMA, owner, f'must have schema "{SCHEMA}"', schema)
-    units = tuple(_unit(v, f"{owner}, outcomes[{i}]") for i, v in enumerate(_list(values, "outcomes", owner)))
-    summary = [_row(v, f"{owner}, summary[{i}]") for i, v in enumerate(_list(values, "summary", owner))]
-    rows = _completed(summary, units)
+    whole = Part.of(values, "", owner, _AGAIN)
+    whole.check(whole.values.get("schema") == RESULTS.text, "schema", f'must be "{RESULTS.text}"')
+    units = tuple(_unit(part) for part in whole.parts("outcomes"))
+    rows = _completed([_row(part) for part in whole.parts("summary")], units)
     return Results(
-        task=str(values.get("task") or "unnamed task"),
-        created=str(values.get("created") or ""),
-        data=_data_line(values.get("data")),
-        versions={str(k): str(v) for k, v in _map(values, "versions", owner).items() if v is not None},
+        task=str(whole.values.get("task") or "unnamed task"),
+        created=str(whole.values.get("created") or ""),
+        data=_data_line(whole.values.get("data")),
+        versions={str(k): str(v) for k, v in whole.part("versions").values.items() if v is not None},
         units=units,
-        rows=tuple(sorted(rows, key=_rank)),
-        comparisons=tuple(
-            _comparison(v, f"{owner}, comparisons[{i}]") for i, v in enumerate(_list(values, "comparisons", owner))
-        ),
+        rows=tuple(sorted(rows, key=lambda row: row.key.rank)),
+        comparisons=tuple(_comparison(part) for part in whole.parts("comparisons")),
     )
 
 
@@ -234,98 +239,57 @@ def read_json(path: Path) -> Any:
     except OSError as error:
         raise FileError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
     except (ValueError, RecursionError) as error:
-        raise FileError(f"{path} is damaged: {error}; delete it and run again with `--resume`") from error
+        raise FileError(f"{path} is damaged: {error}; {_RESUME.format('it')}") from error
 
 
-def number(value: Any) -> float | None:
-    """`value` as a finite float, or None.
-
-    >>> number(3), number(True), number("3"), number(float("nan"))
-    (3.0, None, None, None)
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:  # an integer beyond every float
-        return None
-
-
-def detail(unit: Unit, *path: str) -> Any:
-    """The value at `path` inside the details of `unit`, or None where any step is absent."""
-    value: Any = unit.details
-    for step in path:
-        value = value.get(step) if isinstance(value, Mapping) else None
-    return value
-
-
-def column(unit: Unit, *path: str) -> list[float | None] | None:
-    """The list of numbers at `path` inside the details of `unit`; None when absent or empty.
-
-    Raises `FileError` when something else stands there.
-    """
-    value = detail(unit, *path)
-    if value is None or value == []:
-        return None
-    damaged(unit, ".".join(path), "must be a list", isinstance(value, list))
-    return [number(v) for v in value]
-
-
-def damaged(unit: Unit, name: str, rule: str, ok: object) -> None:
-    """Raise `FileError` for the detail `name` of `unit` unless `ok`."""
-    if not ok:
-        where = f"{unit.file or 'results'} ({unit.key.label}, seed {unit.seed})"
-        raise FileError(f"`details.{name}` of {where} {rule}; delete that outcome and run again with `--resume`")
-
-
-def _unit(values: Any, owner: str) -> Unit:
-    _need(isinstance(values, Mapping), owner, "must be an object", values)
-    costs = _map(values, "costs", owner)
+def _unit(part: Part) -> Unit:
+    costs = part.part("costs")
     return Unit(
-        key=_key(values, owner),
-        seed=int(number(values.get("seed")) or 0),
-        metrics={str(k): number(v) for k, v in _map(values, "metrics", owner).items()},
-        costs={str(k): number(v) for k, v in costs.items() if k != "energy_pj"},
-        energy_pj={str(k): number(v) for k, v in _map(costs, "energy_pj", owner).items()},
-        network=_map(values, "network", owner),
-        wall_s=number(values.get("wall_s")),
-        warnings=tuple(str(w) for w in _list(values, "warnings", owner)),
+        key=_key(part),
+        seed=int(part.number("seed") or 0),
+        metrics=part.part("metrics").floats(),
+        costs={name: value for name, value in costs.floats().items() if name != "energy_pj"},
+        energy_pj=costs.part("energy_pj").floats(),
+        network=part.part("network"),
+        wall_s=part.number("wall_s"),
+        warnings=tuple(str(warning) for warning in part.items("warnings")),
+        details=replace(part, values={}),
     )
 
 
-def _row(values: Any, owner: str) -> Row:
-    key = _key(values, owner)
-    costs = _map(values, "costs", owner)
-    n_seeds = int(number(values.get("n_seeds")) or 0)
-    metrics = {}
-    for name, estimate in _map(values, "metrics", owner).items():
-        if estimate is None:
-            estimate = {}
-        _need(isinstance(estimate, Mapping), f"{owner}.metrics.{name}", "must be an object", estimate)
-        ci95 = _interval(estimate.get("ci95"), f"{owner}.metrics.{name}") if n_seeds != 1 else None
-        metrics[str(name)] = Estimate(number(estimate.get("mean")), ci95)
+def _row(part: Part) -> Row:
+    n_seeds, costs, metrics = part.whole("n_seeds"), part.part("costs"), part.part("metrics")
+    estimates = {str(name): metrics.part(name) for name in metrics.values}
     return Row(
-        key=key,
+        key=_key(part),
         n_seeds=n_seeds,
-        metrics=metrics,
-        costs={str(k): _mean_of(v) for k, v in costs.items() if k != "energy_pj"},
-        energy_pj={str(k): _mean_of(v) for k, v in _map(costs, "energy_pj", owner).items() if k not in ("mean", "sd")},
+        metrics={n: Estimate(e.number("mean"), e.interval() if n_seeds != 1 else None) for n, e in estimates.items()},
+        costs={name: mean for name, mean in _means_in(costs).items() if name != "energy_pj"},
+        energy_pj={n: mean for n, mean in _means_in(costs.part("energy_pj")).items() if n not in ("mean", "sd")},
     )
 
 
-def _comparison(values: Any, owner: str) -> Comparison:
-    _need(isinstance(values, Mapping), owner, "must be an object", values)
-    for name in ("a", "b", "metric"):
-        _need(isinstance(values.get(name), str), f"{owner}.{name}", "must be a text", values.get(name))
-    n_pairs = int(number(values.get("n_pairs")) or 0)
-    return Comparison(
-        a=Key.parse(values["a"]),
-        b=Key.parse(values["b"]),
-        metric=values["metric"],
-        diff=number(values.get("diff")),
-        ci95=_interval(values.get("ci95"), owner) if n_pairs > 1 else None,
-        n_pairs=n_pairs,
-    )
+def _means_in(part: Part) -> dict[str, float | None]:
+    each = {
+        str(name): value.get("mean") if isinstance(value, Mapping) else value for name, value in part.values.items()
+    }
+    return {name: number(value) for name, value in each.items()}
+
+
+def _comparison(part: Part) -> Comparison:
+    names = [part.text(name, None) for name in ("a", "b", "metric")]
+    for name, value in zip(("a", "b", "metric"), names, strict=True):
+        part.check(value is not None, name, "must be a text")
+    a, b, metric = map(str, names)
+    n_pairs = part.whole("n_pairs")
+    interval = part.interval() if n_pairs > 1 else None
+    return Comparison(Key.parse(a), Key.parse(b), metric, part.number("diff"), interval, n_pairs)
+
+
+def _key(part: Part) -> Key:
+    arm = part.text("arm")
+    part.check(arm, "arm", "must be a text")
+    return Key(str(arm), str(part.text("stage", "trained")), part.text("method", None)).plain
 
 
 def _completed(summary: list[Row], units: Iterable[Unit]) -> list[Row]:
@@ -336,18 +300,18 @@ def _completed(summary: list[Row], units: Iterable[Unit]) -> list[Row]:
     rows = {row.key: row for row in summary}
     for key, members in by_key.items():
         row = rows.get(key) or Row(key, len(members), {}, {}, {})
-        metrics = {name: Estimate(mean) for name, mean in _means(u.metrics for u in members).items()}
+        metrics, costs, energy_pj = (_means(each) for each in zip(*(unit.scores for unit in members), strict=True))
         rows[key] = replace(
             row,
             n_seeds=row.n_seeds or len(members),
-            metrics={**metrics, **row.metrics},
-            costs={**_means(u.costs for u in members), **_present(row.costs)},
-            energy_pj={**_means(u.energy_pj for u in members), **_present(row.energy_pj)},
+            metrics={**{name: Estimate(mean) for name, mean in metrics.items()}, **row.metrics},
+            costs={**costs, **{name: value for name, value in row.costs.items() if value is not None}},
+            energy_pj={**energy_pj, **{name: value for name, value in row.energy_pj.items() if value is not None}},
         )
     return list(rows.values())
 
 
-def _means(maps: Iterable[Mapping[str, float | None]]) -> dict[str, float | None]:
+def _means(maps: Iterable[Numbers]) -> dict[str, float | None]:
     found: dict[str, list[float]] = {}
     for values in maps:
         for name, value in values.items():
@@ -355,83 +319,30 @@ def _means(maps: Iterable[Mapping[str, float | None]]) -> dict[str, float | None
     return {name: fmean(values) if values else None for name, values in found.items()}
 
 
-def _present(values: Mapping[str, float | None]) -> dict[str, float]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _rank(row: Row) -> tuple[int, int, int]:
-    """Baselines, then networks, then controls and pruned networks; the order of the file decides between equals."""
-    key = row.key
-    if key.arm in BASELINES:
-        return 0, BASELINES.index(key.arm), 0
-    position = NETWORKS.index(key.arm) if key.arm in NETWORKS else len(NETWORKS)
-    stages = ("trained", "control", "pruned")
-    stage = stages.index(key.stage) if key.stage in stages else len(stages)
-    return (1, position, 0) if stage == 0 else (2, position, stage)
-
-
 def _with_details(results: Results, folder: Path) -> Results:
-    found: dict[tuple[Key, int], tuple[Unit, Mapping[str, Any], str]] = {}
+    found: dict[tuple[Key, int], tuple[Unit, Part]] = {}
+    listed = folder.parent / "results.json"
     for path in sorted(folder.glob("*.json")):
         values = read_json(path)
-        unit = _unit(values, str(path))
+        unit = _unit(whole := Part.of(values, "", str(path), _RESUME.format("that outcome")))
         if "sha256" in values:
             try:
                 unsealed(path.read_bytes())
             except ValueError as error:
-                raise FileError(f"{path} is damaged: {error}; delete it and run again with `--resume`") from error
-        found[unit.key, unit.seed] = (unit, _map(values, "details", str(path)), str(path))
+                raise FileError(f"{path} is damaged: {error}; {_RESUME.format('it')}") from error
+        found[unit.key, unit.seed] = unit, whole.part("details")
     units = []
     for unit in results.units:
+        who = f"{unit.key.label}, seed {unit.seed}"
         if (unit.key, unit.seed) not in found:
-            what = f"{unit.key.label}, seed {unit.seed}, which {folder.parent / 'results.json'} lists"
-            remedy = "put the file back, or delete results.json and run again with `--resume`"
-            raise FileError(f"{folder} holds no outcome of {what}; {remedy}")
-        stored, details, file = found[unit.key, unit.seed]
-        same = all(getattr(stored, name) == getattr(unit, name) for name in ("metrics", "costs", "energy_pj"))
-        if not same:
-            raise FileError(
-                f"{folder.parent / 'results.json'} has other numbers for {unit.key.label}, seed {unit.seed} than "
-                f"{file}; delete results.json and run again with `--resume`"
-            )
-        units.append(replace(unit, details=details, file=file))
+            remedy = f"put the file back, or {_RESUME.format('results.json')}"
+            raise FileError(f"{folder} holds no outcome of {who}, which {listed} lists; {remedy}")
+        stored, details = found[unit.key, unit.seed]
+        if stored.scores != unit.scores:
+            remedy = _RESUME.format("results.json")
+            raise FileError(f"{listed} has other numbers for {who} than {details.owner}; {remedy}")
+        units.append(replace(unit, details=details))
     return replace(results, units=tuple(units))
-
-
-def _key(values: Any, owner: str) -> Key:
-    _need(isinstance(values, Mapping), owner, "must be an object", values)
-    arm, stage, method = values.get("arm"), values.get("stage"), values.get("method")
-    _need(isinstance(arm, str) and arm, f"{owner}.arm", "must be a text", arm)
-    _need(stage is None or isinstance(stage, str), f"{owner}.stage", "must be a text", stage)
-    _need(method is None or isinstance(method, str), f"{owner}.method", "must be a text or null", method)
-    return Key(arm, stage or "trained", method).plain
-
-
-def _map(values: Mapping[str, Any], name: str, owner: str) -> Mapping[str, Any]:
-    value = values.get(name)
-    _need(value is None or isinstance(value, Mapping), f"{owner}.{name}", "must be an object", value)
-    return value or {}
-
-
-def _list(values: Mapping[str, Any], name: str, owner: str) -> list[Any]:
-    value = values.get(name)
-    _need(value is None or isinstance(value, list), f"{owner}.{name}", "must be a list", value)
-    return value or []
-
-
-def _interval(value: Any, owner: str) -> tuple[float, float] | None:
-    if value is None:
-        return None
-    _need(isinstance(value, list) and len(value) == 2, f"{owner}.ci95", "must be null or two numbers", value)
-    low, high = number(value[0]), number(value[1])
-    if low is None or high is None:
-        return None
-    _need(low <= high, f"{owner}.ci95", "must rise", value)
-    return low, high
-
-
-def _mean_of(value: Any) -> float | None:
-    return number(value.get("mean")) if isinstance(value, Mapping) else number(value)
 
 
 _SAYS_NOTHING = ("", "not stated", "own recordings")  # what own data come with unless their owner says more
@@ -447,10 +358,3 @@ def _data_line(data: Any) -> str:
     if isinstance(data, list):
         return ", ".join(_data_line(value) for value in data)
     return "" if data is None else str(data)
-
-
-def _need(ok: object, where: str, rule: str, value: Any) -> None:
-    if not ok:
-        shown = repr(value)
-        shown = shown if len(shown) <= 80 else shown[:77] + "..."
-        raise FileError(f"{where} {rule}, got {shown}; run again, or read it with the hrsnn that wrote it")

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from hrsnn.report.figures import told
-from hrsnn.report.findings import METRIC_LABELS
-from hrsnn.report.parts.table import Cell, Table, as_text
+from hrsnn.report.parts.document import number
+from hrsnn.report.parts.table import Cell, Table, as_text, table_of
 from hrsnn.report.parts.words import plain, quantity, signed
 from hrsnn.report.pruned import synops
-from hrsnn.report.source import HIGHER_IS_BETTER, Key, Results, Row, Unit, detail, number
+from hrsnn.report.source import Key, Results, Row, Unit
+from hrsnn.vocabulary import COSTS, higher_is_better, label_of
 
 MAX_TRIED = 60
-COST_NAMES = {
-    "spikes_per_neuron": "spikes / neuron",
-    "synops_recurrent": "recurrent ops",
-    "synops_input": "input ops",
-    "synops_readout": "readout ops",
-    "footprint_bytes": "bytes",
-}
-PREFIXES = ((1e12, "J"), (1e9, "mJ"), (1e6, "µJ"), (1e3, "nJ"), (1.0, "pJ"))
 READOUT_NAMES = {
     "n_bins": "time bins",
     "transform": "transform",
@@ -30,97 +24,91 @@ READOUT_NAMES = {
     "validation_nrmse": "NRMSE on validation",
     "validation_score": "score on validation",
 }
+Column = Callable[[Row], Cell | str]
 
 
-def first(results: Results, metric: str, sample: str) -> Table:
+def first(results: Results, metric: str, sample: str) -> Table | None:
     """Every arm with the score that the first screen speaks of, what it spends and how far that is from the readout.
 
     `sample` is what costs are counted per.
     """
-    other = metric != "accuracy" and any(row.score("accuracy").mean != row.score(metric).mean for row in results.rows)
-    beside = "accuracy" if other and any("accuracy" in row.metrics for row in results.rows) else None
-    spiking = any(row.costs.get("spikes_per_neuron") for row in results.rows)
-    rows = [
-        (
-            _name(row.key),
-            _estimate(row, metric),
-            *([_estimate(row, beside)] if beside else []),
-            *([Cell(quantity(row.costs.get("spikes_per_neuron") or None))] if spiking else []),
-            Cell(quantity(synops(row) or None)),
-        )
-        for row in results.rows
-        if row.score(metric).mean is not None
-    ]
-    columns = ["", METRIC_LABELS.get(metric, metric)]
-    columns += [f"{METRIC_LABELS[beside]}, all"] if beside else []
-    columns += ["spikes / neuron"] if spiking else []
-    return Table((*columns, f"operations / {sample}"), tuple(rows), title="The arms")
+    columns: dict[str, Column] = {"": _name, label_of(metric): _score(metric)}
+    differs = any(row.score("accuracy").mean != row.score(metric).mean for row in results.rows)
+    if metric != "accuracy" and differs and "accuracy" in results.metrics:
+        columns[f"{label_of('accuracy')}, all"] = _score("accuracy")
+    if any(row.costs.get("spikes_per_neuron") for row in results.rows):
+        columns["spikes / neuron"] = lambda row: quantity(row.costs.get("spikes_per_neuron") or None)
+    columns[f"operations / {sample}"] = lambda row: quantity(synops(row) or None)
+    rows = [row for row in results.rows if row.score(metric).mean is not None]
+    return table_of(rows, columns, title="The arms")
 
 
 def scores(results: Results) -> Table | None:
     """Every arm with its metrics; columns without any value are left out."""
-    found = {name for row in results.rows for name, e in row.metrics.items() if e.mean is not None}
-    metrics = [name for name in [*HIGHER_IS_BETTER, *sorted(found - set(HIGHER_IS_BETTER))] if name in found]
-    rows = [
-        (_name(row.key), Cell(str(row.n_seeds)), *(_estimate(row, name) for name in metrics)) for row in results.rows
-    ]
-    return Table(("arm", "seeds", *(METRIC_LABELS.get(name, name) for name in metrics)), tuple(rows)) if rows else None
+    scored = {label_of(metric): _score(metric) for metric in results.metrics}
+    return table_of(results.rows, {"arm": _name, "seeds": lambda row: str(row.n_seeds), **scored})
 
 
 def costs(results: Results) -> Table | None:
     """Every arm with its spikes and synaptic operations; columns without any value are left out."""
-    counted = {
-        cost: title
-        for cost, title in COST_NAMES.items()
-        if any(row.costs.get(cost) is not None for row in results.rows)
-    }
-    rows = [(_name(row.key), *(Cell(quantity(row.costs.get(cost))) for cost in counted)) for row in results.rows]
-    return Table(("arm", *counted.values()), tuple(rows)) if counted else None
+    counted = [cost for cost in COSTS.values() if cost.label]
+    known = {c.label: _cost(c.name) for c in counted if any(row.costs.get(c.name) is not None for row in results.rows)}
+    return table_of(results.rows, {"arm": _name, **known}) if known else None
 
 
 def energies(results: Results) -> Table | None:
     """The energy of every arm by profile, whose name always stands beside it; None where nothing has any."""
-    profiles = sorted({name for row in results.rows for name, pj in row.energy_pj.items() if pj is not None})
-    if not profiles:
-        return None
-    units = {name: _energy_unit(row.energy_pj.get(name) for row in results.rows) for name in profiles}
-    rows = [
-        (_name(row.key), *(Cell(_energy(row.energy_pj.get(name), units[name][0])) for name in profiles))
-        for row in results.rows
-    ]
-    return Table(("arm", *(f"energy, {units[name][1]} ({name})" for name in profiles)), tuple(rows))
+    columns: dict[str, Column] = {}
+    for profile in sorted({name for row in results.rows for name, pj in row.energy_pj.items() if pj is not None}):
+        scale, unit = energy_unit(row.energy_pj.get(profile) for row in results.rows)
+        columns[f"energy, {unit} ({profile})"] = _energy(profile, scale)
+    return table_of(results.rows, {"arm": _name, **columns}) if columns else None
+
+
+def energy_unit(values_pj: Iterable[float | None]) -> tuple[float, str]:
+    """What to divide energies by, and the unit that they are in then.
+
+    >>> energy_unit([2.0e4, None, 5.0])
+    (1000.0, 'nJ')
+    """
+    largest = max((v for v in values_pj if v is not None), default=0.0)
+    units = ((1e12, "J"), (1e9, "mJ"), (1e6, "µJ"), (1e3, "nJ"))
+    return next(((scale, unit) for scale, unit in units if largest >= scale), (1.0, "pJ"))
 
 
 def comparisons(results: Results) -> Table | None:
     """Every comparison of every metric, in words."""
-    rows = []
-    for c in results.told:
-        names = (_name(c.a), _name(c.b), Cell(METRIC_LABELS.get(c.metric, c.metric)))
-        rows.append((*names, Cell(told(c)), Cell.of(signed, c.diff, c.ci95), Cell(str(c.n_pairs))))
-    columns = ("a", "b", "metric", "a is", "a − b", "paired seeds")
-    return Table(columns, tuple(rows), n_names=4) if rows else None
+    return table_of(
+        results.told,
+        {
+            "a": lambda c: _label(c.a),
+            "b": lambda c: _label(c.b),
+            "metric": lambda c: label_of(c.metric),
+            "a is": told,
+            "a − b": lambda c: Cell.of(signed, c.diff, c.ci95),
+            "paired seeds": lambda c: str(c.n_pairs),
+        },
+        n_names=4,
+    )
 
 
-def readouts(results: Results) -> list[Table]:
+def readouts(results: Results) -> list[Table | None]:
     """The readout each arm chose on validation, one row per arm, and all that the reference arm tried."""
     chosen = {
-        row.key: [readout for u in results.units_of(row.key) if isinstance(readout := detail(u, "readout"), dict)]
+        row.key: [found for u in results.units_of(row.key) if (found := u.details.part("readout").values)]
         for row in results.rows
     }
-    names = list(dict.fromkeys(str(n) for rs in chosen.values() for r in rs for n in r if n != "tried"))
-    names.sort(key=_is_score)
-    rows = []
-    for key, several in chosen.items():
-        if several:
-            values = (
-                _mean(number(r.get(n)) for r in several) if _is_score(n) else _counted(_text(r.get(n)) for r in several)
-                for n in names
-            )
-            rows.append((_name(key), Cell(str(len(several))), *(Cell(value) for value in values)))
-    columns = ("arm", "seeds", *(READOUT_NAMES.get(name, name) for name in names))
-    tried = next((u for u in results.units_of(results.reference) if detail(u, "readout", "tried")), None)
-    tables = [Table(columns, tuple(rows)), *([] if tried is None else [_tried(tried)])]
-    return [table for table in tables if table.rows]
+    names = dict.fromkeys(str(n) for rs in chosen.values() for r in rs for n in r if n != "tried")
+    columns = {
+        READOUT_NAMES.get(name, name): _over_seeds(name) for name in sorted(names, key=_is_score)
+    }  # fmt: skip
+    rows = [(key, several) for key, several in chosen.items() if several]
+    head: dict[str, Callable[[tuple[Key, list[Mapping[str, Any]]]], Cell | str]] = {
+        "arm": lambda row: _label(row[0]),
+        "seeds": lambda row: str(len(row[1])),
+    }
+    tried = next((u for u in results.units_of(results.reference) if u.details.part("readout").items("tried")), None)
+    return [table_of(rows, {**head, **columns}), None if tried is None else _tried(tried)]
 
 
 def warnings(results: Results) -> list[Cell]:
@@ -135,48 +123,60 @@ def warnings(results: Results) -> list[Cell]:
     ]
 
 
-def _tried(unit: Unit) -> Table:
-    given = detail(unit, "readout", "tried")
-    settings = [t for t in given if isinstance(t, dict)] if isinstance(given, list) else []
+def _tried(unit: Unit) -> Table | None:
+    settings = [t for t in unit.details.part("readout").items("tried") if isinstance(t, dict)]
     names = list(dict.fromkeys(str(name) for t in settings for name in t))
     best = next((name for name in names if _is_score(name)), None)
     if best is not None:
-        sign = 1.0 if HIGHER_IS_BETTER.get(best.removeprefix("validation_")) is False else -1.0
+        sign = 1.0 if higher_is_better(best.removeprefix("validation_")) is False else -1.0
         settings.sort(key=lambda t: (number(t.get(best)) is None, sign * (number(t.get(best)) or 0.0)))
-    shown = settings[:MAX_TRIED]
-    rows = tuple(
-        tuple(Cell(_mean([number(t.get(n))]) if _is_score(n) else _text(t.get(n))) for n in names) for t in shown
-    )
     part = f", the best {MAX_TRIED}" if len(settings) > MAX_TRIED else ""
     title = f"What was tried for {unit.key.label}, seed {unit.seed} ({len(settings)} readouts{part})"
-    return Table(tuple(READOUT_NAMES.get(name, name) for name in names), rows, n_names=0, title=title, folded=True)
+    columns = {READOUT_NAMES.get(name, name): _of_setting(name) for name in names}
+    return table_of(settings[:MAX_TRIED], columns, n_names=0, title=title, folded=True)
 
 
-def _name(key: Key) -> Cell:
+# -- columns -----------------------------------------------------------------------------------------------------------
+
+
+def _name(row: Row) -> Cell:
+    return _label(row.key)
+
+
+def _label(key: Key) -> Cell:
     return Cell(key.arm, key.label[len(key.arm) + 2 :])
 
 
-def _estimate(row: Row, metric: str) -> Cell:
-    return Cell.of(plain, row.score(metric).mean, row.score(metric).ci95)
+def _score(metric: str) -> Column:
+    return lambda row: Cell.of(plain, row.score(metric).mean, row.score(metric).ci95)
 
 
-def _energy_unit(values: Iterable[float | None]) -> tuple[float, str]:
-    largest = max((v for v in values if v is not None), default=0.0)
-    return next(((scale, name) for scale, name in PREFIXES if largest >= scale), PREFIXES[-1])
+def _cost(name: str) -> Column:
+    return lambda row: quantity(row.costs.get(name))
 
 
-def _energy(pj: float | None, scale: float) -> str:
-    return quantity(None if pj is None else pj / scale)
+def _energy(profile: str, scale: float) -> Column:
+    return lambda row: quantity(None if (pj := row.energy_pj.get(profile)) is None else pj / scale)
+
+
+def _of_setting(name: str) -> Callable[[Mapping[str, Any]], str]:
+    return lambda one: _mean([number(one.get(name))]) if _is_score(name) else _text(one.get(name))
+
+
+def _over_seeds(name: str) -> Callable[[tuple[Key, list[Mapping[str, Any]]]], str]:
+    """What several seeds chose: of scores the mean, else the value where they agree, else each with how often."""
+
+    def text(row: tuple[Key, list[Mapping[str, Any]]]) -> str:
+        if _is_score(name):
+            return _mean([number(one.get(name)) for one in row[1]])
+        counts = Counter(_text(one.get(name)) for one in row[1]).most_common()
+        return counts[0][0] if len(counts) == 1 else ", ".join(f"{value} ×{n}" for value, n in counts)
+
+    return text
 
 
 def _is_score(name: object) -> bool:
     return str(name).startswith("validation_")
-
-
-def _counted(values: Iterable[str]) -> str:
-    """What several seeds chose: the value alone where they agree, else each with how often it was chosen."""
-    counts = Counter(values).most_common()
-    return counts[0][0] if len(counts) == 1 else ", ".join(f"{value} ×{n}" for value, n in counts)
 
 
 def _mean(values: Iterable[float | None]) -> str:

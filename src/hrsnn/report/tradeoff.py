@@ -8,27 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from hrsnn.report.figures import style
-from hrsnn.report.findings import METRIC_LABELS
-from hrsnn.report.parts.drawing import (
-    GREY,
-    INK,
-    PALE,
-    Figure,
-    estimate_mark,
-    faded,
-    figure_of,
-    layout_with,
-    log_axis,
-    number_axis,
-    short,
-    shown,
-)
+from hrsnn.report.parts import drawing as draw
+from hrsnn.report.parts.drawing import GREY, INK, PALE, Axis, Figure, Range, Trace, shown
 from hrsnn.report.parts.labels import Spot, placed
-from hrsnn.report.parts.page import Section, present
-from hrsnn.report.parts.table import Cell, Table
-from hrsnn.report.parts.words import plain, quantity, signed
+from hrsnn.report.parts.page import Section
+from hrsnn.report.parts.table import Cell, Table, table_of
+from hrsnn.report.parts.words import plain, quantity, signed, told_interval
 from hrsnn.report.pruned import Pruned, gap_kept, pruned_of, synops
-from hrsnn.report.source import HIGHER_IS_BETTER, Estimate, Key, Results, Row
+from hrsnn.report.source import Comparison, Estimate, Key, Results, Row
+from hrsnn.vocabulary import higher_is_better, kind_of, label_of
 
 HEIGHT_PX, NARROW_HEIGHT_PX = 440, 520
 # What is left for the points of a page 1200 or 390 pixels wide, without axes.
@@ -74,7 +62,7 @@ def against_operations(
     x_ends = min(p.operations for p in points) / 1.5, max(p.operations for p in points) * 1.5
     lows = [p.low for p in points] + ([min(floor.ci95 or (floor.mean,))] if floor and floor.mean is not None else [])
     y_ends, y_axis = _score_axis(metric, min(lows), max(p.high for p in points))
-    x_axis = log_axis(words, *x_ends)
+    x_axis = draw.log_axis(words, *x_ends)
     if idle:
         after = [(v, t) for v, t in zip(x_axis["tickvals"], x_axis["ticktext"], strict=True) if v > 1.5 * nothing]
         x_axis |= {"tickvals": [nothing, *(v for v, _ in after)], "ticktext": ["none", *(t for _, t in after)]}
@@ -83,10 +71,10 @@ def against_operations(
         _names(points, x_ends, y_ends, size, logarithmic=logarithmic, limit=limit)
         for size, limit in ((WIDE_PX, 40), (NARROW_PX, 22))
     ]
-    layout = layout_with(xaxis=x_axis, yaxis=y_axis, annotations=names[0], shapes=_band(floor), showlegend=False)
-    narrow = {"annotations": names[1]}
-    label = f"{METRIC_LABELS.get(metric, metric)} against {words}"
-    return figure_of(data, layout, label, HEIGHT_PX, narrow=narrow, narrow_height_px=NARROW_HEIGHT_PX)
+    return draw.chart(
+        data, x_axis, y_axis, f"{label_of(metric)} against {words}", HEIGHT_PX, narrow={"annotations": names[1]},
+        narrow_height_px=NARROW_HEIGHT_PX, annotations=names[0], shapes=_band(floor), showlegend=False,
+    )  # fmt: skip
 
 
 def pruned_networks(results: Results, metric: str | None) -> Section:
@@ -95,7 +83,7 @@ def pruned_networks(results: Results, metric: str | None) -> Section:
     title = "Pruned networks"
     if not found or metric is None:
         return Section("pruning", title)
-    side = {True: "up", False: "down"}.get(HIGHER_IS_BETTER.get(metric, True), "up")
+    side = "down" if higher_is_better(metric) is False else "up"
     dense = found[0].dense
     caption = (
         f"Cut before learning and without the task, then learned and read out like {dense.label}: look how "
@@ -104,7 +92,7 @@ def pruned_networks(results: Results, metric: str | None) -> Section:
         "interval."
     )
     rows = [row for key in (dense, *(p.key for p in found)) if (row := results.row(key)) is not None]
-    none = results.row(Key(dense.arm, "control", "no-recurrence"))
+    none = results.row(dense.without_recurrence)
     figure = against_operations(
         results,
         metric,
@@ -114,36 +102,35 @@ def pruned_networks(results: Results, metric: str | None) -> Section:
         lambda key: key.method or "unpruned",
         none.score(metric) if none else None,
     )
-    return Section("pruning", title, caption, present(figure), (_table(results, found, metric),))
+    return Section("pruning", title, caption, [figure], [_table(results, found, metric)])
 
 
-def _mark(point: Point) -> dict[str, Any]:
+def _mark(point: Point) -> Trace:
     colour, symbol, _ = style(point.row.key)
     interval = (point.low, point.high) if point.low < point.high else None
-    mean, *ends = plain(point.mean, *(interval or ()))
-    within = f"<br>95 % interval [{', '.join(ends)}]" if ends else "<br>no interval"
-    tip = f"{shown(point.row.key.label)}<br>{quantity(point.operations)} operations<br>mean {mean}{within}"
-    return estimate_mark(point.mean, point.operations, interval, (colour, symbol), tip, up=True)
+    tip = f"{shown(point.row.key.label)}<br>{quantity(point.operations)} operations<br>mean {plain(point.mean)[0]}"
+    tip += f"<br>{told_interval(plain, interval)}"
+    return draw.estimate_mark(point.mean, point.operations, interval, (colour, symbol), tip, up=True)
 
 
-def _score_axis(metric: str, low: float, high: float) -> tuple[tuple[float, float], dict[str, Any]]:
+def _score_axis(metric: str, low: float, high: float) -> tuple[Range, Axis]:
     """The ends of the axis of a score, and the axis: logarithmic for errors that lie decades apart."""
-    title = METRIC_LABELS.get(metric, shown(metric, 40))
-    if HIGHER_IS_BETTER.get(metric) is False and low > 0 and high > 20 * low:
+    title = shown(label_of(metric), 40)
+    if higher_is_better(metric) is False and low > 0 and high > 20 * low:
         ends = low / 1.3, high * 1.3
-        return ends, log_axis(title, *ends)
+        return ends, draw.log_axis(title, *ends)
     room = 0.08 * (high - low) or 0.1 * abs(high) or 0.1
     ends = low - room, high + room
-    if metric.startswith("accuracy"):  # a share is at most 1, whose mark is seen whole
+    if kind_of(metric) == "share":  # at most 1, whose mark is seen whole
         ends = low - room, min(high + room, 1.02)
-    return ends, {**number_axis(title), "range": list(ends)}
+    return ends, draw.number_axis(title, range=list(ends))
 
 
 def _names(
     points: Sequence[Point],
-    x_ends: tuple[float, float],
-    y_ends: tuple[float, float],
-    size: tuple[float, float],
+    x_ends: Range,
+    y_ends: Range,
+    size: Range,
     *,
     logarithmic: bool,
     limit: int,
@@ -161,7 +148,7 @@ def _names(
     spots = [Spot(across(p.operations), down(p.mean), p.name[:limit], down(p.high), down(p.low)) for p in points]
     return [
         {
-            "x": short(math.log10(p.operations)), "y": short(scale(p.mean)), "ax": round(dx), "ay": round(dy),
+            "x": draw.short(math.log10(p.operations)), "y": draw.short(scale(p.mean)), "ax": round(dx), "ay": round(dy),
             "text": shown(p.name, limit), "showarrow": True, "arrowhead": 0, "arrowwidth": 0.8, "arrowcolor": PALE,
             "standoff": 7, "font": {"size": 12, "color": INK},
         }
@@ -172,41 +159,44 @@ def _names(
 def _band(floor: Estimate | None) -> list[dict[str, Any]]:
     if floor is None or floor.mean is None:
         return []
-    low, high = floor.ci95 or (floor.mean, floor.mean)
-    across = {"xref": "paper", "x0": 0, "x1": 1, "layer": "below"}
-    return [
-        {"type": "rect", **across, "y0": low, "y1": high, "fillcolor": faded(GREY), "line": {"width": 0}},
-        {"type": "line", **across, "y0": floor.mean, "y1": floor.mean, "line": {"color": GREY, "dash": "dot"}},
-    ]
+    across = {"xref": "paper", "x0": 0, "x1": 1, "y0": floor.mean, "y1": floor.mean, "layer": "below"}
+    middle = {"type": "line", **across, "line": {"color": GREY, "dash": "dot"}}
+    return [draw.stripe(*(floor.ci95 or (floor.mean, floor.mean))), middle]
 
 
-def _table(results: Results, found: list[Pruned], metric: str) -> Table:
-    name = METRIC_LABELS.get(metric, metric)
+def _table(results: Results, found: list[Pruned], metric: str) -> Table | None:
     shares = {p.key: gap_kept(results, p, metric) for p in found}
-    has_gap = any(share is not None for share in shares.values())
-    columns = ["method", "neurons", "recurrent synapses", "fewer recurrent ops", "fewer ops in all"]
-    has_rates = any(p.rate_ratio is not None for p in found)
-    columns += ["rate over dense"] if has_rates else []
-    columns += [name, "− unpruned"] + (["kept of what recurrence adds"] if has_gap else [])
-    rows = []
-    for p in found:
-        row = results.row(p.key)
-        compared = results.compared(p.key, p.dense, metric)
-        score = row.score(metric) if row else Estimate(None)
-        share = shares[p.key]
-        cells = [Cell(str(p.key.method)), _sizes(p.n_neurons), _sizes(p.n_synapses)]
-        cells += [_times(p.fewer_recurrent), _times(p.fewer_synops)]
-        cells += [Cell("–" if p.rate_ratio is None else f"{p.rate_ratio:.2f}")] if has_rates else []
-        cells += [Cell.of(plain, score.mean, score.ci95)]
-        cells += [Cell.of(signed, compared.diff, compared.ci95) if compared else Cell("–")]
-        cells += [Cell("–" if share is None else f"{100 * share:.0f} %")] if has_gap else []
-        rows.append(tuple(cells))
-    return Table(tuple(columns), tuple(rows))
+    columns: dict[str, Callable[[Pruned], Cell | str]] = {
+        "method": lambda p: str(p.key.method),
+        "neurons": lambda p: _sizes(p.n_neurons),
+        "recurrent synapses": lambda p: _sizes(p.n_synapses),
+        "fewer recurrent ops": lambda p: _times(p.fewer_recurrent),
+        "fewer ops in all": lambda p: _times(p.fewer_synops),
+    }
+    if any(p.rate_ratio is not None for p in found):
+        columns["rate over dense"] = lambda p: "–" if p.rate_ratio is None else f"{p.rate_ratio:.2f}"
+    columns[label_of(metric)] = lambda p: _estimate(results.row(p.key), metric)
+    columns["− unpruned"] = lambda p: _difference(results.compared(p.key, p.dense, metric))
+    if any(share is not None for share in shares.values()):
+        columns["kept of what recurrence adds"] = lambda p: _percent(shares[p.key])
+    return table_of(found, columns)
 
 
-def _sizes(sizes: tuple[float, float] | None) -> Cell:
+def _estimate(row: Row | None, metric: str) -> Cell:
+    return Cell.of(plain, row.score(metric).mean, row.score(metric).ci95) if row else Cell("–")
+
+
+def _difference(c: Comparison | None) -> Cell:
+    return Cell.of(signed, c.diff, c.ci95) if c else Cell("–")
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.0f} %"
+
+
+def _sizes(sizes: Range | None) -> Cell:
     return Cell("–") if sizes is None else Cell(quantity(round(sizes[1])), f"of {quantity(round(sizes[0]))}")
 
 
-def _times(ratio: float | None) -> Cell:
-    return Cell("–" if ratio is None else f"{quantity(ratio)}×")
+def _times(ratio: float | None) -> str:
+    return "–" if ratio is None else f"{quantity(ratio)}×"

@@ -7,17 +7,19 @@ is the same for all arms gives way to the next.
 
 from __future__ import annotations
 
-from hrsnn.report.findings import LADDERS, METRIC_NAMES, group_word, reading
+from hrsnn.report.findings import group_word, reading
+from hrsnn.report.parts.document import Part
 from hrsnn.report.parts.words import listed, plain, plural, quantity, signed
 from hrsnn.report.pruned import of_equal_size, pruned_of, synops
-from hrsnn.report.source import BASELINES, HIGHER_IS_BETTER, Comparison, Estimate, Key, Results, Row, detail
+from hrsnn.report.source import Comparison, Estimate, Key, Results, Row
+from hrsnn.vocabulary import BASELINES, LADDERS, METRICS, higher_is_better, unit_of, words_of
 
 UNSEEN = "accuracy_unseen"
 
 
 def leading(results: Results) -> str | None:
     """The score that the first screen speaks of."""
-    row = results.row(results.reference) if results.reference else None
+    row = results.row(results.reference)
     if row is None or results.headline is None:
         return results.headline
     ladder = [UNSEEN, results.headline, *LADDERS.get(results.headline, ())]
@@ -39,7 +41,7 @@ def verdict(results: Results) -> list[str]:
     metric = leading(results)
     if metric is None:
         return ["This run holds no measured values."]
-    row = results.row(results.reference) if results.reference else None
+    row = results.row(results.reference)
     if row is None or row.score(metric).mean is None:
         return ["This run holds no network with a score."]
     said = [_level(results, row, metric), _cost(results, row, metric), _pruned(results, metric)]
@@ -48,8 +50,7 @@ def verdict(results: Results) -> list[str]:
 
 def _level(results: Results, row: Row, metric: str) -> str:
     """The score itself, with what it is over; of forecasts also against repeating the last value."""
-    name, _ = METRIC_NAMES.get(metric, (metric, ""))
-    name = "accuracy" if metric == UNSEEN else name
+    name = "accuracy" if metric == UNSEEN else words_of(metric)
     said = f"{_over(results, row.key, metric)} ({plural(row.n_seeds, 'seed')}), {row.key.label} has {name} "
     said += _value(row.score(metric), metric)
     seen = row.score("accuracy_seen").mean
@@ -71,7 +72,7 @@ def _rivals(results: Results, row: Row, metric: str) -> str:
     ]
     if not better:
         return ""
-    better.sort(key=lambda other: other.score(metric).mean or 0.0, reverse=HIGHER_IS_BETTER.get(metric, True))
+    better.sort(key=lambda other: other.score(metric).mean or 0.0, reverse=higher_is_better(metric) is not False)
     names = listed([f"{other.key.label} ({plain(other.score(metric).mean or 0.0)[0]})" for other in better])
     return f"; {names} {'is' if len(better) == 1 else 'are'} better without a spiking network"
 
@@ -122,23 +123,23 @@ def _pruned(results: Results, metric: str) -> str:
 
 def _over(results: Results, reference: Key, metric: str) -> str:
     """Over what the score is a mean: so many recordings of whom, so many starts."""
-    units = [unit for unit in results.units_of(reference) if unit.details]
+    details = next((unit.details for unit in results.units_of(reference) if unit.details.values), Part("", {}))
     if metric == UNSEEN:
-        unseen, groups = (detail(units[0], name) if units else None for name in ("unseen", "unseen_groups"))
-        n = f"{sum(map(bool, unseen)):,} recordings" if isinstance(unseen, list) else "recordings"
-        kind = group_word(results, reference)
-        names = f" {listed([str(group) for group in groups[:8]])}" if isinstance(groups, list) and groups else ""
-        several = "" if isinstance(groups, list) and len(groups) == 1 else "s"
-        return f"On {n} of {kind}{several}{names}{',' if names else ''} not seen in training"
-    labels, starts = (detail(units[0], *path) if units else None for path in (("labels",), ("by_start", metric)))
-    if isinstance(labels, list):
+        unseen, groups = details.items("unseen"), [str(group) for group in details.items("unseen_groups")]
+        n = f"{sum(map(bool, unseen)):,} recordings" if unseen else "recordings"
+        names = f" {listed(groups[:8])}," if groups else ""
+        return (
+            f"On {n} of {group_word(results, reference)}{'' if len(groups) == 1 else 's'}{names} not seen in training"
+        )
+    labels, starts = details.items("labels"), details.part("by_start").items(metric)
+    if labels:
         return f"On {len(labels):,} test recordings"
-    return f"Over {plural(len(starts), 'start')}" if isinstance(starts, list) else "On the test part"
+    return f"Over {plural(len(starts), 'start')}" if starts else "On the test part"
 
 
 def _value(estimate: Estimate, metric: str) -> str:
     mean, *ends = plain(estimate.mean or 0.0, *(estimate.ci95 or ()))
-    unit = METRIC_NAMES.get(metric, ("", ""))[1]
+    unit = unit_of(metric)
     return f"{mean} [{', '.join(ends)}]{unit}" if ends else f"{mean}{unit}"
 
 
@@ -156,7 +157,7 @@ def _difference(c: Comparison) -> str:
         return f"not measurably different ({diff} [{', '.join(ends)}]) from"
     size, *ends = plain(abs(c.diff), *sorted(map(abs, c.ci95)))
     judged = {"gain": "better", "loss": "worse"}[kind]
-    word = judged if c.metric in HIGHER_IS_BETTER else "higher" if c.diff > 0 else "lower"
+    word = judged if c.metric in METRICS else "higher" if c.diff > 0 else "lower"
     return f"{size} [{', '.join(ends)}] {word} than"
 
 

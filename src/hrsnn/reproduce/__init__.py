@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from hrsnn._checks import did_you_mean, require
-from hrsnn.reproduce.pruning_scales import PRUNING_SCALES
-from hrsnn.reproduce.scales import SCALES
+from hrsnn.reproduce.scales import PRUNING_SCALES, SCALES
 
 __all__ = ["PRUNING_SCALES", "REPRODUCTIONS", "SCALES", "Reproduction", "reproduce"]
 
@@ -38,7 +37,7 @@ class Order:
 class Reproduction:
     """What can be made again: what it is, at which scales, and the function that writes its files.
 
-    `make` leaves `name`.html and, last, `name`.json in the directory, and gives what that holds.
+    `make` leaves `name`.html in the directory and gives the document, which is written last.
     """
 
     name: str
@@ -49,7 +48,6 @@ class Reproduction:
 
 def _claims(name: str, order: Order) -> dict[str, Any]:
     from hrsnn.network_file import write_atomically
-    from hrsnn.outcome import as_json
     from hrsnn.report.claims import claims_markdown, write_claims_page
     from hrsnn.reproduce.claims import claims_document
 
@@ -57,13 +55,10 @@ def _claims(name: str, order: Order) -> dict[str, Any]:
     document = claims_document(order.sizes, out, command=order.command, say=order.say, n_jobs=order.n_jobs)
     write_atomically(out / "CLAIMS.md", claims_markdown(document).encode())
     write_claims_page(document, out / f"{name}.html")
-    write_atomically(out / f"{name}.json", as_json(document))  # last: its presence says complete
     return document
 
 
 def _pruning(name: str, order: Order) -> dict[str, Any]:
-    from hrsnn.network_file import write_atomically
-    from hrsnn.outcome import as_json
     from hrsnn.report.reproduced import write_reproduction_page
     from hrsnn.reproduce.designs import pruning_document
 
@@ -72,7 +67,6 @@ def _pruning(name: str, order: Order) -> dict[str, Any]:
         command=order.command, data_dir=order.data_dir, n_jobs=order.n_jobs, say=order.say,
     )  # fmt: skip
     write_reproduction_page(document, order.out / f"{name}.html")
-    write_atomically(order.out / f"{name}.json", as_json(document))
     return document
 
 
@@ -110,6 +104,9 @@ def reproduce(
 
     Raises `InputError` for an unknown name or scale, `RunError` when something of it cannot be done.
     """
+    from hrsnn.network_file import write_atomically
+    from hrsnn.outcome import as_json
+
     remedy = did_you_mean(name, REPRODUCTIONS)
     known = ", ".join(REPRODUCTIONS)
     require(name in REPRODUCTIONS, "hrsnn reproduce", "NAME", f"must be one of {known}", name, remedy=remedy)
@@ -119,4 +116,6 @@ def reproduce(
     sizes = entry.scales[scale] if n_seeds is None else entry.scales[scale].with_seeds(n_seeds)
     folder = Path("reproduce") / f"{name}-{scale}" if out is None else out
     command = f"hrsnn reproduce {name} --scale {scale}" + (f" --seeds {n_seeds}" if n_seeds is not None else "")
-    return folder, entry.make(name, Order(sizes, folder, command, data_dir, n_jobs, say))
+    document = entry.make(name, Order(sizes, folder, command, data_dir, n_jobs, say))
+    write_atomically(folder / f"{name}.json", as_json(document))  # last: its presence says complete
+    return folder, document

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,6 +16,7 @@ from scipy import stats
 from hrsnn.analysis.importance import GROUPS, Importance, importance, require_shapiq
 from hrsnn.metrics import interval_of_mean
 from hrsnn.outcome import plain_values
+from hrsnn.report.parts.words import quantity, with_sign, within
 from hrsnn.reproduce import measurements
 from hrsnn.reproduce.ledger import CLAIMS, Claim, Test
 from hrsnn.reproduce.measurements import coalition_spec, digit_spec, drive_spec, facts_of_networks, map_axes
@@ -26,9 +27,10 @@ from hrsnn.reproduce.units import ARMS, Values, coalitions, digit_unit, game_uni
 from hrsnn.reproduce.verdict import LEVEL, MARGIN, judge, surviving_holm, verdict_of
 from hrsnn.run_directory import versions
 from hrsnn.spec import NetworkSpec
+from hrsnn.vocabulary import CLAIMS as CLAIMS_SCHEMA
 from hrsnn.work.unit import Unit
 
-SCHEMA = "hrsnn.claims/1"
+_ACTIVITY = ("rate_hz", "silent_share", "memory", "memory_counts")
 _EDITION = 1  # of what units measure: raised when it changes, so that older files are no units any more
 
 
@@ -71,7 +73,7 @@ def document_of(scale: Scale, values: Mapping[str, Values], *, command: str) -> 
     """The document from the values of all units."""
     found = Measured(values, scale, _importance(scale, values))
     document = {
-        "schema": SCHEMA,
+        "schema": CLAIMS_SCHEMA.text,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
         "scale": asdict(scale),
@@ -120,12 +122,8 @@ def _measured_claim(claim: Claim, found: Measured) -> dict[str, Any]:
 
 def _raw(test: Test, found: Measured) -> dict[str, Any]:
     pairs = test.pairs(found)
-    return {
-        "what": test.what,
-        "claimed": test.side,
-        "seeds": list(pairs),
-        "pairs": [list(pair) for pair in pairs.values()],
-    }
+    of_seeds = [list(pair) for pair in pairs.values()]
+    return {"what": test.what, "claimed": test.side, "seeds": list(pairs), "pairs": of_seeds}
 
 
 def _judged_claim(claim: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,7 +153,7 @@ def _judged_test(test: Mapping[str, Any]) -> dict[str, Any]:
 
 def _sentence(claim: Mapping[str, Any]) -> str:
     """What was found, by rule: the conditions that support the claim with their effects, and why the others do not."""
-    supporting = "; ".join(_told(c["tests"], c["name"]) for c in claim["conditions"] if c["holds"])
+    supporting = "; ".join(_told(c) for c in claim["conditions"] if c["holds"])
     failing = "; ".join(f"{c['name']}, {_why_not(c)}" for c in claim["conditions"] if not c["holds"])
     if not supporting:
         return f"{failing[0].upper()}{failing[1:]}."
@@ -174,7 +172,7 @@ def _why_not(condition: Mapping[str, Any]) -> str:
         return f"{what} could not be measured"
     effect = _effect(test)
     if test["claimed"] == "same":
-        percent = f"{100 * MARGIN:g} % margin (±{_number(test['margin'])})"
+        percent = f"{100 * MARGIN:g} % margin (±{quantity(test['margin'])})"
         if test["reading"] == "against":
             return f"{what} is {effect}, outside the {percent}"
         return f"{what} is {effect}, not certain to be inside the {percent}"
@@ -182,31 +180,17 @@ def _why_not(condition: Mapping[str, Any]) -> str:
         return f"the opposite was measured: {what} is {effect}"
     low, high = test["ci95"]
     most = high if test["claimed"] == "above" else low
-    return f"no effect could be measured: {what} is {effect}, which leaves room for {_signed(most)} at most"
+    return f"no effect could be measured: {what} is {effect}, which leaves room for {with_sign(most)} at most"
 
 
-def _told(tests: Sequence[Mapping[str, Any]], condition: str) -> str:
+def _told(condition: Mapping[str, Any]) -> str:
     """A condition that holds, with the effects of all its tests."""
-    effects = "; ".join(f"{test['what']}: {_effect(test)}" for test in tests)
-    return f"{condition} ({effects})"
+    effects = "; ".join(f"{test['what']}: {_effect(test)}" for test in condition["tests"])
+    return f"{condition['name']} ({effects})"
 
 
 def _effect(test: Mapping[str, Any]) -> str:
-    low, high = test["ci95"] or (math.nan, math.nan)
-    return f"{_signed(test['effect'])} [{_signed(low)}, {_signed(high)}]"
-
-
-def _number(value: float) -> str:
-    """Three significant digits.
-
-    >>> _number(0.012345), _number(1234.5)
-    ('0.0123', '1,234')
-    """
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def _signed(value: float) -> str:
-    return ("+" if value > 0 else "−" if value < 0 else "") + _number(abs(value))
+    return f"{with_sign(test['effect'])} {within(test['ci95'] or (math.nan, math.nan), with_sign)}"
 
 
 # -- what stands beside the claims -------------------------------------------------------------------------------------
@@ -219,7 +203,7 @@ def _importance(scale: Scale, values: Mapping[str, Values]) -> Importance:
 
     def value(of: NetworkSpec, seed: int) -> Mapping[str, float]:
         found = values[game_unit(seed, names[of.model_dump_json()]).name]
-        return {quantity: cast("float", found[quantity]) for quantity in ("memory", "spikes")}
+        return {name: cast("float", found[name]) for name in ("memory", "spikes")}
 
     return importance(spec, value, seeds=range(scale.n_seeds), groups=GROUPS)
 
@@ -227,37 +211,25 @@ def _importance(scale: Scale, values: Mapping[str, Values]) -> Importance:
 def _activity(found: Measured) -> list[dict[str, Any]]:
     """Means over seeds: how alive the networks are, and what they remember at all, beside the input itself."""
 
-    def mean(units: Sequence[Unit], quantity: str) -> float | None:
-        known = [found.values[unit.name].get(quantity) for unit in units]
-        return float(np.mean([value for value in known if value is not None])) if None not in known else None
-
     def row(words: str, units: Sequence[Unit]) -> dict[str, Any]:
-        rates = [found.values[unit.name].get("rate_hz") for unit in units]
-        return {
-            "networks": words,
-            "n": len(units),
-            "rate_hz": mean(units, "rate_hz"),
-            "rate_ci95": None if None in rates else interval_of_mean(cast("list[float]", rates)),
-            "silent_share": mean(units, "silent_share"),
-            "memory": mean(units, "memory"),
-            "memory_counts": mean(units, "memory_counts"),
-        }
+        columns = {name: [found.values[unit.name].get(name) for unit in units] for name in _ACTIVITY}
+        known = {name: None if None in column else cast("list[float]", column) for name, column in columns.items()}
+        means = {name: None if column is None else float(np.mean(column)) for name, column in known.items()}
+        rates = known["rate_hz"]
+        interval = None if rates is None else interval_of_mean(rates)
+        return {"networks": words, "n": len(units), **means, "rate_ci95": interval}
 
-    scale, seeds = found.scale, range(found.scale.n_seeds)
-    rows = [
-        row(f"{arm}, untrained, white drive", [Unit("untrained", seed, (arm,)) for seed in seeds])
-        for arm in ("HoN", "HeN")
-    ]
-    rows += [row(f"{arm}, learned, white drive", [Unit("learned", seed, (arm,)) for seed in seeds]) for arm in ARMS]
-    rows += [row("the input of the white drive, no network", [Unit("input", seed) for seed in seeds])]
-    digit_seeds = range(scale.n_digit_seeds)
-    rows += [
-        row(
-            f"{arm}, learned, spoken digits",
-            [digit_unit(seed, arm, scale.n_digit_neurons, 1.0) for seed in digit_seeds],
-        )
-        for arm in ARMS
-    ]
+    def under_the_drive(kind: str, words: str, arms: Iterable[str]) -> Iterator[dict[str, Any]]:
+        for arm in arms:
+            yield row(f"{arm}, {words}, white drive", [Unit(kind, seed, (arm,)) for seed in range(scale.n_seeds)])
+
+    scale = found.scale
+    rows = [*under_the_drive("untrained", "untrained", ("HoN", "HeN")), *under_the_drive("learned", "learned", ARMS)]
+    inputs = [Unit("input", seed) for seed in range(scale.n_seeds)]
+    rows += [row("the input of the white drive, no network", inputs)]
+    for arm in ARMS:
+        units = [digit_unit(seed, arm, scale.n_digit_neurons, 1.0) for seed in range(scale.n_digit_seeds)]
+        rows += [row(f"{arm}, learned, spoken digits", units)]
     return rows
 
 
@@ -286,6 +258,6 @@ def _map(found: Measured) -> dict[str, Any]:
     """Means over seeds; rows are length scales, columns weight scales."""
     lengths, weights = map_axes(found.scale.n_map_points)
     means: dict[str, dict[str, Any]] = {"HoNHoS": {}, "HeNHeS": {}}
-    for (arm, quantity), values in found.maps.items():
-        means[arm][quantity] = values.mean(axis=0).tolist()
+    for (arm, name), values in found.maps.items():
+        means[arm][name] = values.mean(axis=0).tolist()
     return {"length_scale": lengths, "weight_scale": weights, "n_seeds": found.scale.n_map_seeds, "mean": means}

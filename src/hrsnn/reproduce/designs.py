@@ -18,25 +18,22 @@ from hrsnn.metrics import interval_of_mean
 from hrsnn.outcome import plain_values
 from hrsnn.reproduce import published
 from hrsnn.reproduce.pruned import DIGITS, METHODS, PruningExperiment, task_description
-from hrsnn.reproduce.pruning_scales import PruningScale
+from hrsnn.reproduce.scales import PruningScale
 from hrsnn.reproduce.store import measured
 from hrsnn.reproduce.units import Values
 from hrsnn.reproduce.verdict import Side, judge
 from hrsnn.run_directory import versions
+from hrsnn.vocabulary import REPRODUCTION, higher_is_better
 from hrsnn.work.unit import Unit
 
-SCHEMA = "hrsnn.reproduction/1"
 _N_BINS = 30
 
 _WAYS = ("unpruned", "no-recurrence", "activity", "lnp-published", "lnp", "random")
 _BRANCHES = ("step-1", "step-2", "steps-12", "steps-123", "steps-124", "steps-1234", "random-1")
 _RIVALS = tuple((lnp, rival) for lnp in ("lnp-published", "lnp") for rival in ("activity", "random"))
 
-# Side on which the first of two methods is claimed to be, of the scores that are compared.
-CLAIMED: dict[str, dict[str, Side]] = {
-    "forecast": {"rmse": "below", "vpt_steps": "above"},
-    "digits": {"accuracy": "above"},
-}
+# The scores that are compared; the first of two methods is claimed to be on their better side.
+_COMPARED = {"forecast": ("rmse", "vpt_steps"), "digits": ("accuracy",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +125,7 @@ def document_of(
     units = [_raw(unit, values[unit.name], with_tau=design.scored == "none") for unit in experiment.plan()]
     return followed(
         {
-            "schema": SCHEMA,
+            "schema": REPRODUCTION.text,
             "name": name,
             "title": design.title,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -258,7 +255,8 @@ def _comparisons(design: Design, groups: Groups) -> list[dict[str, Any]]:
         for a, b in design.comparisons:
             ends = [_ends(groups[case, model, method]) for method in (a, b)]
             seeds = sorted(ends[0].keys() & ends[1].keys())
-            for metric, side in CLAIMED["digits" if case == DIGITS else "forecast"].items():
+            for metric in _COMPARED["digits" if case == DIGITS else "forecast"]:
+                side: Side = "above" if higher_is_better(metric) else "below"
                 pairs = [[end[seed]["metrics"][metric] for end in ends] for seed in seeds]
                 names = {"case": case, "model": model, "a": a, "b": b, "metric": metric, "claimed": side}
                 found.append({**names, "seeds": seeds, "pairs": pairs, **asdict(judge(pairs, side))})

@@ -7,7 +7,7 @@ nothing else. Statements are in our words; S0 is the summary paper (arXiv 2407.0
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from hrsnn.reproduce.pairs import (
@@ -73,59 +73,26 @@ _TWO_RULES = (
 _FILTERED, _COUNTS = "read from filtered spikes", "read from spike counts"
 
 
-def _memory(state: str, regular: bool) -> Condition:
-    ends = {("filtered", False): "", ("counts", False): "_counts", ("filtered", True): "_regular"}
-    end = ends.get((state, regular), "_counts_regular")
-    noise = "regular" if regular else "Poisson"
-    name = f"{_FILTERED if state == 'filtered' else _COUNTS}, {noise} input"
-    return Condition(name, (Test("C, heterogeneous − homogeneous neurons", "above", untrained(f"memory{end}")),))
+def _when(name: str, *tests: Test) -> Condition:
+    return Condition(name, tests)
 
 
-def _chain(state: str) -> Condition:
-    end = "" if state == "filtered" else "_counts"
-    return Condition(
-        _FILTERED if state == "filtered" else _COUNTS,
-        (
-            Test("correlation of C with log 1/J", "above", correlation(f"log_participation{end}", f"memory{end}")),
-            Test("correlation of C with squared correlation", "below",
-                 correlation(f"squared_correlation{end}", f"memory{end}")),
-            Test("correlation of squared correlation with CV", "below", correlation("cv", f"squared_correlation{end}")),
-        ),
-    )  # fmt: skip
+def _learned(what: str, side: Side, quantity: str, a: str, b: str = "HoNHoS") -> Test:
+    """Two arms after learning under the white drive."""
+    return Test(f"{what}, {a} − {b}", side, learned(quantity, a, b))
 
 
-def _same_memory(neurons: str) -> Condition:
-    a, b = f"{neurons}HeS", f"{neurons}HoS"
-    words = "homogeneous neurons" if neurons == "HoN" else "heterogeneous neurons"
-    return Condition(
-        f"with {words}",
-        (
-            Test(f"spikes per neuron and sample, {a} − {b}", "below", learned("spikes", a, b)),
-            Test(f"C, {a} − {b}", "same", learned("memory", a, b)),
-        ),
-    )
+def _of_states(*tests: Callable[[str], Test]) -> tuple[Condition, Condition]:
+    """The same tests for both kinds of state; each is given the end of the names of its quantities."""
+    kinds = {_FILTERED: "", _COUNTS: "_counts"}
+    return tuple(Condition(name, tuple(test(end) for test in tests)) for name, end in kinds.items())  # type: ignore[return-value]
 
 
-def _most_efficient(state: str) -> Condition:
-    end = "" if state == "filtered" else "_counts"
-    return Condition(
-        _FILTERED if state == "filtered" else _COUNTS,
-        tuple(
-            Test(f"E, HeNHeS − {arm}", "above", learned(f"efficiency{end}", "HeNHeS", arm))
-            for arm in ("HoNHoS", "HeNHoS", "HoNHeS")
-        ),
-    )
-
-
-def _against(
-    quantity: str, groups: tuple[str, ...], others: tuple[str, ...], names: Mapping[str, str]
-) -> Iterator[Test]:
+def _most_important(quantity: str, groups: tuple[str, ...], others: tuple[str, ...]) -> Iterator[Test]:
+    names = {"tau_mem": "τ_m", "v_th": "v_th", "a": "A±", "tau_stdp": "τ±"}
     together = " + ".join(names[group] for group in groups)
     for other in others:
         yield Test(f"|{together}| − |{names[other]}|", "above", larger_importance(quantity, groups, other))
-
-
-_GROUP_NAMES = {"tau_mem": "τ_m", "v_th": "v_th", "a": "A±", "tau_stdp": "τ±"}
 
 
 CLAIMS = (
@@ -142,11 +109,8 @@ CLAIMS = (
         networks=_DRIVE,
         holds_if="The mean difference is above 0, before learning (neurons alone) and after (neurons and STDP).",
         conditions=(
-            Condition("before learning", (Test("effective rank, HeN − HoN", "above", untrained("rank")),)),
-            Condition(
-                "after learning",
-                (Test("effective rank, HeNHeS − HoNHoS", "above", learned("rank", "HeNHeS", "HoNHoS")),),
-            ),
+            _when("before learning", Test("effective rank, HeN − HoN", "above", untrained("rank"))),
+            _when("after learning", _learned("effective rank", "above", "rank", "HeNHeS")),
         ),
     ),
     Claim(
@@ -161,11 +125,13 @@ CLAIMS = (
         test=f"C over delays up to 100 samples, heterogeneous minus homogeneous neurons, paired by seed; {_PAIRED}.",
         networks="white drive, untrained",
         holds_if="The mean difference is above 0 for both kinds of input and both kinds of state.",
-        conditions=(
-            _memory("filtered", False),
-            _memory("counts", False),
-            _memory("filtered", True),
-            _memory("counts", True),
+        conditions=tuple(
+            _when(
+                f"{state}, {noise} input",
+                Test("C, heterogeneous − homogeneous neurons", "above", untrained(f"memory{of_state}{of_noise}")),
+            )
+            for noise, of_noise in (("Poisson", ""), ("regular", "_regular"))
+            for state, of_state in ((_FILTERED, ""), (_COUNTS, "_counts"))
         ),
     ),
     Claim(
@@ -180,7 +146,19 @@ CLAIMS = (
         "over the networks of one seed, averaged over seeds. Pooled regressions over all networks are in the document.",
         networks="white drive, untrained, thresholds homogeneous",
         holds_if="All three correlations have the claimed sign.",
-        conditions=(_chain("filtered"), _chain("counts")),
+        conditions=_of_states(
+            lambda end: Test(
+                "correlation of C with log 1/J", "above", correlation(f"log_participation{end}", f"memory{end}")
+            ),
+            lambda end: Test(
+                "correlation of C with squared correlation",
+                "below",
+                correlation(f"squared_correlation{end}", f"memory{end}"),
+            ),
+            lambda end: Test(
+                "correlation of squared correlation with CV", "below", correlation("cv", f"squared_correlation{end}")
+            ),
+        ),
         also=(
             Test("correlation of C with CV (filtered spikes)", "above", correlation("cv", "memory")),
             Test("correlation of the firing rate with CV", "above", correlation("cv", "rate_hz")),
@@ -199,13 +177,10 @@ CLAIMS = (
         networks=f"{_DRIVE}; and {_DIGITS}, rates on its test part",
         holds_if="The mean difference is below 0 under both kinds of input.",
         conditions=(
-            Condition(
-                "under the white drive",
-                (Test("mean rate (Hz), HoNHeS − HoNHoS", "below", learned("rate_hz", "HoNHeS", "HoNHoS")),),
-            ),
-            Condition(
+            _when("under the white drive", _learned("mean rate (Hz)", "below", "rate_hz", "HoNHeS")),
+            _when(
                 "on spoken digits",
-                (Test("mean rate (Hz), HoNHeS − HoNHoS", "below", on_digits("rate_hz", "HoNHeS", "HoNHoS")),),
+                Test("mean rate (Hz), HoNHeS − HoNHoS", "below", on_digits("rate_hz", "HoNHeS", "HoNHoS")),
             ),
         ),
         also=(
@@ -225,12 +200,7 @@ CLAIMS = (
         test=f"E after learning, HeNHeS minus HoNHoS; {_PAIRED}.",
         networks=_DRIVE,
         holds_if="The mean difference is above 0 for both kinds of state.",
-        conditions=(
-            Condition(_FILTERED, (Test("E, HeNHeS − HoNHoS", "above", learned("efficiency", "HeNHeS", "HoNHoS")),)),
-            Condition(
-                _COUNTS, (Test("E, HeNHeS − HoNHoS", "above", learned("efficiency_counts", "HeNHeS", "HoNHoS")),)
-            ),
-        ),
+        conditions=_of_states(lambda end: _learned("E", "above", f"efficiency{end}", "HeNHeS")),
         also=(
             Test("first factor: C (filtered spikes)", "above", learned("memory", "HeNHeS", "HoNHoS")),
             Test("first factor: C (spike counts)", "above", learned("memory_counts", "HeNHeS", "HoNHoS")),
@@ -247,16 +217,12 @@ CLAIMS = (
         networks=_DRIVE,
         holds_if="The mean difference is above 0 with homogeneous and with heterogeneous STDP.",
         conditions=(
-            Condition(
-                "with homogeneous STDP", (Test("C, HeNHoS − HoNHoS", "above", learned("memory", "HeNHoS", "HoNHoS")),)
-            ),
-            Condition(
-                "with heterogeneous STDP", (Test("C, HeNHeS − HoNHeS", "above", learned("memory", "HeNHeS", "HoNHeS")),)
-            ),
+            _when("with homogeneous STDP", _learned("C", "above", "memory", "HeNHoS")),
+            _when("with heterogeneous STDP", _learned("C", "above", "memory", "HeNHeS", "HoNHeS")),
         ),
         also=(
-            Test("C from spike counts, HeNHoS − HoNHoS", "above", learned("memory_counts", "HeNHoS", "HoNHoS")),
-            Test("C from spike counts, HeNHeS − HoNHeS", "above", learned("memory_counts", "HeNHeS", "HoNHeS")),
+            _learned("C from spike counts", "above", "memory_counts", "HeNHoS"),
+            _learned("C from spike counts", "above", "memory_counts", "HeNHeS", "HoNHeS"),
         ),
     ),
     Claim(
@@ -268,7 +234,14 @@ CLAIMS = (
         test=f"Spikes and C after learning, heterogeneous minus homogeneous STDP; {_PAIRED}.",
         networks=_DRIVE,
         holds_if="Fewer spikes, and C inside the margin, with both kinds of neurons.",
-        conditions=(_same_memory("HoN"), _same_memory("HeN")),
+        conditions=tuple(
+            _when(
+                f"with {words} neurons",
+                _learned("spikes per neuron and sample", "below", "spikes", f"{neurons}HeS", f"{neurons}HoS"),
+                _learned("C", "same", "memory", f"{neurons}HeS", f"{neurons}HoS"),
+            )
+            for neurons, words in (("HoN", "homogeneous"), ("HeN", "heterogeneous"))
+        ),
     ),
     Claim(
         id="headline-3-both",
@@ -279,7 +252,11 @@ CLAIMS = (
         test=f"E after learning, HeNHeS minus each other arm; {_PAIRED}.",
         networks=_DRIVE,
         holds_if="All three mean differences are above 0, for both kinds of state.",
-        conditions=(_most_efficient("filtered"), _most_efficient("counts")),
+        conditions=_of_states(
+            lambda end: _learned("E", "above", f"efficiency{end}", "HeNHeS", "HoNHoS"),
+            lambda end: _learned("E", "above", f"efficiency{end}", "HeNHeS", "HeNHoS"),
+            lambda end: _learned("E", "above", f"efficiency{end}", "HeNHeS", "HoNHeS"),
+        ),
     ),
     Claim(
         id="sage-memory",
@@ -292,13 +269,8 @@ CLAIMS = (
         networks=_DRIVE,
         holds_if="All mean differences are above 0: among the paper's parameters, and with thresholds among them.",
         conditions=(
-            Condition(
-                "among the paper's parameters", tuple(_against("memory", ("tau_mem",), ("a", "tau_stdp"), _GROUP_NAMES))
-            ),
-            Condition(
-                "with thresholds among them",
-                tuple(_against("memory", ("tau_mem",), ("v_th", "a", "tau_stdp"), _GROUP_NAMES)),
-            ),
+            _when("among the paper's parameters", *_most_important("memory", ("tau_mem",), ("a", "tau_stdp"))),
+            _when("with thresholds among them", *_most_important("memory", ("tau_mem",), ("v_th", "a", "tau_stdp"))),
         ),
         caution="Noise of C makes the size of small values look larger, which works against any order.",
     ),
@@ -313,13 +285,8 @@ CLAIMS = (
         networks=_DRIVE,
         holds_if="All mean differences are above 0: among the paper's parameters, and with thresholds among them.",
         conditions=(
-            Condition(
-                "among the paper's parameters", tuple(_against("spikes", ("a", "tau_stdp"), ("tau_mem",), _GROUP_NAMES))
-            ),
-            Condition(
-                "with thresholds among them",
-                tuple(_against("spikes", ("a", "tau_stdp"), ("tau_mem", "v_th"), _GROUP_NAMES)),
-            ),
+            _when("among the paper's parameters", *_most_important("spikes", ("a", "tau_stdp"), ("tau_mem",))),
+            _when("with thresholds among them", *_most_important("spikes", ("a", "tau_stdp"), ("tau_mem", "v_th"))),
         ),
     ),
     Claim(
@@ -334,12 +301,10 @@ CLAIMS = (
         networks=f"{_DIGITS}; rank of states after N Poisson stimuli",
         holds_if="Both mean differences are above 0, in both arms.",
         conditions=tuple(
-            Condition(
+            _when(
                 arm,
-                (
-                    Test("effective rank, middle − short λ", "above", thirds_of_rank(arm, "first")),
-                    Test("effective rank, middle − long λ", "above", thirds_of_rank(arm, "last")),
-                ),
+                Test("effective rank, middle − short λ", "above", thirds_of_rank(arm, "first")),
+                Test("effective rank, middle − long λ", "above", thirds_of_rank(arm, "last")),
             )
             for arm in ("HoNHoS", "HeNHeS")
         ),
@@ -355,12 +320,9 @@ CLAIMS = (
         test="Accuracy on the test part, largest λ minus the others, by seed.",
         networks=_DIGITS,
         holds_if="The mean difference is below 0 under both conditions.",
-        conditions=(
-            Condition(
-                "on average over the weight scale",
-                (Test("accuracy, longest − other λ", "below", largest_length(False)),),
-            ),
-            Condition("at every weight scale", (Test("accuracy, longest − other λ", "below", largest_length(True)),)),
+        conditions=tuple(
+            _when(name, Test("accuracy, longest − other λ", "below", largest_length(everywhere)))
+            for name, everywhere in (("on average over the weight scale", False), ("at every weight scale", True))
         ),
         caution="Five seeds. The weight scale of the second condition is chosen from these seeds, against the claim.",
     ),
@@ -373,11 +335,9 @@ CLAIMS = (
         test="Synapses at the peak, HeNHeS minus HoNHoS, by seed.",
         networks=_DIGITS,
         holds_if="The mean difference is below 0 for the peak of accuracy and for that of rank.",
-        conditions=(
-            Condition(
-                "at the peak of accuracy", (Test("synapses, HeNHeS − HoNHoS", "below", synapses_at_peak("accuracy")),)
-            ),
-            Condition("at the peak of rank", (Test("synapses, HeNHeS − HoNHoS", "below", synapses_at_peak("rank")),)),
+        conditions=tuple(
+            _when(f"at the peak of {peak}", Test("synapses, HeNHeS − HoNHoS", "below", synapses_at_peak(peak)))
+            for peak in ("accuracy", "rank")
         ),
         caution="Five seeds, and the best of 81 single networks is a noisy place.",
     ),
@@ -393,12 +353,10 @@ CLAIMS = (
         networks=_DIGITS,
         holds_if="Both are above 0, against the largest and against the middle size.",
         conditions=tuple(
-            Condition(
+            _when(
                 f"against the {words} network",
-                (
-                    Test("gain in the smallest network", "above", gain_by_size(0, None)),
-                    Test(f"gain, smallest − {words} network", "above", gain_by_size(0, place)),
-                ),
+                Test("gain in the smallest network", "above", gain_by_size(0, None)),
+                Test(f"gain, smallest − {words} network", "above", gain_by_size(0, place)),
             )
             for words, place in (("largest", -1), ("middle", 1))
         ),
@@ -416,12 +374,10 @@ CLAIMS = (
         networks=_DIGITS,
         holds_if="Both are above 0, for a tenth and for a quarter of the data.",
         conditions=tuple(
-            Condition(
+            _when(
                 f"with {words} of the data",
-                (
-                    Test(f"gain with {words}", "above", gain_by_share(share, None)),
-                    Test(f"gain, {words} − all", "above", gain_by_share(share, 1.0)),
-                ),
+                Test(f"gain with {words}", "above", gain_by_share(share, None)),
+                Test(f"gain, {words} − all", "above", gain_by_share(share, 1.0)),
             )
             for words, share in (("a tenth", 0.1), ("a quarter", 0.25))
         ),
@@ -438,9 +394,9 @@ CLAIMS = (
         networks=_DIGITS,
         holds_if="The gap is smaller with STDP heterogeneity alone and with both, for either kind of gap.",
         conditions=tuple(
-            Condition(
+            _when(
                 words,
-                tuple(
+                *(
                     Test(f"gap, {arm} − HoNHoS", "below", on_digits(quantity, arm, "HoNHoS", less))
                     for arm in ("HoNHeS", "HeNHeS")
                 ),
@@ -464,18 +420,12 @@ CLAIMS = (
         networks=_DRIVE,
         holds_if="The mean difference is below 0 with both kinds of neurons.",
         conditions=(
-            Condition(
-                "with homogeneous neurons",
-                (Test("third order, HoNHeS − HoNHoS", "below", learned("third_order", "HoNHeS", "HoNHoS")),),
-            ),
-            Condition(
-                "with heterogeneous neurons",
-                (Test("third order, HeNHeS − HeNHoS", "below", learned("third_order", "HeNHeS", "HeNHoS")),),
-            ),
+            _when("with homogeneous neurons", _learned("third order", "below", "third_order", "HoNHeS")),
+            _when("with heterogeneous neurons", _learned("third order", "below", "third_order", "HeNHeS", "HeNHoS")),
         ),
         also=(
-            Test("third order, HeNHeS − HoNHoS", "below", learned("third_order", "HeNHeS", "HoNHoS")),
-            Test("pairwise correlation, HeNHeS − HoNHoS", "below", learned("pairwise_correlation", "HeNHeS", "HoNHoS")),
+            _learned("third order", "below", "third_order", "HeNHeS"),
+            _learned("pairwise correlation", "below", "pairwise_correlation", "HeNHeS"),
         ),
         caution="Neurons share their input, which correlates them whatever STDP does.",
     ),
@@ -489,13 +439,10 @@ CLAIMS = (
         networks=f"{_DRIVE}; and {_DIGITS}, on its test part",
         holds_if="The mean difference is below 0 under both kinds of input.",
         conditions=(
-            Condition(
-                "under the white drive",
-                (Test("mean activation, HeNHeS − HoNHoS", "below", learned("mean_activation", "HeNHeS", "HoNHoS")),),
-            ),
-            Condition(
+            _when("under the white drive", _learned("mean activation", "below", "mean_activation", "HeNHeS")),
+            _when(
                 "on spoken digits",
-                (Test("mean rate (Hz), HeNHeS − HoNHoS", "below", on_digits("rate_hz", "HeNHeS", "HoNHoS")),),
+                Test("mean rate (Hz), HeNHeS − HoNHoS", "below", on_digits("rate_hz", "HeNHeS", "HoNHoS")),
             ),
         ),
         caution=_TWO_RULES,

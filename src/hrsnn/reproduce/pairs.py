@@ -47,101 +47,92 @@ class Measured:
         }
 
 
-def _known(seeds: range, pair: Callable[[int], tuple[float | None, float | None]]) -> Pairs:
-    """Of every seed, but those where one of the two does not exist."""
-    found = {seed: pair(seed) for seed in seeds}
-    return {seed: (a, b) for seed, (a, b) in found.items() if a is not None and b is not None}
+PairsOf = Callable[[Measured], Pairs]
+Value = Callable[[Measured, int], "float | None"]  # of a seed
 
 
-def untrained(quantity: str) -> Callable[[Measured], Pairs]:
+def _by_seed(n_seeds: str, a: Value, b: Value) -> PairsOf:
+    """(a, b) of so many seeds as the scale has of the name, but those where one of the two does not exist."""
+
+    def pairs(m: Measured) -> Pairs:
+        found = {seed: (a(m, seed), b(m, seed)) for seed in range(getattr(m.scale, n_seeds))}
+        return {seed: (x, y) for seed, (x, y) in found.items() if x is not None and y is not None}
+
+    return pairs
+
+
+def _nothing(m: Measured, seed: int) -> float | None:
+    return 0.0
+
+
+def _under_the_drive(kind: str, arm: str, quantity: str) -> Value:
+    return lambda m, seed: m.value(Unit(kind, seed, (arm,)), quantity)
+
+
+def untrained(quantity: str) -> PairsOf:
     """Heterogeneous against homogeneous neurons before learning, under the white drive."""
-
-    def pairs(m: Measured) -> Pairs:
-        units = "HeN", "HoN"
-        return _known(
-            range(m.scale.n_seeds),
-            lambda seed: tuple(m.value(Unit("untrained", seed, (arm,)), quantity) for arm in units),  # type: ignore[arg-type,return-value]
-        )
-
-    return pairs
+    return _by_seed("n_seeds", *(_under_the_drive("untrained", arm, quantity) for arm in ("HeN", "HoN")))
 
 
-def learned(quantity: str, a: str, b: str) -> Callable[[Measured], Pairs]:
+def learned(quantity: str, a: str, b: str) -> PairsOf:
     """Arm `a` against arm `b` after learning, under the white drive."""
-
-    def pairs(m: Measured) -> Pairs:
-        return _known(
-            range(m.scale.n_seeds),
-            lambda seed: tuple(m.value(Unit("learned", seed, (arm,)), quantity) for arm in (a, b)),  # type: ignore[arg-type,return-value]
-        )
-
-    return pairs
+    return _by_seed("n_seeds", *(_under_the_drive("learned", arm, quantity) for arm in (a, b)))
 
 
-def on_digits(quantity: str, a: str, b: str, less: str = "") -> Callable[[Measured], Pairs]:
+def on_digits(quantity: str, a: str, b: str, less: str = "") -> PairsOf:
     """Arm `a` against arm `b` on spoken digits; with `less`, of the difference of two quantities."""
 
-    def pairs(m: Measured) -> Pairs:
-        def value(seed: int, arm: str) -> float | None:
+    def value(arm: str) -> Value:
+        def of(m: Measured, seed: int) -> float | None:
             unit = digit_unit(seed, arm, m.scale.n_digit_neurons, 1.0)
             found, minus = m.value(unit, quantity), m.value(unit, less) if less else 0.0
             return None if found is None or minus is None else found - minus
 
-        return _known(range(m.scale.n_digit_seeds), lambda seed: (value(seed, a), value(seed, b)))
+        return of
 
-    return pairs
+    return _by_seed("n_digit_seeds", value(a), value(b))
 
 
-def _gain(m: Measured, seed: int, n_neurons: int, share: float) -> float | None:
+def _gain(n_neurons: Callable[[Measured], int], share: float) -> Value:
     """Accuracy of HeNHeS over that of HoNHoS."""
-    a, b = (m.value(digit_unit(seed, arm, n_neurons, share), "accuracy") for arm in ("HeNHeS", "HoNHoS"))
-    return None if a is None or b is None else a - b
+
+    def of(m: Measured, seed: int) -> float | None:
+        units = (digit_unit(seed, arm, n_neurons(m), share) for arm in ("HeNHeS", "HoNHoS"))
+        a, b = (m.value(unit, "accuracy") for unit in units)
+        return None if a is None or b is None else a - b
+
+    return of
 
 
-def gain_by_size(size: int, other: int | None) -> Callable[[Measured], Pairs]:
+def gain_by_size(size: int, other: int | None) -> PairsOf:
     """The gain at one of the sizes (by place) against that at another, or against none."""
 
-    def pairs(m: Measured) -> Pairs:
-        sizes = m.scale.digit_sizes
-        return _known(
-            range(m.scale.n_digit_seeds),
-            lambda seed: (
-                _gain(m, seed, sizes[size], 1.0),
-                0.0 if other is None else _gain(m, seed, sizes[other], 1.0),
-            ),
-        )
+    def at(place: int) -> Value:
+        return _gain(lambda m: m.scale.digit_sizes[place], 1.0)
 
-    return pairs
+    return _by_seed("n_digit_seeds", at(size), _nothing if other is None else at(other))
 
 
-def gain_by_share(share: float, other: float | None) -> Callable[[Measured], Pairs]:
+def gain_by_share(share: float, other: float | None) -> PairsOf:
     """The gain with a share of the training data against that with another, or against none."""
 
-    def pairs(m: Measured) -> Pairs:
-        n = m.scale.n_digit_neurons
-        return _known(
-            range(m.scale.n_digit_seeds),
-            lambda seed: (_gain(m, seed, n, share), 0.0 if other is None else _gain(m, seed, n, other)),
-        )
+    def of(part: float) -> Value:
+        return _gain(lambda m: m.scale.n_digit_neurons, part)
 
-    return pairs
+    return _by_seed("n_digit_seeds", of(share), _nothing if other is None else of(other))
 
 
-def correlation(x: str, y: str) -> Callable[[Measured], Pairs]:
+def correlation(x: str, y: str) -> PairsOf:
     """Pearson's correlation of two quantities over the networks of a seed, which differ in their CV alone; b is 0."""
 
-    def pairs(m: Measured) -> Pairs:
-        def of(seed: int) -> float | None:
-            columns = [spread_values(m, seed, name) for name in (x, y)]
-            if any(value is None for column in columns for value in column):
-                return None
-            a, b = (np.array(column, dtype=float) for column in columns)
-            varies = a.std() > 0 and b.std() > 0
-            return float(np.corrcoef(a, b)[0, 1]) if varies else None
+    def of(m: Measured, seed: int) -> float | None:
+        columns = [spread_values(m, seed, name) for name in (x, y)]
+        if any(value is None for column in columns for value in column):
+            return None
+        a, b = (np.array(column, dtype=float) for column in columns)
+        return float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else None
 
-        return _known(range(m.scale.n_spread_seeds), lambda seed: (of(seed), 0.0))
-
-    return pairs
+    return _by_seed("n_spread_seeds", of, _nothing)
 
 
 def spread_values(m: Measured, seed: int, quantity: str) -> list[float | None]:
@@ -150,20 +141,22 @@ def spread_values(m: Measured, seed: int, quantity: str) -> list[float | None]:
     return [m.value(Unit("spread", seed, (f"{cv:g}",)), quantity) for cv in m.scale.spread_cvs]
 
 
-def larger_importance(quantity: str, groups: tuple[str, ...], other: str) -> Callable[[Measured], Pairs]:
+def larger_importance(quantity: str, groups: tuple[str, ...], other: str) -> PairsOf:
     """|Shapley value| of `groups` together against that of another group."""
 
     def pairs(m: Measured) -> Pairs:
         together = np.sum([m.importance.of(group, quantity) for group in groups], axis=0)
         columns = np.abs(together), np.abs(m.importance.of(other, quantity))
-        return {
-            seed: (float(a), float(b)) for seed, a, b in zip(m.importance.seeds, *columns, strict=True)
-        }  # fmt: skip
+        return {seed: (float(a), float(b)) for seed, a, b in zip(m.importance.seeds, *columns, strict=True)}
 
     return pairs
 
 
-def thirds_of_rank(arm: str, which: str) -> Callable[[Measured], Pairs]:
+def _numbered(a: NDArray[np.float64], b: NDArray[np.float64]) -> Pairs:
+    return dict(enumerate(zip(a.tolist(), b.tolist(), strict=True)))
+
+
+def thirds_of_rank(arm: str, which: str) -> PairsOf:
     """Mean effective rank over the middle third of length scales against the first or last third."""
 
     def pairs(m: Measured) -> Pairs:
@@ -171,12 +164,12 @@ def thirds_of_rank(arm: str, which: str) -> Callable[[Measured], Pairs]:
         third = max(1, m.scale.n_map_points // 3)
         middle = by_length[:, third:-third].mean(axis=1)
         end = by_length[:, :third] if which == "first" else by_length[:, -third:]
-        return dict(enumerate(zip(middle.tolist(), end.mean(axis=1).tolist(), strict=True)))
+        return _numbered(middle, end.mean(axis=1))
 
     return pairs
 
 
-def largest_length(everywhere: bool) -> Callable[[Measured], Pairs]:
+def largest_length(everywhere: bool) -> PairsOf:
     """Accuracy at the largest length scale against the mean over all others; mean of both arms.
 
     Over all weight scales, or (`everywhere`) at the weight scale where the largest length does best in comparison.
@@ -186,23 +179,21 @@ def largest_length(everywhere: bool) -> Callable[[Measured], Pairs]:
         accuracy = (m.maps["HoNHoS", "accuracy"] + m.maps["HeNHeS", "accuracy"]) / 2
         largest, others = accuracy[:, -1, :], accuracy[:, :-1, :].mean(axis=1)
         if not everywhere:
-            return dict(enumerate(zip(largest.mean(axis=1).tolist(), others.mean(axis=1).tolist(), strict=True)))
+            return _numbered(largest.mean(axis=1), others.mean(axis=1))
         best = np.argmax((largest - others).mean(axis=0))
-        return dict(enumerate(zip(largest[:, best].tolist(), others[:, best].tolist(), strict=True)))
+        return _numbered(largest[:, best], others[:, best])
 
     return pairs
 
 
-def synapses_at_peak(quantity: str) -> Callable[[Measured], Pairs]:
+def synapses_at_peak(quantity: str) -> PairsOf:
     """Recurrent synapses where a quantity peaks, HeNHeS against HoNHoS; of equal peaks the one with fewer."""
 
     def pairs(m: Measured) -> Pairs:
-        def of(arm: str) -> list[float]:
-            return [
-                float(synapses[height == height.max()].min())
-                for height, synapses in zip(m.maps[arm, quantity], m.maps[arm, "n_synapses"], strict=True)
-            ]
+        def of(arm: str) -> NDArray[np.float64]:
+            each = zip(m.maps[arm, quantity], m.maps[arm, "n_synapses"], strict=True)
+            return np.array([synapses[height == height.max()].min() for height, synapses in each])
 
-        return dict(enumerate(zip(of("HeNHeS"), of("HoNHoS"), strict=True)))
+        return _numbered(of("HeNHeS"), of("HoNHoS"))
 
     return pairs

@@ -40,7 +40,7 @@ from hrsnn.prune.nodes import N_MIN
 from hrsnn.prune.schedule import prune
 from hrsnn.prune.target import Target, sizes_on_the_way
 from hrsnn.reproduce.measurements import digit_task
-from hrsnn.reproduce.pruning_scales import PruningScale
+from hrsnn.reproduce.scales import PruningScale
 from hrsnn.reproduce.units import Values
 from hrsnn.wiring import build
 from hrsnn.work.unit import Unit

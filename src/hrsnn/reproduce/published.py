@@ -11,7 +11,7 @@ MeanSd = tuple[float, float]
 
 SPARSITY = {"neurons": 94.03, "synapses": 95.06}  # per cent taken away, HRSNN-STDP
 
-# (method, model) -> operations in millions, and (series, metric) -> score
+# (method, model) -> operations in millions
 SYNOPS_M: dict[tuple[str, str], MeanSd] = {
     ("unpruned", "HRSNN"): (710.76, 79.65),
     ("unpruned", "CHRSNN"): (744.97, 80.09),
@@ -20,40 +20,19 @@ SYNOPS_M: dict[tuple[str, str], MeanSd] = {
     ("lnp-published", "HRSNN"): (18.22, 2.03),
     ("lnp-published", "CHRSNN"): (14.79, 1.58),
 }
+# The same rows, and as columns (series, metric); None is left out.
+_COLUMNS = (("lorenz63", "rmse"), ("lorenz63", "vpt_steps"), ("google-stock", "rmse"), ("google-stock", "vpt_steps"))
+_ROWS: dict[tuple[str, str], tuple[MeanSd | None, ...]] = {
+    ("unpruned", "HRSNN"): ((0.315, 0.042), (35.75, 4.65), None, (32.36, 3.14)),
+    ("unpruned", "CHRSNN"): ((0.285, 0.021), (40.17, 5.13), None, None),
+    ("activity", "HRSNN"): ((1.718, 0.195), (21.10, 7.22), (1.948, 0.179), (19.25, 7.59)),
+    ("activity", "CHRSNN"): ((1.596, 0.194), (29.41, 7.33), (1.987, 0.191), (17.68, 7.38)),
+    ("lnp-published", "HRSNN"): ((0.705, 0.104), (32.17, 4.62), (0.917, 0.124), (30.25, 3.26)),
+    ("lnp-published", "CHRSNN"): ((0.679, 0.098), (39.24, 4.15), (0.901, 0.101), (32.14, 3.05)),
+}
 SCORES: dict[tuple[str, str], dict[tuple[str, str], MeanSd]] = {
-    ("unpruned", "HRSNN"): {
-        ("lorenz63", "rmse"): (0.315, 0.042),
-        ("lorenz63", "vpt_steps"): (35.75, 4.65),
-        ("google-stock", "vpt_steps"): (32.36, 3.14),
-    },
-    ("unpruned", "CHRSNN"): {
-        ("lorenz63", "rmse"): (0.285, 0.021),
-        ("lorenz63", "vpt_steps"): (40.17, 5.13),
-    },
-    ("activity", "HRSNN"): {
-        ("lorenz63", "rmse"): (1.718, 0.195),
-        ("lorenz63", "vpt_steps"): (21.10, 7.22),
-        ("google-stock", "rmse"): (1.948, 0.179),
-        ("google-stock", "vpt_steps"): (19.25, 7.59),
-    },
-    ("activity", "CHRSNN"): {
-        ("lorenz63", "rmse"): (1.596, 0.194),
-        ("lorenz63", "vpt_steps"): (29.41, 7.33),
-        ("google-stock", "rmse"): (1.987, 0.191),
-        ("google-stock", "vpt_steps"): (17.68, 7.38),
-    },
-    ("lnp-published", "HRSNN"): {
-        ("lorenz63", "rmse"): (0.705, 0.104),
-        ("lorenz63", "vpt_steps"): (32.17, 4.62),
-        ("google-stock", "rmse"): (0.917, 0.124),
-        ("google-stock", "vpt_steps"): (30.25, 3.26),
-    },
-    ("lnp-published", "CHRSNN"): {
-        ("lorenz63", "rmse"): (0.679, 0.098),
-        ("lorenz63", "vpt_steps"): (39.24, 4.15),
-        ("google-stock", "rmse"): (0.901, 0.101),
-        ("google-stock", "vpt_steps"): (32.14, 3.05),
-    },
+    row: {column: score for column, score in zip(_COLUMNS, scores, strict=True) if score is not None}
+    for row, scores in _ROWS.items()
 }
 
 

@@ -1,15 +1,33 @@
-"""How much is done at each scale: sizes of networks, lengths of drives, numbers of seeds."""
+"""How much is done at each scale: sizes of networks, lengths of drives and schedules, numbers of seeds."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 from hrsnn._checks import require
 
+_SEEDS = ("n_seeds", "n_spread_seeds", "n_digit_seeds", "n_map_seeds")
+
+
+class _Seeded:
+    """What scales have in common."""
+
+    __slots__ = ()
+
+    def with_seeds(self, n: int) -> Self:
+        """The same sizes with `n` seeds everywhere. Raises `InputError` for fewer than two, which have no interval."""
+        require(n >= 2, "hrsnn reproduce", "--seeds", "must be >= 2: one repeat has no interval", n)
+        return replace(self, **{name: n for name in _SEEDS if hasattr(self, name)})  # type: ignore[type-var]
+
+    def sizes(self) -> dict[str, Any]:
+        """What the numbers of a unit may depend on: everything but how many of them there are."""
+        rest = ("name", "series", *_SEEDS)
+        return {name: value for name, value in asdict(self).items() if name not in rest}  # type: ignore[call-overload]
+
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class Scale(_Seeded):
     """Sizes of the experiments behind the claims; seeds go from 0 on, and pairs share a seed.
 
     Under the white drive:
@@ -50,74 +68,76 @@ class Scale:
     n_map_seeds: int
     n_map_recordings: int
 
-    def with_seeds(self, n: int) -> Scale:
-        """The same sizes with `n` seeds everywhere. Raises `InputError` for fewer than two, which have no interval."""
-        require(n >= 2, "hrsnn reproduce", "--seeds", "must be >= 2: one pair has no interval", n)
-        return replace(self, n_seeds=n, n_spread_seeds=n, n_digit_seeds=n, n_map_seeds=n)
 
-    def sizes(self) -> dict[str, Any]:
-        """What the number a unit measures may depend on: everything but how many seeds there are."""
-        return {name: value for name, value in asdict(self).items() if name not in (*_SEEDS, "name")}
-
-
-_SEEDS = ("n_seeds", "n_spread_seeds", "n_digit_seeds", "n_map_seeds")
-
-SCALES = {
-    "smoke": Scale(
-        "smoke",
-        n_neurons=30,
-        n_delays=5,
-        n_samples=400,
-        n_recordings=3,
-        n_seeds=2,
-        spread_cvs=(0.0, 0.5, 1.0),
-        n_spread_seeds=2,
-        digit_sizes=(20, 30),
-        n_digit_neurons=30,
-        fractions=(0.1, 0.25, 1.0),
-        n_digit_seeds=2,
-        n_digit_recordings=60,
-        n_map_neurons=20,
-        n_map_points=3,
-        n_map_seeds=2,
-        n_map_recordings=5,
-    ),
-    "small": Scale(
-        "small",
-        n_neurons=300,
-        n_delays=100,
-        n_samples=None,
-        n_recordings=100,
-        n_seeds=24,
-        spread_cvs=(0.0, 0.25, 0.5, 0.75, 1.0),
-        n_spread_seeds=24,
-        digit_sizes=(100, 250, 500),
-        n_digit_neurons=250,
-        fractions=(0.1, 0.25, 1.0),
-        n_digit_seeds=10,
-        n_digit_recordings=None,
-        n_map_neurons=100,
-        n_map_points=9,
-        n_map_seeds=5,
-        n_map_recordings=140,
-    ),
-    "paper": Scale(
-        "paper",
-        n_neurons=2000,
-        n_delays=100,
-        n_samples=None,
-        n_recordings=400,
-        n_seeds=50,
-        spread_cvs=(0.0, 0.25, 0.5, 0.75, 1.0),
-        n_spread_seeds=50,
-        digit_sizes=(100, 250, 500, 1000, 2000),
-        n_digit_neurons=2000,
-        fractions=(0.1, 0.25, 0.5, 1.0),
-        n_digit_seeds=50,
-        n_digit_recordings=None,
-        n_map_neurons=1000,
-        n_map_points=9,
-        n_map_seeds=5,
-        n_map_recordings=560,
-    ),
+# A row for each size; a column for each scale.
+_NAMES = ("smoke", "small", "paper")
+_SIZES: dict[str, tuple[Any, Any, Any]] = {
+    "n_neurons": (30, 300, 2000),
+    "n_delays": (5, 100, 100),
+    "n_samples": (400, None, None),
+    "n_recordings": (3, 100, 400),
+    "n_seeds": (2, 24, 50),
+    "spread_cvs": ((0.0, 0.5, 1.0), (0.0, 0.25, 0.5, 0.75, 1.0), (0.0, 0.25, 0.5, 0.75, 1.0)),
+    "n_spread_seeds": (2, 24, 50),
+    "digit_sizes": ((20, 30), (100, 250, 500), (100, 250, 500, 1000, 2000)),
+    "n_digit_neurons": (30, 250, 2000),
+    "fractions": ((0.1, 0.25, 1.0), (0.1, 0.25, 1.0), (0.1, 0.25, 0.5, 1.0)),
+    "n_digit_seeds": (2, 10, 50),
+    "n_digit_recordings": (60, None, None),
+    "n_map_neurons": (20, 100, 1000),
+    "n_map_points": (3, 9, 9),
+    "n_map_seeds": (2, 5, 5),
+    "n_map_recordings": (5, 140, 560),
 }
+SCALES = {
+    name: Scale(name, **{size: values[column] for size, values in _SIZES.items()}) for column, name in enumerate(_NAMES)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PruningScale(_Seeded):
+    """Sizes of figures 10 to 12 and table 5; repeats have the seeds from 0 on.
+
+    n_neurons           N before pruning
+    n_neighbours        out-neighbours per neuron of the small-world start graph
+    n_iterations        of a schedule, from the start to the end
+    n_between           iterations from one scored network to the next, where a figure follows the way
+    n_seeds             repeats of every row and line
+    series              of table 5
+    n_train, n_horizon, n_starts   of the forecasts: values to train, values forecast freely, number of forecasts
+    n_digit_recordings  of each part of the spoken digits; None is all
+    fits_timescales     False leaves out step IV, which takes longer than all others together
+    """
+
+    name: str
+    n_neurons: int
+    n_neighbours: int
+    n_iterations: int
+    n_between: int
+    n_seeds: int
+    series: tuple[str, ...] = ("lorenz63", "rossler", "google-stock", "wind")
+    n_train: int = 500
+    n_horizon: int = 100
+    n_starts: int = 20
+    n_digit_recordings: int | None = None
+    fits_timescales: bool = True
+
+    @property
+    def scored(self) -> tuple[int, ...]:
+        """Iterations after which networks are scored, the last among them.
+
+        >>> PRUNING_SCALES["small"].scored
+        (2, 4, 6, 8, 10)
+        """
+        return tuple(range(self.n_iterations, 0, -self.n_between))[::-1]
+
+
+PRUNING_SCALES = {
+    "smoke": PruningScale(
+        "smoke", n_neurons=60, n_neighbours=8, n_iterations=2, n_between=1, n_seeds=1,
+        series=("lorenz63", "google-stock"), n_train=120, n_horizon=5, n_starts=2, n_digit_recordings=60,
+        fits_timescales=False,
+    ),
+    "small": PruningScale("small", n_neurons=300, n_neighbours=25, n_iterations=10, n_between=2, n_seeds=5),
+    "paper": PruningScale("paper", n_neurons=2000, n_neighbours=50, n_iterations=100, n_between=5, n_seeds=10),
+}  # fmt: skip

@@ -51,15 +51,15 @@ class Judged:
     """
 
     n: int
-    effect: float | None
-    ci95: tuple[float, float] | None
-    sd: float | None
-    d_z: float | None
-    mean_a: float | None
-    mean_b: float | None
-    margin: float | None
-    p: float | None
-    reading: Reading
+    effect: float | None = None
+    ci95: tuple[float, float] | None = None
+    sd: float | None = None
+    d_z: float | None = None
+    mean_a: float | None = None
+    mean_b: float | None = None
+    margin: float | None = None
+    p: float | None = None
+    reading: Reading = "not shown"
 
 
 def judge(pairs: Sequence[Sequence[float]], side: Side) -> Judged:
@@ -74,12 +74,12 @@ def judge(pairs: Sequence[Sequence[float]], side: Side) -> Judged:
     difference = values[:, 0] - values[:, 1]
     n = len(values)
     if n == 0:
-        return Judged(0, None, None, None, None, None, None, None, None, "not shown")
+        return Judged(0)
     effect, (mean_a, mean_b) = float(difference.mean()), values.mean(axis=0).tolist()
     margin = MARGIN * float(np.abs(values[:, 1]).mean()) if side == "same" else None
     interval = interval_of_mean(difference, LEVEL)
     if interval is None:
-        return Judged(n, effect, None, None, None, mean_a, mean_b, margin, None, "not shown")
+        return Judged(n, effect, mean_a=mean_a, mean_b=mean_b, margin=margin)
     low, high = interval
     sd = float(difference.std(ddof=1))
     if sd <= 1e-12 * float(np.abs(values).max()):  # equal differences, but for rounding

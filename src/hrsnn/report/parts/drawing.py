@@ -1,4 +1,4 @@
-"""What every figure of a report is drawn with: colours, axes, marks, and the figure as JSON.
+"""What every figure of a report is drawn with: colours, axes, traces, and the chart they make.
 
 Texts from outside (arms, methods, class and variable names) enter a figure through `shown` only: plotly renders tags
 and entities in labels, so they are shortened and escaped there. Axes that carry names are numeric with tick texts,
@@ -19,6 +19,10 @@ from typing import Any
 BLUE, SKY, GREEN, VERMILION, ORANGE, PURPLE = "#0072B2", "#56B4E9", "#009E73", "#D55E00", "#E69F00", "#CC79A7"
 INK, GREY, PALE, RULE = "#222222", "#6b6b6b", "#b8b8b8", "#e4e4e4"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+Trace = dict[str, Any]
+Axis = dict[str, Any]
+Range = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +49,10 @@ def shown(text: object, limit: int = 26) -> str:
     return html.escape(line).replace("$", "&#36;")  # a pair of dollars would be taken for mathematics
 
 
-def figure_of(
-    data: list[dict[str, Any]],
-    layout: dict[str, Any],
+def chart(
+    data: Sequence[Trace],
+    x: Axis,
+    y: Axis,
     label: str,
     height_px: int,
     *,
@@ -56,49 +61,69 @@ def figure_of(
     note: str = "",
     narrow: Mapping[str, Any] | None = None,
     narrow_height_px: int | None = None,
-) -> Figure:
-    figure = {"data": data, "layout": layout, **({"narrow": narrow} if narrow else {})}
+    **layout: Any,
+) -> Figure | None:
+    """The traces over two axes, None where there are none; `layout` is what plotly's layout has besides."""
+    if not data:
+        return None
+    whole = {
+        "autosize": True, "font": {"family": FONT, "size": 13, "color": INK},
+        "margin": {"l": 8, "r": 14, "t": 8, "b": 8, "pad": 4},
+        "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
+        "modebar": {"bgcolor": "rgba(255,255,255,0.85)", "color": GREY, "activecolor": INK},
+        "dragmode": False, "hovermode": "closest",
+        "hoverlabel": {"bgcolor": "#ffffff", "bordercolor": PALE, "font": {"family": FONT, "size": 13, "color": INK},
+                       "align": "left"},
+        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "font": {"size": 12},
+                   "traceorder": "normal"},
+        "showlegend": any(trace.get("showlegend", bool(trace.get("name"))) for trace in data),
+        "xaxis": x, "yaxis": y, **layout,
+    }  # fmt: skip
+    figure = {"data": data, "layout": whole, **({"narrow": narrow} if narrow else {})}
     text = json.dumps(figure, allow_nan=False, separators=(",", ":"))
     return Figure(text, label, height_px, title, square, note, narrow_height_px)
 
 
-def layout_with(**parts: Any) -> dict[str, Any]:
-    return {
-        "autosize": True,
-        "font": {"family": FONT, "size": 13, "color": INK},
-        "margin": {"l": 8, "r": 14, "t": 8, "b": 8, "pad": 4},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "modebar": {"bgcolor": "rgba(255,255,255,0.85)", "color": GREY, "activecolor": INK},
-        "dragmode": False,
-        "hovermode": "closest",
-        "hoverlabel": {
-            "bgcolor": "#ffffff", "bordercolor": PALE, "font": {"family": FONT, "size": 13, "color": INK},
-            "align": "left",
-        },
-        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "font": {"size": 12},
-                   "traceorder": "normal"},
-        **parts,
-    }  # fmt: skip
+# -- axes --------------------------------------------------------------------------------------------------------------
 
 
-def number_axis(title: str) -> dict[str, Any]:
+def number_axis(title: str, **parts: Any) -> Axis:
     return {
         "title": {"text": title, "standoff": 10, "font": {"size": 13, "color": INK}},
         "type": "linear", "automargin": True, "gridcolor": RULE, "zeroline": False, "linecolor": PALE, "showline": True,
         "ticks": "outside", "tickcolor": PALE, "ticklen": 4, "tickfont": {"size": 12, "color": "#444444"},
-        "nticks": 6,
+        "nticks": 6, **parts,
     }  # fmt: skip
 
 
-def log_axis(title: str, low: float, high: float) -> dict[str, Any]:
-    """A logarithmic axis from `low` to `high` with round numbers for ticks, at most seven."""
-    ticks = round_numbers(low, high)
-    every = -(-len(ticks) // 7) or 1
-    return {
-        **number_axis(title), "type": "log", "range": [math.log10(low), math.log10(high)], "tickvals": ticks[::every],
-        "ticktext": [f"{tick / 1000:g}k" if tick >= 10_000 else f"{tick:g}" for tick in ticks[::every]],
-    }  # fmt: skip
+def axis_from_zero(title: str, **parts: Any) -> Axis:
+    """Zero is on it, wherever the values are."""
+    return number_axis(title, rangemode="tozero", **parts)
+
+
+def log_axis(title: str, low: float, high: float, ticks: Sequence[float] | None = None) -> Axis:
+    """A logarithmic axis from `low` to `high`; ticks are, if not given, round numbers, at most seven."""
+    if ticks is None:
+        ticks = round_numbers(low, high)
+        ticks = ticks[:: -(-len(ticks) // 7) or 1]
+    texts = [f"{tick / 1000:g}k" if tick >= 10_000 else f"{tick:g}" for tick in ticks]
+    return number_axis(title, type="log", range=[math.log10(low), math.log10(high)], tickvals=ticks, ticktext=texts)
+
+
+def decades_axis(title: str, low: float, high: float) -> Axis:
+    """A logarithmic axis with ticks at powers of ten, written out where there are few."""
+    ends = math.log10(low), math.log10(high)
+    powers = range(math.ceil(ends[0]), math.floor(ends[1]) + 1, max(1, math.ceil((ends[1] - ends[0]) / 7)))
+    axis = log_axis(title, low, high, [float(f"1e{power}") for power in powers])
+    if not all(1e-3 <= tick <= 1e3 for tick in axis["tickvals"]):
+        axis["ticktext"] = [with_power(tick, ".0e") for tick in axis["tickvals"]]
+    return axis
+
+
+def span(data: Iterable[Trace], below: float = 1.3, above: float = 1.3) -> Range:
+    """What a logarithmic vertical axis of these traces must hold, with some room."""
+    values = [value for trace in data for value in trace["y"] if value > 0] or [1.0]
+    return min(values) / below, max(values) * above
 
 
 def round_numbers(low: float, high: float) -> list[float]:
@@ -112,7 +137,26 @@ def round_numbers(low: float, high: float) -> list[float]:
     return [value for value in values if low <= value <= high]
 
 
-def names_axis(names: list[str]) -> dict[str, Any]:
+def with_power(value: float, form: str = ".1e") -> str:
+    """A number with a power of ten.
+
+    >>> with_power(2.9e8), with_power(1e-5, ".0e"), with_power(1.0, ".0e")
+    ('2.9·10⁸', '10⁻⁵', '1')
+    """
+    digits, power = f"{value:{form}}".split("e")
+    if int(power) == 0:
+        return digits
+    head = "" if digits == "1" else f"{digits}·"
+    return f"{head}10{str(int(power)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+
+
+def iterations_axis(n: int) -> Axis:
+    """Iterations 0 to `n`, each with its tick where they are few."""
+    few = {"tickvals": list(range(n + 1))} if n <= 10 else {}
+    return number_axis("iteration", range=[-0.03 * n, 1.03 * n], **few)
+
+
+def names_axis(names: Sequence[str]) -> Axis:
     """A vertical axis of names, the first on top."""
     return {
         "type": "linear", "tickvals": list(range(len(names))), "ticktext": names, "range": [len(names) - 0.4, -0.6],
@@ -125,27 +169,46 @@ def small_print(escaped: str) -> str:
     return f'<span style="color:{GREY};font-size:11px">{escaped}</span>'
 
 
-def marks(x: Sequence[Any], y: Sequence[float], **parts: Any) -> dict[str, Any]:
-    base = {"type": "scatter", "mode": "markers", "x": list(x), "y": list(y), "showlegend": False}
-    return {**base, "hoverinfo": "text", "cliponaxis": False, **parts}
+# -- traces ------------------------------------------------------------------------------------------------------------
+
+
+def marks(x: Iterable[float], y: Iterable[float], **parts: Any) -> Trace:
+    """Points; `hovertext` tells of each."""
+    base = {"type": "scatter", "mode": "markers", "x": [short(v) for v in x], "y": [short(v) for v in y]}
+    return {**base, "showlegend": False, "hoverinfo": "text", "cliponaxis": False, **parts}
 
 
 def curve(
-    x: Iterable[float], y: Iterable[float], colour: str, dash: str, *, name: str = "", hover: str = "", width: float = 2
-) -> dict[str, Any]:  # fmt: skip
-    tip = {"hovertemplate": f"{hover}<extra></extra>"} if hover else {"hoverinfo": "skip"}
-    return {
-        "type": "scatter", "mode": "lines", "x": [short(v) for v in x], "y": [short(v) for v in y],
-        "name": name, "showlegend": bool(name), "line": {"color": colour, "dash": dash, "width": width}, **tip,
+    x: Iterable[float], y: Iterable[float | None], colour: str, dash: str = "solid", *, name: str = "",
+    hover: str | None = "", width: float = 2, mark: str = "", size: int = 6, **parts: Any,
+) -> Trace:  # fmt: skip
+    """A line, with a `mark` (the symbol) at every point or without; `hover` is a template, None plotly's own."""
+    tip = {} if hover is None else {"hovertemplate": f"{hover}<extra></extra>"} if hover else {"hoverinfo": "skip"}
+    line = {
+        "type": "scatter", "mode": "lines", "x": [short(v) for v in x],
+        "y": [None if v is None else short(v) for v in y], "name": name, "showlegend": bool(name),
+        "line": {"color": colour, "dash": dash, "width": width},
+        **tip,
     }  # fmt: skip
+    marked = {"mode": "lines+markers", "marker": {"color": colour, "symbol": mark, "size": size}} if mark else {}
+    return {**line, **marked, **parts}
 
 
-def outline(
-    edges: list[float], values: Sequence[float], colour: str, dash: str, name: str, *, fill: bool
-) -> dict[str, Any]:
-    """The outline of a histogram, closed at both ends."""
-    x = [edges[0], *edges]
-    y = [0.0, *values, 0.0]
+def level(low: float, high: float, y: float = 0.0, colour: str = INK, dash: str = "solid", **parts: Any) -> Trace:
+    """A straight line across, from `low` to `high`: the zero of what is above and below it."""
+    return curve([low, high], [y, y], colour, dash, **{"width": 1, **parts})
+
+
+def band(x: Sequence[float], low: Sequence[float], high: Sequence[float], colour: str, share: float = 0.18) -> Trace:
+    """Between two lines over the same x."""
+    area = curve([*x, *reversed(x)], [*low, *reversed(high)], faded(colour), width=0)
+    return {**area, "fill": "toself", "fillcolor": faded(colour, share)}
+
+
+def outline(edges: Sequence[float], values: Sequence[float], look: tuple[str, str], name: str, *, fill: bool) -> Trace:
+    """The outline of a histogram in a colour and a dash, closed at both ends."""
+    colour, dash = look
+    x, y = [edges[0], *edges], [0.0, *values, 0.0]
     return {
         "type": "scatter", "mode": "lines", "x": [short(v) for v in x], "y": [short(v) for v in y], "name": name,
         "line": {"shape": "hv", "color": colour, "dash": dash, "width": 1.8},
@@ -153,44 +216,89 @@ def outline(
     }  # fmt: skip
 
 
-def density(edges: list[float], counts: list[float]) -> list[float]:
+def density(edges: Sequence[float], counts: Sequence[float]) -> list[float]:
     """Shares per unit of the axis, so that outlines over other edges enclose the same area."""
     total = sum(counts) or 1.0
     return [c / total / (b - a) for c, (a, b) in zip(counts, pairwise(edges), strict=True)]
 
 
-def error_bars(bars: list[tuple[float, tuple[float, float]]], colour: str) -> dict[str, Any]:
+def bars(
+    values: Sequence[float | None],
+    colours: Sequence[str] | str,
+    *,
+    texts: Sequence[str] = (),
+    tips: Sequence[str] = (),
+    ranges: Sequence[Range | None] = (),
+    filled: bool = False,
+    **parts: Any,
+) -> Trace:
+    """Bars across, the first on top, pale with an outline or `filled`; with texts at their ends, tips and intervals."""
+    each = [colours] * len(values) if isinstance(colours, str) else list(colours)
+    fills = each if filled else [faded(colour) for colour in each]
+    written = {
+        "text": list(texts), "textposition": "outside", "cliponaxis": False, "textfont": {"size": 11, "color": GREY},
+    }  # fmt: skip
+    intervals = {"error_x": error_bars(values, ranges, INK, 1.2, 3)} if ranges else {}
     return {
-        "type": "data", "symmetric": False, "color": colour, "thickness": 2, "width": 5, "visible": bool(bars),
-        "array": [high - mean for mean, (_, high) in bars], "arrayminus": [mean - low for mean, (low, _) in bars],
+        "type": "bar", "orientation": "h", "x": [None if value is None else short(value) for value in values],
+        "y": list(range(len(values))), "showlegend": False,
+        "marker": {"color": fills, "line": {"color": each, "width": 1.2}},
+        **({"hoverinfo": "text", "hovertext": list(tips)} if tips else {"hoverinfo": "skip"}),
+        **(written if texts else {}), **intervals, **parts,
+    }  # fmt: skip
+
+
+def heat(rows: Sequence[Sequence[float | None]], low: float, high: float, colorbar: Mapping[str, Any]) -> Trace:
+    """Cells from pale to dark blue."""
+    return {
+        "type": "heatmap", "z": [[None if v is None else short(v) for v in row] for row in rows], "zmin": short(low),
+        "zmax": short(high), "xgap": 1, "ygap": 1, "colorscale": [[0, "#f4f6f8"], [0.5, "#5b9cc9"], [1, "#08306b"]],
+        "colorbar": {"thickness": 8, "outlinewidth": 0, **colorbar},
+    }  # fmt: skip
+
+
+def error_bars(
+    values: Sequence[float | None], ranges: Sequence[Range | None], colour: str, thickness: float = 2, width: float = 5
+) -> dict[str, Any]:
+    """Intervals around values; where there is none, none is drawn."""
+    ends = [(v or 0.0, within or (v or 0.0, v or 0.0)) for v, within in zip(values, ranges, strict=True)]
+    return {
+        "type": "data", "symmetric": False, "color": colour, "thickness": thickness, "width": width,
+        "visible": any(ranges),
+        "array": [high - mean for mean, (_, high) in ends], "arrayminus": [mean - low for mean, (low, _) in ends],
     }  # fmt: skip
 
 
 def estimate_mark(
-    value: float,
-    place: float,
-    interval: tuple[float, float] | None,
-    look: tuple[str, str],
-    tip: str,
-    *,
-    up: bool = False,
-) -> dict[str, Any]:
+    value: float, place: float, interval: Range | None, look: tuple[str, str], tip: str, *, up: bool = False
+) -> Trace:
     """A mean with its interval across the page or `up` it, in a colour and a symbol."""
     colour, symbol = look
-    bars = error_bars([] if interval is None else [(value, interval)], colour)
     x, y = (place, value) if up else (value, place)
     drawn = {"color": colour, "symbol": symbol, "size": 11, "line": {"width": 1.5, "color": colour}}
-    return marks([short(x)], [short(y)], marker=drawn, hovertext=[tip], **{"error_y" if up else "error_x": bars})
+    ends = {"error_y" if up else "error_x": error_bars([value], [interval], colour)}
+    return marks([x], [y], marker=drawn, hovertext=[tip], **ends)
 
 
-ZERO = {"type": "line", "x0": 0, "x1": 0, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": INK, "width": 1}}
+# -- shapes and colours ------------------------------------------------------------------------------------------------
 
 
-def faded(colour: str) -> str:
+def upright(x: float = 0.0) -> dict[str, Any]:
+    """A line from bottom to top."""
+    return {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": INK, "width": 1}}
+
+
+def stripe(low: float, high: float, share: float = 0.18) -> dict[str, Any]:
+    """A grey rectangle from edge to edge, below everything."""
+    across = {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": low, "y1": high, "layer": "below"}
+    return {**across, "fillcolor": faded(GREY, share), "line": {"width": 0}}
+
+
+def faded(colour: str, share: float = 0.18) -> str:
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.18)"
+    return f"rgba({red},{green},{blue},{share})"
 
 
 def short(value: float) -> float:
     """Five significant digits: finer than any screen, a third of the bytes."""
-    return float(f"{value:.5g}")
+    return value if isinstance(value, int) else float(f"{value:.5g}")

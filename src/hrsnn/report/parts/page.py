@@ -10,13 +10,13 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
@@ -24,10 +24,9 @@ from markupsafe import Markup
 from hrsnn._checks import RunError
 from hrsnn.network_file import write_atomically
 from hrsnn.report.parts.drawing import Figure
-from hrsnn.report.parts.table import Cell, Table
+from hrsnn.report.parts.table import Cell, Table, named
 from hrsnn.report.parts.words import Finding
 
-_T = TypeVar("_T")
 PLOTLY = "plotly-cartesian.min.js.gz"  # NOTICE tells where it is from
 
 # A figure in a folded section is drawn when the section is opened: before, it has no size.
@@ -71,21 +70,26 @@ DRAW = """
 class Section:
     """One heading with what stands under it; a section with nothing but a caption under it does not appear.
 
-    `folded` ones show their title alone until they are opened; `small` figures stand beside each other; `items` is a
-    list, `code` a text to be typed or read as it is, `paragraphs` stand before all these.
+    `folded` ones show their title alone until they are opened; `small` figures stand beside each other; figures and
+    tables that are None do not appear; `items` is a list, `code` a text to be typed or read as it is, `paragraphs`
+    stand before all these.
     """
 
     id: str
     title: str
     caption: str = ""
-    figures: tuple[Figure, ...] = ()
-    tables: tuple[Table, ...] = ()
+    figures: Iterable[Figure | None] = ()
+    tables: Iterable[Table | None] = ()
     small: bool = False
-    paragraphs: tuple[str, ...] = ()
-    items: tuple[Cell, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    paragraphs: Sequence[str] = ()
+    items: Sequence[Cell] = ()
+    findings: Sequence[Finding] = ()
     code: str = ""
     folded: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("figures", "tables"):
+            object.__setattr__(self, name, tuple(one for one in getattr(self, name) if one is not None))
 
     @property
     def empty(self) -> bool:
@@ -115,25 +119,20 @@ class Page:
         return [line for line in (" · ".join(filter(None, (_when(self.created), first))), *rest) if line]
 
 
-def present(*values: _T | None) -> tuple[_T, ...]:
-    """Those that there are.
-
-    >>> present(1, None, 2)
-    (1, 2)
-    """
-    return tuple(value for value in values if value is not None)
-
-
 def warnings_of(sentences: Sequence[Any], title: str = "Warnings") -> Section:
     """The section of warnings, which tells their number while it is folded."""
     items = tuple(one if isinstance(one, Cell) else Cell(str(one)) for one in sentences)
     return Section("warnings", f"{title} ({len(items)})", items=items)
 
 
-def versions_of(versions: Mapping[str, Any]) -> Section:
-    rows = tuple((Cell(str(name)), Cell(str(version))) for name, version in versions.items())
-    table = Table(("package", "version"), rows, n_names=2)
-    return Section("versions", "Versions", tables=(table,) if rows else ())
+def closing(again: str, code: str, versions: Mapping[str, Any], *before: Section) -> list[Section]:
+    """The end of a page: the sections `before`, versions, and what to type for the same numbers."""
+    table = named(versions, ("package", "version"))
+    return [
+        *before,
+        Section("versions", "Versions", tables=(table and replace(table, title=""),)),
+        Section("reproduce", "How to reproduce", again, code=code),
+    ]
 
 
 def render_page(page: Page) -> str:
@@ -142,7 +141,7 @@ def render_page(page: Page) -> str:
         loader=FunctionLoader(_text), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     shown = [section for section in page.sections if not section.empty]
-    figures = [figure for section in shown for figure in section.figures]
+    figures = [figure for section in shown for figure in section.figures if figure]
     script, packed = _plotly() if figures else ("", "")
     return environment.get_template("page.html.j2").render(
         page=page,

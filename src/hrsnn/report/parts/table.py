@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +43,26 @@ class Table:
     folded: bool = False
 
 
-def named(values: Mapping[str, Any], columns: tuple[str, str]) -> tuple[Table, ...]:
-    """Names beside what is known of them, in no table where nothing is.
+def table_of(records: Iterable[_T], columns: Mapping[str, Callable[[_T], Cell | str]], **how: Any) -> Table | None:
+    """A row for each record, a column for each function of a record; None without records. `how` is as in `Table`.
 
-    >>> [table.rows for table in named({"a": 0.1 + 0.2, "b": None}, ("name", "value"))]
-    [((Cell(text='a', note=''), Cell(text='0.3', note='')),)]
+    >>> table_of([2, 3], {"n": str, "square": lambda n: Cell(str(n * n), "exactly")}).rows[1]
+    (Cell(text='3', note=''), Cell(text='9', note='exactly'))
     """
-    rows = tuple((Cell(str(name)), Cell(as_text(value))) for name, value in values.items() if value is not None)
-    return (Table(columns, rows, n_names=2, title=columns[0]),) if rows else ()
+    each = ((of(record) for of in columns.values()) for record in records)
+    rows = tuple(tuple(cell if isinstance(cell, Cell) else Cell(cell) for cell in cells) for cells in each)
+    return Table(tuple(columns), rows, **how) if rows else None
+
+
+def named(values: Mapping[str, Any], columns: tuple[str, str]) -> Table | None:
+    """Names beside what is known of them, None where nothing is.
+
+    >>> named({"a": 0.1 + 0.2, "b": None}, ("name", "value")).rows
+    ((Cell(text='a', note=''), Cell(text='0.3', note='')),)
+    """
+    known = [(str(name), as_text(value)) for name, value in values.items() if value is not None]
+    name, value = columns
+    return table_of(known, {name: lambda pair: pair[0], value: lambda pair: pair[1]}, n_names=2, title=name)
 
 
 def as_text(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,6 +64,40 @@ def plural(n: int, word: str) -> str:
     ('1 seed', '3 seeds')
     """
     return f"{n} {word}" if n == 1 else f"{n} {word}s"
+
+
+def capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def told(value: float | None) -> str:
+    """A number for people, three digits, with a real minus.
+
+    >>> told(-0.02345), told(None)
+    ('−0.0234', '–')
+    """
+    return quantity(value).replace("-", "−")
+
+
+def with_sign(value: float) -> str:
+    """
+    >>> with_sign(0.5), with_sign(-0.5), with_sign(0)
+    ('+0.5', '−0.5', '0')
+    """
+    return f"+{told(value)}" if value > 0 else told(value)
+
+
+def within(ends: tuple[float, float] | Sequence[float] | None, written: Callable[[float], str] = told) -> str:
+    """An interval in brackets, "" where there is none.
+
+    >>> within((-1.0, 2.5))
+    '[−1, 2.5]'
+    """
+    return "" if ends is None else f"[{', '.join(map(written, ends))}]"
+
+
+def told_interval(written: Callable[..., list[str]], ends: tuple[float, float] | None) -> str:
+    return "no interval" if ends is None else f"95 % interval [{', '.join(written(*ends))}]"
 
 
 def _decimals(values: Sequence[float]) -> int:

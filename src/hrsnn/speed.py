@@ -1,17 +1,13 @@
-"""The document of `hrsnn bench`: its rows, as they are measured and read back, and what they say in sentences."""
+"""The document of `hrsnn bench`: its rows, as they are measured and read back."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from statistics import linear_regression
 from typing import Any
 
-from hrsnn._checks import require
-from hrsnn.report.parts.words import Finding, Kind, quantity
+from hrsnn.vocabulary import BENCH
 
-SCHEMA = "hrsnn.bench/1"
 OURS = "hrsnn"
 
 SIMULATIONS = {
@@ -125,11 +121,6 @@ class Measured:
         """Mean firing rate."""
         return None if self.spikes is None else self.spikes / self.n_neurons / self.simulated_s
 
-    @property
-    def more_text(self) -> str:
-        """What this workload tells besides."""
-        return ", ".join(f"{name} {quantity(value)}" for name, value in self.more.items())
-
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
@@ -169,7 +160,7 @@ class Measurements:
 
 def read(document: Mapping[str, Any]) -> Measurements:
     """The document of `hrsnn bench --json`; raises `InputError` for another schema."""
-    require(document.get("schema") == SCHEMA, "bench.json", "schema", f"must be {SCHEMA}", document.get("schema"))
+    BENCH.checked(document)
     names = [f.name for f in fields(Measured)]
     return Measurements(
         created=document["created"],
@@ -179,111 +170,3 @@ def read(document: Mapping[str, Any]) -> Measurements:
         rows=tuple(Measured(**{name: row[name] for name in names}) for row in document["rows"]),
         failures=tuple(f"{f['workload']}: {f['sentence']}" for f in document["failures"]),
     )
-
-
-# -- in sentences ------------------------------------------------------------------------------------------------------
-
-
-def findings(measurements: Measurements) -> list[Finding]:
-    """What was measured, one sentence each: every workload and size, the threads, the first call."""
-    told = [_speed(measurements, place) for place in measurements.places]
-    told += [_threads(measurements, place) for place in measurements.places]
-    told += [_first(measurements)]
-    said = [finding for finding in told if finding is not None]
-    return said or [Finding("plain", "Nothing was measured that compares.")]
-
-
-def growth_sentences(measurements: Measurements) -> list[str]:
-    """How CPU time grows, one sentence for each quantity of which at least three values were measured."""
-    sentences = []
-    for workload, axis in GROWTH.items():
-        parts = []
-        for plastic, words in LEARNING.items():
-            points = measurements.growth(workload, plastic)
-            if len(points) < 3:
-                continue
-            power = exponent([(x, row.cpu_per_simulated) for x, row in points])
-            (low, first), (high, last) = points[0], points[-1]
-            stretch = f"from {quantity(low)} to {quantity(high)} {axis.unit}".rstrip()
-            costs = " to ".join(quantity(_ns_per_event(row)) for row in (first, last))
-            parts.append(f"{words} as {axis.symbol}^{power:.2f} {stretch} ({costs} ns per event)")
-        if parts:
-            sentences.append(f"CPU time grows with the {axis.name}: {'; '.join(parts)}.")
-    return sentences
-
-
-def exponent(points: Iterable[tuple[float, float]]) -> float:
-    """The slope of a straight line through the points on two logarithmic scales, by least squares.
-
-    >>> round(exponent([(1, 3), (2, 12), (4, 48)]), 6)
-    2.0
-    """
-    logs = [(math.log(x), math.log(y)) for x, y in points]
-    return linear_regression(*zip(*logs, strict=True)).slope
-
-
-def times(ratio: float | None, within: Range | None = None) -> str:
-    """A ratio in three digits, with its range where there is one.
-
-    >>> times(1.8834, (1.71, 2.0)), times(None)
-    ('1.88 [1.71, 2]', '–')
-    """
-    return f"{quantity(ratio)} {span(within)}".rstrip()
-
-
-def span(within: Range | None) -> str:
-    """A range in brackets; "" where it is not known or a single round has none."""
-    return "" if within is None or within[0] == within[1] else f"[{', '.join(quantity(v) for v in within)}]"
-
-
-def learning_of(row: Measured) -> str:
-    """Whether a new process learns or not, "" for other calls."""
-    return LEARNING[row.plastic] if row.workload in FRESH else ""
-
-
-def size(place: Place) -> str:
-    """Workload and size in words."""
-    workload, n, k = place
-    return f"{workload}, N = {n:,}" + ("" if k == 100 else f", K = {k:,}")
-
-
-def _speed(measurements: Measurements, place: Place) -> Finding | None:
-    ours = measurements.ours(place)
-    if ours is None or ours.events_per_s is None:
-        return None
-    speed = f"{ours.events_per_s / 1e6:,.0f} million events per CPU second"
-    share = "" if ours.ratio_to_limit is None else f", {100 * ours.ratio_to_limit:.0f} % of the limit"
-    sentence = f"{size(place)} ({SIMULATIONS[place[0]]}): hrsnn delivers {speed}{share}"
-    peers = measurements.peers(place)
-    if not peers:
-        return Finding("plain", f"{sentence}.")
-    near = peers[0]
-    ratio, within = near.hrsnn_ratio or 0.0, near.hrsnn_ratio_range or (0.0, math.inf)
-    which = f", the fastest of {len(peers)} other simulators" if len(peers) > 1 else ""
-    kind: Kind = "gain" if within[0] > 1 else "loss" if within[1] < 1 else "none"
-    return Finding(kind, f"{sentence}, {times(ratio, within)} times as many as {near.engine}{which}.")
-
-
-def _threads(measurements: Measurements, place: Place) -> Finding | None:
-    one, two = (
-        next((row for row in measurements.at(place) if row.engine == OURS and row.threads == n), None) for n in (1, 2)
-    )
-    if one is None or two is None:
-        return None
-    share = f"{quantity(two.wall_s / one.wall_s)} of the time on the clock that one needs"
-    return Finding("plain", f"{size(place)}: two threads take {share}.")
-
-
-def _first(measurements: Measurements) -> Finding | None:
-    wall_s = {(row.workload, row.plastic): row.wall_s for row in measurements.rows}
-    parts = [
-        f"{LEARNING[plastic]} {wall_s['first-call', plastic]:.1f} s, and {wall_s['second-call', plastic]:.1f} s once "
-        "compiled code is kept"
-        for plastic in LEARNING
-        if ("first-call", plastic) in wall_s and ("second-call", plastic) in wall_s
-    ]
-    return Finding("plain", f"From the start of Python to the first spikes: {'; '.join(parts)}.") if parts else None
-
-
-def _ns_per_event(row: Measured) -> float | None:
-    return 1e9 / row.events_per_s if row.events_per_s else None
