@@ -234,6 +234,8 @@ SPIKES = hrsnn.Spikes.empty(1, n_units=3, n_steps=2, dt_ms=1.0)
         lambda: NetworkSpec(n_inputs=1, dt_ms=HUGE),
         lambda: NetworkSpec(n_inputs=1, excitatory={"v_th": HUGE**10}),
         lambda: NetworkSpec(n_inputs="many"),
+        lambda: NetworkSpec(**{"n_inputs": 1, "\ud800": 1}),
+        lambda: NetworkSpec.from_dict({"n_inputs": 1, "excitatory": {"\ud800": 1}}),
         lambda: NetworkSpec(n_inputs=1, mood="good"),
         lambda: hrsnn.simulate(network(), SPIKES, n_threads=1.5),
         lambda: hrsnn.simulate(network(), SPIKES, n_threads=HUGE),
