@@ -16,6 +16,7 @@ import hrsnn
 from hrsnn import cli
 from hrsnn._checks import FileError, InputError, as_array, real_number, whole_number
 from hrsnn.analysis.drive import WhiteDrive
+from hrsnn.data.chaos import lorenz63
 from hrsnn.data.dataset import Dataset, Series
 from hrsnn.encode import AudioCode, PopulationCode
 from hrsnn.encode.duration import regrid, stretch
@@ -233,6 +234,8 @@ SPIKES = hrsnn.Spikes.empty(1, n_units=3, n_steps=2, dt_ms=1.0)
         lambda: NetworkSpec(n_inputs=1, dt_ms=HUGE),
         lambda: NetworkSpec(n_inputs=1, excitatory={"v_th": HUGE**10}),
         lambda: NetworkSpec(n_inputs="many"),
+        lambda: NetworkSpec(**{"n_inputs": 1, "\ud800": 1}),
+        lambda: NetworkSpec.from_dict({"n_inputs": 1, "excitatory": {"\ud800": 1}}),
         lambda: NetworkSpec(n_inputs=1, mood="good"),
         lambda: hrsnn.simulate(network(), SPIKES, n_threads=1.5),
         lambda: hrsnn.simulate(network(), SPIKES, n_threads=HUGE),
@@ -265,6 +268,8 @@ SPIKES = hrsnn.Spikes.empty(1, n_units=3, n_steps=2, dt_ms=1.0)
         lambda: ValueCode.fit([["a", "b"]]),
         lambda: PopulationCode((0.0,), (1.0,), hold_ms=1e8).encode(np.zeros((1, 50, 1))),
         lambda: AudioCode().encode([np.ones(9)], 1.0),
+        lambda: lorenz63(n_steps=2**62),
+        lambda: Series([[1.0]], 1.0, "s", (5,)),
         lambda: hrsnn.Constant(1.0).sample(np.random.default_rng(0), -1),
     ],
 )

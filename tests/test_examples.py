@@ -23,6 +23,7 @@ import pytest
 from scipy.io import wavfile
 
 import fake_experiment
+import hrsnn
 from hrsnn import survey
 from hrsnn.cli import main
 from hrsnn.config import Config, load_config, to_toml
@@ -127,13 +128,19 @@ def lines_of_guides() -> list[Any]:
     return found
 
 
+def with_fake_units(patch: pytest.MonkeyPatch) -> None:
+    """Runs do invented units, whether the real ones were imported before or not."""
+    patch.setitem(sys.modules, "hrsnn.experiments", fake_experiment)
+    patch.setattr(hrsnn, "experiments", fake_experiment, raising=False)
+
+
 @pytest.fixture(scope="module")
 def a_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with runs/spoken-digits-1: networks of the demonstration, invented numbers."""
     folder = tmp_path_factory.mktemp("guides")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setitem(sys.modules, "hrsnn.experiments", fake_experiment)
+        with_fake_units(patch)
         assert main(["run", "--seeds", "1", "--jobs", "1", "--quiet"]) == 0
     return folder
 
@@ -142,7 +149,7 @@ def a_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_commands_of_the_guides_run(line: str, a_run: Path, own_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As they stand, with less work inside: fake units of runs, a short look by analyse, no rates brought back."""
     shutil.copytree(a_run, own_data, dirs_exist_ok=True)
-    monkeypatch.setitem(sys.modules, "hrsnn.experiments", fake_experiment)
+    with_fake_units(monkeypatch)
     monkeypatch.setattr(fake_experiment, "build", lambda spec, seed: build(NetworkSpec(n_neurons=20), seed=seed))
     monkeypatch.setattr("hrsnn.report.write_report", lambda *_: None)
     shallow = Depth(n_delays=3, n_samples=300, n_exponents=2, n_stimuli=10, exponent_ms=50, firing_ms=500)

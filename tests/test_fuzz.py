@@ -30,7 +30,7 @@ import pytest
 import hrsnn
 from hostile import Rng, damaged, misspelt, mutated, other_json
 from hrsnn import cli, forecast
-from hrsnn._checks import HrsnnError, among
+from hrsnn._checks import HrsnnError, among, listed
 from hrsnn.config import load_config, to_toml
 from hrsnn.data import own
 from hrsnn.data.dataset import Dataset, Series, Splits
@@ -99,6 +99,8 @@ def ending(call: Call) -> str:
         )
     except OSError as error:  # of a place that cannot be written to, which the command line tells
         return "refused" if error.errno is not None else f"OSError: {error}"
+    except MemoryError as error:  # of NumPy, before anything is made; the command line tells it
+        return "refused" if "Unable to allocate" in str(error) else f"MemoryError: {error}"
     except Hang:
         return "hang"
     except Exception as error:
@@ -296,7 +298,7 @@ def api(valid: Valid) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
 
     def stepped(channels: Any, **options: Any) -> Any:
         live = hrsnn.stream(net, **options)
-        for step in channels:
+        for step in listed("stream", "channels", channels):
             live.step(step)
         return live.state
 

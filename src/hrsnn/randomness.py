@@ -6,8 +6,6 @@ from zlib import crc32
 
 import numpy as np
 
-from hrsnn._checks import whole_number
-
 
 def stream(seed: int, label: str, index: int = 0) -> np.random.Generator:
     """The generator of `seed` for the purpose `label` and, where there is one per sample, its `index`.
@@ -15,5 +13,4 @@ def stream(seed: int, label: str, index: int = 0) -> np.random.Generator:
     >>> bool(stream(0, "weights").random() == stream(0, "weights").random())
     True
     """
-    seed = whole_number(label, "seed", seed, at_least=0)
     return np.random.default_rng([seed, crc32(label.encode()), index])

@@ -93,6 +93,8 @@ class Table(BaseModel):
             super().__init__(**values)
         except ValidationError as error:
             raise InputError(_sentence(error, type(self), type(self).__name__)) from None
+        except UnicodeError as error:
+            raise InputError(f"`{type(self).__name__}` holds text that is none: {error}") from None
 
     # So pydantic makes nested tables, and those of `validated`, without it, and names what is wrong by its whole path.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
@@ -295,6 +297,8 @@ def validated(model: type[_Model], tables: dict[str, Any], *, place: str = "") -
         return model.model_validate(tables)
     except ValidationError as error:
         raise InputError(_sentence(error, model, place)) from None
+    except UnicodeError as error:  # half a sign, as names of files can have
+        raise InputError(f"`{place or model.__name__}` holds text that is none: {error}") from None
 
 
 def _sentence(error: ValidationError, model: type[BaseModel], place: str) -> str:

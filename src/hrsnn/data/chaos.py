@@ -27,6 +27,9 @@ ROSSLER_EXPONENT = 0.13 * math.log(2)
 MACKEY_GLASS_EXPONENT = 0.006
 
 
+_MOST_STEPS = 10**8  # taken one by one: more would not end
+
+
 def rk4_step(field: Field, state: NDArray[np.float64], h: float) -> NDArray[np.float64]:
     """The state after time `h` of dy/dt = field(y), by the classical Runge-Kutta method of order 4.
 
@@ -214,6 +217,9 @@ def _series(
 
 def _check_grid(owner: str, n_steps: int, dt: float, substeps: int, n_discard: int) -> None:
     require(n_steps >= 1, owner, "n_steps", "must be >= 1", n_steps)
+    total = (n_steps + n_discard) * substeps
+    rule = f"must give at most {_MOST_STEPS:,} steps of the integrator, with substeps and n_discard"
+    require(total <= _MOST_STEPS, owner, "n_steps", rule, total)
     require(math.isfinite(dt) and dt > 0, owner, "dt", "must be > 0", dt)
     require(substeps >= 1, owner, "substeps", "must be >= 1", substeps)
     require(n_discard >= 0, owner, "n_discard", "must be >= 0", n_discard)

@@ -239,6 +239,8 @@ class Series(Shown):
             )
         object.__setattr__(self, "dt", real_number("Series", "dt", self.dt, above=0))
         names = tuple(listed("Series", "variable_names", self.variable_names))
+        named = all(isinstance(name, str) for name in names)
+        require(named, "Series", "variable_names", "must be text", list(names))
         require(
             len(names) == values.shape[1], "Series", "variable_names", "must hold one name per variable",
             f"{len(names)} names for {values.shape[1]} variables",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hrsnn._checks import InputError, instance, real_number, require
+from hrsnn._checks import InputError, instance, real_number, require, whole_number
 from hrsnn.data.dataset import Dataset, Splits
 from hrsnn.data.parts import Recorded, divide
 from hrsnn.data.readers.csv import csv_series
@@ -34,6 +34,7 @@ def split(
     Raises `InputError` where a class or the groups are too few to divide.
     """
     instance("split", "dataset", dataset, Dataset)
+    seed = whole_number("split", "seed", seed, at_least=0)
     for field, share in (("test_share", test_share), ("validation_share", validation_share)):
         require(0 < real_number("split", field, share) < 1, "split", field, "must lie between 0 and 1", share)
     require(
