@@ -94,6 +94,7 @@ def summarise(config: Any, results: list[Any], *, data_dir: Path | None) -> dict
 MAIN = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what it puts into the background without it
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and nohup without this one
 import fake_experiment
 sys.modules["hrsnn.experiments"] = fake_experiment
 from hrsnn import cli
