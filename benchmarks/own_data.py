@@ -391,28 +391,27 @@ def _kernel_features(recordings: list[Any], n_kernels: int = 500) -> Any:
 def as_table(document: dict[str, Any]) -> str:
     """docs/results/own_data.md."""
     lines = [
-        "| data | score | HeNHeS | HoNHoS | InputOnly or persistence | without spikes | active, least | CPU s |",
-        "|---|---|---|---|---|---|---|---|",
+        "| data | seeds | score | HeNHeS | HoNHoS | control | HeNHeS − control | no spikes | active | CPU s |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in document["rows"]:
         means = {
-            entry["arm"]: entry["metrics"]
-            for entry in row["summary"]
-            if entry["stage"] == "trained" and not entry["method"]
+            one["arm"]: one["metrics"] for one in row["summary"] if one["stage"] == "trained" and not one["method"]
         }
         score = next(name for name in ("accuracy_unseen", "accuracy", "nrmse") if name in means["HeNHeS"])
         control = "InputOnly" if "accuracy" in score else "Persistence"
         cells = [_cell(means[arm].get(score)) for arm in ("HeNHeS", "HoNHoS", control)]
+        pairs = [c for c in row["comparisons"] if (c["a"], c["b"], c["metric"]) == ("HeNHeS", control, score)]
+        cells += [_cell({"mean": c["diff"], "ci95": c["ci95"]}) for c in pairs[:1]]
         other = row["baseline"]
-        apart = (
-            f"{other['accuracy']:.3f} ({other['name']})" if other else _cell(means.get("AR", {}).get(score)) + " (AR)"
-        )
-        lines.append(
-            f"| {row['what']} | {score} | {' | '.join(cells)} | {apart} | {min(row['active'].values()):.0%} | "
-            f"{row['cpu_s']:.0f} |"
-        )
+        cells += [f"{other['accuracy']:.3f} ({other['name']})" if other else f"{_cell(means['AR'].get(score))} (AR)"]
+        active = f"{min(row['active'].values()):.0%}"
+        facts = [row["what"], str(row["n_seeds"]), score, *cells, active, f"{row['cpu_s']:.0f}"]
+        lines.append(f"| {' | '.join(facts)} |")
     lines += ["", "What the command says first:", ""]
-    lines += [f"* {row['what']}: {row['said'][0] if row['said'] else ''}" for row in document["rows"]]
+    for row in document["rows"]:
+        first = next((line for line in row["said"] if line.startswith("HeNHeS: ")), "")
+        lines.append(f"* {row['what']}: {first}")
     return "\n".join(lines)
 
 
