@@ -137,6 +137,10 @@ COSTS: Mapping[str, Cost] = {
         Cost("activation_sparsity", "activation sparsity", is_share=True),
         Cost("mean_activation", "mean activation", is_share=True),
         Cost("footprint_bytes", "footprint, bytes", "bytes"),
+        Cost("footprint_bytes_neurons", "of it neurons"),
+        Cost("footprint_bytes_synapses", "of it synapses"),
+        Cost("footprint_bytes_state", "of it state"),
+        Cost("footprint_bytes_readout", "of it readout"),
     )
 }
 SYNOPS = tuple(name for name in COSTS if name.startswith("synops_"))
