@@ -29,7 +29,7 @@ _N_HALVINGS = 12
 _N_HALVINGS_OF_RECURRENCE = 4
 _REACHED = 0.1  # of the target: nearer than this is reached
 
-_Rates = NDArray[np.float64]  # mean rate of excitatory and of inhibitory neurons, Hz
+_Ratios = NDArray[np.float64]  # of the mean rates of excitatory and of inhibitory neurons to their targets
 
 
 def calibrate(
@@ -89,7 +89,7 @@ def calibrate(
         [target_hz if network.neurons.sign[rows][0] > 0 else inhibitory_ratio * target_hz for rows in populations]
     )
 
-    def ratios(gains: _Gains, recurrence: float) -> _Rates:
+    def ratios(gains: _Gains, recurrence: float) -> _Ratios:
         counts = simulate(_with_gains(network, gains, recurrence), spikes).spike_counts.sum(axis=0)
         return np.asarray(np.array([counts[rows].mean() for rows in populations]) / seconds / wanted_hz)
 
@@ -115,7 +115,7 @@ def _seconds_with_events(spikes: Spikes) -> float:
     return float((last + 1).sum()) * spikes.dt_ms / 1000
 
 
-def _found(ratios: Callable[[_Gains], _Rates], n: int) -> tuple[_Gains, bool]:
+def _found(ratios: Callable[[_Gains], _Ratios], n: int) -> tuple[_Gains, bool]:
     """Gains of the `n` populations, and whether the ratios of rates to their targets are all next to 1."""
     gains = [_bisected(lambda gain: float(ratios((gain,) * n).mean()), 1.0, MOST_GAIN)] * n
     for _ in range(_N_ROUNDS if n > 1 else 0):
@@ -130,7 +130,7 @@ def _found(ratios: Callable[[_Gains], _Rates], n: int) -> tuple[_Gains, bool]:
     return tuple(gains), _are_near(ratios(tuple(gains)), _REACHED)
 
 
-def _are_near(ratios: _Rates, tolerance: float) -> bool:
+def _are_near(ratios: _Ratios, tolerance: float) -> bool:
     return bool((np.abs(ratios - 1) <= tolerance).all())
 
 
