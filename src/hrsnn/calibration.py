@@ -151,11 +151,6 @@ def _bisected(ratio: Callable[[float], float], start: float, reach: float) -> fl
 
 
 def _with_gains(network: Network, gains: _Gains, recurrence: float) -> Network:
-    signs = network.neurons.sign > 0
-    of_neuron = np.where(signs, gains[0], gains[-1])
-    factor = of_neuron[network.inputs.post]
-    inputs = replace(network.inputs, weight=network.inputs.weight * factor, w_max=network.inputs.w_max * factor)
-    recurrent = network.recurrent
-    if recurrence != 1:
-        recurrent = replace(recurrent, weight=recurrent.weight * recurrence, w_max=recurrent.w_max * recurrence)
-    return replace(network, inputs=inputs, recurrent=recurrent)
+    of_neuron = np.where(network.neurons.sign > 0, gains[0], gains[-1])
+    recurrent = network.recurrent if recurrence == 1 else network.recurrent.scaled(recurrence)
+    return replace(network, inputs=network.inputs.scaled(of_neuron[network.inputs.post]), recurrent=recurrent)

@@ -232,6 +232,10 @@ class SynapseTable(Shown):
         object.__setattr__(table, "weight", column)
         return table
 
+    def scaled(self, factor: NDArray[np.float64] | float) -> SynapseTable:
+        """The table with each weight, and its bound `w_max`, times a factor >= 0, one for all or one per synapse."""
+        return replace(self, weight=self.weight * factor, w_max=self.w_max * factor)
+
     def select(self, keep: NDArray[np.bool_]) -> SynapseTable:
         """The synapses where `keep` is true; `n_pre` stays."""
         kept_before = np.concatenate([[0], np.cumsum(keep)])

@@ -192,8 +192,4 @@ def _changed(network: Network, own: Array, common: float, match: Match) -> Netwo
     of_inhibitory = 0.0 if match == "population" else -1.0
     gain = np.exp(np.where(is_excitatory, 1.0, of_inhibitory) * change[recurrent.post])
     of_input = np.exp(_of_input(own, common, match))[inputs.post]
-    return replace(
-        network,
-        recurrent=replace(recurrent, weight=recurrent.weight * gain, w_max=recurrent.w_max * gain),
-        inputs=replace(inputs, weight=inputs.weight * of_input, w_max=inputs.w_max * of_input),
-    )
+    return replace(network, recurrent=recurrent.scaled(gain), inputs=inputs.scaled(of_input))
