@@ -150,7 +150,7 @@ def _names(
         {
             "x": draw.short(math.log10(p.operations)), "y": draw.short(scale(p.mean)), "ax": round(dx), "ay": round(dy),
             "text": shown(p.name, limit), "showarrow": True, "arrowhead": 0, "arrowwidth": 0.8, "arrowcolor": PALE,
-            "standoff": 7, "font": {"size": 12, "color": INK},
+            "standoff": 7, "font": {"size": 12, "color": INK}, "bgcolor": "rgba(255, 255, 255, 0.7)",
         }
         for p, (dx, dy) in zip(points, placed(spots, width, height), strict=True)
     ]  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 CHARACTER_PX, LINE_PX, MARK_PX = 6.6, 15.0, 13.0
-DISTANCES_PX = (4, 12, 22, 34, 50, 70, 95, 125, 160)
+DISTANCES_PX = (4, 12, 22, 34, 50, 70, 95, 125, 160, 200, 250, 310)
 DIRECTIONS = tuple(math.pi * k / 8 for k in (0, 8, 12, 4, 14, 2, 10, 6, 15, 1, 9, 7, 13, 11, 3, 5))
 
 
@@ -74,4 +74,4 @@ def _choices(
             box = Box(x - half, y - LINE_PX / 2, x + half, y + LINE_PX / 2)
             outside = max(0.0, -box.left, box.right - width) + max(0.0, -box.top, box.bottom - height)
             covered = sum(box.overlap(other) for other in taken)
-            yield covered + 50 * outside + distance, (dx, dy), box
+            yield 100 * covered + 5000 * outside + distance, (dx, dy), box
