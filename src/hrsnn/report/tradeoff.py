@@ -174,7 +174,7 @@ def _table(results: Results, found: list[Pruned], metric: str) -> Table | None:
         "fewer ops in all": lambda p: _times(p.fewer_synops),
     }
     if any(p.rate_ratio is not None for p in found):
-        columns["rate over dense"] = lambda p: "–" if p.rate_ratio is None else f"{p.rate_ratio:.2f}"
+        columns["rate over dense, when cut"] = lambda p: "–" if p.rate_ratio is None else f"{p.rate_ratio:.2f}"
     columns[label_of(metric)] = lambda p: _estimate(results.row(p.key), metric)
     columns["− unpruned"] = lambda p: _difference(results.compared(p.key, p.dense, metric))
     if any(share is not None for share in shares.values()):
