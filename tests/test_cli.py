@@ -259,7 +259,7 @@ def test_closed_standard_output_takes_no_file(closed: tuple[int, ...], tmp_path:
     (tmp_path / "f").touch()
     again = f"os.execv(sys.executable, [sys.executable, '-c', {program!r}])"
     code = f"import os, sys; [os.close(n) for n in {closed}]; {again}"
-    path = str(Path(cli.__file__).parents[1])
+    path = str(Path(cli.__file__).parents[2])
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, check=False
     )
@@ -267,7 +267,7 @@ def test_closed_standard_output_takes_no_file(closed: tuple[int, ...], tmp_path:
 
 
 def test_the_module_is_the_command() -> None:
-    path = str(Path(cli.__file__).parents[1])
+    path = str(Path(cli.__file__).parents[2])
     done = subprocess.run(
         [sys.executable, "-m", "hrsnn", "--version"], capture_output=True, text=True, check=True,
         env={**os.environ, "PYTHONPATH": path},
@@ -281,7 +281,7 @@ def test_verbs_are_completed(shell: str) -> None:
              "_TYPER_COMPLETE_ARGS": "hrsnn pr", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-m", "hrsnn"], capture_output=True, text=True, check=False,
-        env={**os.environ, **asked, "PYTHONPATH": str(Path(cli.__file__).parents[1])},
+        env={**os.environ, **asked, "PYTHONPATH": str(Path(cli.__file__).parents[2])},
     )  # fmt: skip
     assert "prune" in done.stdout.replace('"', " ").split()
     assert "analyse" not in done.stdout

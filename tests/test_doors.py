@@ -16,6 +16,7 @@ import hrsnn
 from hrsnn import cli
 from hrsnn._checks import FileError, InputError, as_array, real_number, whole_number
 from hrsnn.analysis.drive import WhiteDrive
+from hrsnn.cli.app import USAGE, told
 from hrsnn.data.chaos import lorenz63
 from hrsnn.data.dataset import Dataset, Series
 from hrsnn.encode import AudioCode, PopulationCode
@@ -328,7 +329,7 @@ def test_long_values_are_shortened(capsys: pytest.CaptureFixture[str], tmp_path:
 
 @pytest.mark.parametrize("error", [MemoryError("Unable to allocate 27.3 TiB"), OverflowError("int too large")])
 def test_what_python_cannot_hold_is_bad_input(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli._told(error) == cli.USAGE
+    assert told(error) == USAGE
     assert "internal error" not in capsys.readouterr().err
 
 
