@@ -21,7 +21,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -32,8 +32,9 @@ from hrsnn.evaluation import Label, versions
 from hrsnn.forecast import ForecastTask
 from hrsnn.metrics import interval_of_mean
 from hrsnn.network_file import write_atomically
+from hrsnn.prune.methods import KINDS
 from hrsnn.prune.schedule import Trajectory
-from hrsnn.prune.spec import LnpSpec, Method, PruneSpec
+from hrsnn.prune.spec import LnpSpec, PruneSpec
 from hrsnn.prune.timescales import spectrum_under_drive
 from hrsnn.tasks import evaluate_network, shared_task
 from hrsnn.work.store import Store, key_of
@@ -57,7 +58,7 @@ SETTINGS: dict[str, tuple[str, list[str]]] = {
     "mackey-glass": ("mackey-glass-recurrent", []),
     "spoken-digits": ("spoken-digits", []),
 }
-METHODS = get_args(Method)
+METHODS = tuple(KINDS)
 UNPRUNED, BARE = "unpruned", "no-recurrence"
 
 

@@ -12,10 +12,12 @@ import hrsnn
 from hrsnn._checks import InputError
 from hrsnn.arms import Arm, Calibrate, CutRecurrence, Learn, Step, pruning
 from hrsnn.config import load_config
-from hrsnn.learners import KINDS, Stdp
+from hrsnn.learners import KINDS as LEARNERS
+from hrsnn.learners import Stdp
 from hrsnn.network import Network
+from hrsnn.prune.methods import KINDS as METHODS
 from hrsnn.prune.schedule import Trajectory
-from hrsnn.prune.spec import Method, PruneSpec
+from hrsnn.prune.spec import PruneSpec
 from hrsnn.spec import PRESETS, InputSpec, NetworkSpec, arm_names
 from hrsnn.spikes import Spikes
 
@@ -27,7 +29,7 @@ STEPS: dict[str, Step] = {
     "no-recurrence": CutRecurrence(),
     "calibrate": Calibrate(SPIKES, InputSpec(target_hz=10.0), seed=0),
     "learn by stdp": LEARN,
-    **{f"prune by {m}": pruning(m, KEPT, SPIKES, learning=LEARN, seed=1) for m in Method.__args__},
+    **{f"prune by {m}": pruning(m, KEPT, SPIKES, learning=LEARN, seed=1) for m in METHODS},
 }
 
 
@@ -51,7 +53,7 @@ def test_an_arm_is_its_steps_one_after_the_other() -> None:
     assert Arm("HeNHeS", SPEC).made(5) == drawn
 
 
-@pytest.mark.parametrize("method", Method.__args__)
+@pytest.mark.parametrize("method", METHODS)
 def test_all_learn_alike_after_the_last_cut(method: str) -> None:
     """And activity pruning alone before each."""
     told: list[Trajectory] = []
@@ -81,7 +83,7 @@ def test_a_rule_teaches_the_arms_of_its_letter(monkeypatch: pytest.MonkeyPatch) 
         def learn(self, network: Network, data: object, **_: object) -> Network:  # type: ignore[override]
             return network.with_history("taught")
 
-    monkeypatch.setitem(KINDS, "taught", Taught)
+    monkeypatch.setitem(LEARNERS, "taught", Taught)
     assert load_config("lorenz63", ["learn.rule=taught", 'task.arms=["HoNB", "HeNB"]']).task.arms == ["HoNB", "HeNB"]
     with pytest.raises(InputError, match=r"`arms` of `task` must be of HoNB, HeNB, which taught teaches, got HoNHoS"):
         load_config("lorenz63", ["learn.rule=taught"])

@@ -51,7 +51,7 @@ from hrsnn.prune.methods import criterion_of
 from hrsnn.prune.schedule import Trajectory, prune
 from hrsnn.prune.session import prune_into
 from hrsnn.prune.snapshots import SnapshotFolder
-from hrsnn.prune.spec import LnpSpec, PruneSpec
+from hrsnn.prune.spec import PruneSpec
 from hrsnn.prune.target import Target
 from hrsnn.readout import Readout, ReadoutSpec
 from hrsnn.spec import NetworkSpec
@@ -324,7 +324,7 @@ def api(valid: Valid) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
     def pruned(target: Any, method: Any, **options: Any) -> Any:
         return prune(
             target=Target(**target) if isinstance(target, dict) else target,
-            criterion=criterion_of(method, LnpSpec()),
+            criterion=criterion_of(method),
             **options,
         )
 

@@ -24,9 +24,11 @@ from hrsnn.network import Network
 from hrsnn.progress import Progress, no_progress
 from hrsnn.prune.criterion import Criterion
 from hrsnn.prune.drive import counts_on, excerpt
-from hrsnn.prune.methods import criterion_of, target_of
+from hrsnn.prune.methods import criterion_of
+from hrsnn.prune.options import Options
 from hrsnn.prune.schedule import Snapshot, Trajectory, prune
 from hrsnn.prune.spec import PruneSpec
+from hrsnn.prune.target import target_of
 from hrsnn.spec import InputSpec, NetworkSpec
 from hrsnn.spikes import Spikes
 from hrsnn.train import learn
@@ -158,6 +160,6 @@ def pruning(
 
     learning   what activity pruning does before each cut; None where nothing is learned. Activity is that on `data`
     """
-    criterion = criterion_of(method, spec.lnp, activity=partial(counts_on, spikes=data), retrain=learning)
+    criterion = criterion_of(method, Options(spec.lnp, activity=partial(counts_on, spikes=data), retrain=learning))
     on_data = excerpt(data) if spec.drive == "data" else None
     return Prune(criterion, spec, seed, on_data, on_snapshot, on_end)

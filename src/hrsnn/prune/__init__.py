@@ -13,6 +13,7 @@ homeostasis  rates brought back after pruning, whatever the criterion
 drive        the input under which pruning looks at a network
 covariance, sampling   what step I is made of: the stationary covariance, and the choice at random
 synapses     new synapses, for step III and for criteria that make some
-spec, methods          the table `[prune]`, and criteria and targets from it
+methods      the table of criteria, by name
+spec, options          the tables `[prune]` and `[prune.lnp]`, and what a run offers to criteria
 session, snapshots, document   what `hrsnn prune` leaves in a directory
 """

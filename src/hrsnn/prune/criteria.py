@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,7 @@ from hrsnn.network import Network, SynapseTable
 from hrsnn.prune.criterion import Criterion, Size, Step
 from hrsnn.prune.drive import rates_under_drive
 from hrsnn.prune.nodes import highest, kept_neurons
+from hrsnn.prune.options import Options
 from hrsnn.prune.sampling import check_reachable, chosen, probabilities_of, rescaled
 from hrsnn.prune.synapses import N_CLASSES, class_of, copied, possible_pairs, with_synapses
 from hrsnn.randomness import stream
@@ -116,6 +117,10 @@ class Activity(Criterion):
     activity: Callable[[Network], ArrayLike] | None = None
     retrain: Callable[[Network], Network] | None = None
     name: ClassVar[str] = "activity"
+
+    @classmethod
+    def of(cls, options: Options) -> Self:
+        return cls(options.activity, options.retrain)
 
     def __call__(self, network: Network, size: Size, step: Step) -> tuple[Network, Diagnostics]:
         network = self._trained(network)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import Field, dataclass, fields, is_dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
 from hrsnn.network import Network
 from hrsnn.outcome import plain_values
 from hrsnn.prune.drive import DRIVE_HZ
+from hrsnn.prune.options import Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,18 @@ class Step:
 
 
 class Criterion(Protocol):
-    """What goes and what stays: a method of pruning. A value without state; fields are its options."""
+    """What goes and what stays: a method of pruning. A value without state; fields are its options.
+
+    A kind is a class in a file, with `name: ClassVar[str] = "its name"`, and one line in `hrsnn.prune.methods.KINDS`.
+    """
 
     @property
     def name(self) -> str: ...
+    @classmethod
+    def of(cls, options: Options) -> Self:
+        """The criterion with what it takes of `options`: for most, nothing."""
+        return cls()
+
     def __call__(self, network: Network, size: Size, step: Step) -> tuple[Network, dict[str, Any]]:
         """`network` made exactly `size`; beside it plain diagnostics (JSON values).
 

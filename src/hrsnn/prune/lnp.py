@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from hrsnn.prune.drive import rates_under_drive, standard_drive
 from hrsnn.prune.edges import EdgeMode, add_edges, n_possible
 from hrsnn.prune.nodes import prune_by_betweenness
 from hrsnn.prune.noise import Diagonal, MatrixMode, prune_by_noise
+from hrsnn.prune.options import Options
 from hrsnn.prune.timescales import (
     LEAST_EXPONENT_PER_MS,
     N_EXPONENTS,
@@ -73,6 +74,10 @@ class LyapunovNoise(Criterion):
     nodes: bool = True
     n_threads: int = 1
     name: ClassVar[str] = "lnp"
+
+    @classmethod
+    def of(cls, options: Options) -> Self:
+        return cls(**options.lnp.model_dump(), n_threads=options.n_threads)
 
     def __post_init__(self) -> None:
         known_words = {"mode": MatrixMode, "diagonal": Diagonal, "exponents": NodeExponents, "edges": EdgeMode}

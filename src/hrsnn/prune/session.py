@@ -11,10 +11,12 @@ from hrsnn._checks import InputError
 from hrsnn.network import Network
 from hrsnn.network_file import save, write_atomically
 from hrsnn.prune.document import document_of
-from hrsnn.prune.methods import criterion_of, target_of
+from hrsnn.prune.methods import criterion_of
+from hrsnn.prune.options import Options
 from hrsnn.prune.schedule import Snapshot, prune
 from hrsnn.prune.snapshots import SnapshotFolder
 from hrsnn.prune.spec import PruneSpec
+from hrsnn.prune.target import target_of
 from hrsnn.vocabulary import PRUNING
 
 NETWORK, DOCUMENT, REPORT, SNAPSHOTS = "pruned.safetensors", "trajectory.json", "pruning.html", "snapshots"
@@ -39,7 +41,7 @@ def prune_into(
     seed          of the choices and of the drive
     resume        go on from the snapshots in `out`, which must be of the same network, table and seed
     force         remove what an earlier call left in `out`
-    n_threads     for "lnp"; no number depends on it
+    n_threads     no number depends on it
     on_snapshot   called with each snapshot; `say` with a line on what comes next
 
     Returns the document of trajectory.json. Raises `InputError` for a directory that may not be used, and as `prune`.
@@ -53,7 +55,7 @@ def prune_into(
     trajectory = prune(
         dense,
         target_of(spec, dense),
-        criterion_of(method, spec.lnp, n_threads=n_threads),
+        criterion_of(method, Options(spec.lnp, n_threads=n_threads)),
         n_iterations=spec.n_iterations,
         seed=seed,
         correct=spec.correct,

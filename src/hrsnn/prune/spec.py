@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from hrsnn.prune.noise import Diagonal, MatrixMode
+from hrsnn.prune.methods import known_method
+from hrsnn.prune.options import LnpSpec
 from hrsnn.spec import NonNegative, Table
 
-Method = Literal["lnp", "activity", "random", "magnitude", "weight-proportional", "uniform", "regrowth"]
+__all__ = ["DEFAULT_SHARE", "Amount", "LnpSpec", "Method", "PruneSpec"]
+
+Method = Annotated[str, AfterValidator(known_method)]
 
 DEFAULT_SHARE = 0.05  # of the recurrent synapses, where nothing says how far to go
 _MOST_COUNT = 2**31 - 1  # of neurons or synapses, and more than any network has
@@ -26,36 +29,10 @@ def _amount(value: Any) -> Any:
 Amount = Annotated[int | float, BeforeValidator(_amount)]
 
 
-class LnpSpec(Table):
-    """The table `[prune.lnp]`: choices of Lyapunov noise pruning.
-
-    mode        Lyapunov matrix: "hm", the harmonic mean of exponents; "literal", with their signs; "hm*w", times the
-                weight; "w", the weight alone
-    diagonal    "adjust": the leak makes up for what a neuron's inputs gained or lost by chance; "keep": it stays
-    shot_noise  x in 0..1: the variance of the noise on a neuron, in step I, is its rate to the power x
-    exponents   of neurons: "local", growth over 20 steps, or "qr", shares of the whole spectrum
-    edges       step III: "min-variance" and "ipr" add synapses that delocalise eigenvectors, "paper" as
-                published, "none"
-    timescales  step IV: time constants are fitted to the spectrum of the dense network
-    noise, nodes   false leaves out step I or II: what has to go goes by chance
-    """
-
-    mode: MatrixMode = "hm*w"
-    diagonal: Diagonal = "keep"
-    shot_noise: Annotated[float, Field(ge=0, le=1)] = 0.0
-    exponents: Literal["local", "qr"] = "local"
-    edges: Literal["ipr", "min-variance", "paper", "none"] = "min-variance"
-    timescales: bool = True
-    noise: bool = True
-    nodes: bool = True
-
-
 class PruneSpec(Table):
     """The table `[prune]`: the last arm is also pruned before it learns, once by each method, all to the same size.
 
-    methods            lnp: Lyapunov noise pruning; random: a fresh Erdos-Renyi graph; magnitude: the largest weights;
-                       weight-proportional, uniform: by chance; activity: the least active go, after learning; regrowth:
-                       CH3-L3. What others are compared with comes first
+    methods            keys of `hrsnn.prune.methods.KINDS`; what others are compared with comes first
     keep_synapses      recurrent synapses to keep: a share, written with a point, or a count; 0: left open
     keep_neurons       the same of neurons; open: the schedule decides (`hrsnn.prune.schedule.sizes_on_the_way`)
     max_synops_per_s   recurrent and input operations per second under the standard drive

@@ -7,8 +7,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from hrsnn._checks import real_number, require, whole_number
+from hrsnn.network import Network
 from hrsnn.prune.criterion import Size
 from hrsnn.prune.nodes import N_MIN
+from hrsnn.prune.spec import PruneSpec
 
 _LEAST_NEURON_PACE = 1 - 0.008  # neurons kept per iteration where nothing says how many
 _SMALLEST_SHARE = 0.02  # of the synapses, down to which a target that has to be measured is looked for
@@ -55,6 +57,27 @@ class Target:
     def is_measured(self) -> bool:
         """It takes a network to see whether it is met."""
         return self.synops_per_s is not None or self.n_bytes is not None
+
+
+def target_of(spec: PruneSpec, network: Network) -> Target:
+    """How small `network` is to become; raises `InputError` where the keys of the table contradict each other."""
+    return Target(
+        n_neurons=_count(spec.keep_neurons, network.n_neurons),
+        n_synapses=_count(spec.keep_synapses, len(network.recurrent)),
+        synops_per_s=spec.max_synops_per_s or None,
+        n_bytes=spec.max_bytes or None,
+    )
+
+
+def _count(amount: int | float, n: int) -> int | None:
+    """How many of `n` an amount is: an integer is a count, another number a share; None where it is left open.
+
+    >>> _count(0.05, 1000), _count(200, 1000), _count(0, 1000)
+    (50, 200, None)
+    """
+    if not amount:
+        return None
+    return amount if isinstance(amount, int) else max(1, round(amount * n))
 
 
 def sizes_on_the_way(start: Size, target: Target, n_iterations: int) -> tuple[Size, ...]:
