@@ -35,10 +35,10 @@ import numpy as np
 
 from hrsnn.analysis.lyapunov import local_exponents
 from hrsnn.network import Network
-from hrsnn.prune.drive import standard_drive
-from hrsnn.prune.edges import add_edges
-from hrsnn.prune.nodes import prune_by_betweenness
-from hrsnn.prune.noise import prune_by_noise
+from hrsnn.pruning.drive import standard_drive
+from hrsnn.pruning.edges import add_edges
+from hrsnn.pruning.nodes import prune_by_betweenness
+from hrsnn.pruning.noise import prune_by_noise
 from hrsnn.spec import NetworkSpec
 from hrsnn.wiring import build
 
@@ -98,9 +98,9 @@ def iteration(network: Network, n_threads: int) -> dict[str, Any]:
 
 def schedule(network: Network, n_threads: int) -> dict[str, Any]:
     """Time of 100 iterations of steps I to III to 95 % sparsity."""
-    from hrsnn.prune.lnp import LyapunovNoise
-    from hrsnn.prune.schedule import prune
-    from hrsnn.prune.target import Target
+    from hrsnn.pruning.lnp import LyapunovNoise
+    from hrsnn.pruning.schedule import prune
+    from hrsnn.pruning.target import Target
 
     target = Target(n_synapses=round((1 - SPARSITY) * len(network.recurrent)))
     row: dict[str, Any] = {"n_neurons": network.n_neurons, "n_iterations": N_ITERATIONS, "bar_s": SCHEDULE_BAR_S}

@@ -32,10 +32,10 @@ from hrsnn.evaluation import Label, versions
 from hrsnn.forecast import ForecastTask
 from hrsnn.metrics import interval_of_mean
 from hrsnn.network_file import write_atomically
-from hrsnn.prune.methods import KINDS
-from hrsnn.prune.schedule import Trajectory
-from hrsnn.prune.spec import LnpSpec, PruneSpec
-from hrsnn.prune.timescales import spectrum_under_drive
+from hrsnn.pruning.methods import KINDS
+from hrsnn.pruning.schedule import Trajectory
+from hrsnn.pruning.spec import LnpSpec, PruneSpec
+from hrsnn.pruning.timescales import spectrum_under_drive
 from hrsnn.tasks import evaluate_network, shared_task
 from hrsnn.work.store import Store, key_of
 

@@ -25,13 +25,13 @@ from hrsnn.evaluation import Label, versions
 from hrsnn.metrics import interval_of_mean
 from hrsnn.network import Network
 from hrsnn.network_file import write_atomically
-from hrsnn.prune.criteria import WeightProportional
-from hrsnn.prune.criterion import Criterion, Size, Step
-from hrsnn.prune.lnp import LyapunovNoise
-from hrsnn.prune.noise import prune_by_noise
-from hrsnn.prune.sampling import chosen, rescaled
-from hrsnn.prune.schedule import prune
-from hrsnn.prune.target import Target
+from hrsnn.pruning.criteria import WeightProportional
+from hrsnn.pruning.criterion import Criterion, Size, Step
+from hrsnn.pruning.lnp import LyapunovNoise
+from hrsnn.pruning.noise import prune_by_noise
+from hrsnn.pruning.sampling import chosen, rescaled
+from hrsnn.pruning.schedule import prune
+from hrsnn.pruning.target import Target
 from hrsnn.tasks import evaluate_network, shared_task
 from hrsnn.work.store import Store, key_of
 from pruning_quality import BARE, SHARE, UNPRUNED, config_of

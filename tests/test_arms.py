@@ -15,9 +15,9 @@ from hrsnn.config import load_config
 from hrsnn.learners import KINDS as LEARNERS
 from hrsnn.learners import Stdp
 from hrsnn.network import Network
-from hrsnn.prune.methods import KINDS as METHODS
-from hrsnn.prune.schedule import Trajectory
-from hrsnn.prune.spec import PruneSpec
+from hrsnn.pruning.methods import KINDS as METHODS
+from hrsnn.pruning.schedule import Trajectory
+from hrsnn.pruning.spec import PruneSpec
 from hrsnn.spec import PRESETS, InputSpec, NetworkSpec, arm_names
 from hrsnn.spikes import Spikes
 

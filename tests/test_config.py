@@ -19,7 +19,7 @@ from hrsnn.config import (
     to_toml,
 )
 from hrsnn.distributions import Constant, Gamma, Uniform
-from hrsnn.prune.spec import LnpSpec, PruneSpec
+from hrsnn.pruning.spec import LnpSpec, PruneSpec
 from hrsnn.spec import NetworkSpec
 
 NAMED = [

@@ -10,8 +10,8 @@ from scipy import linalg, sparse
 
 import hrsnn
 from hrsnn._checks import InputError
-from hrsnn.prune import noise
-from hrsnn.prune.covariance import sampled_variances, spectral_abscissa, stationary_covariance
+from hrsnn.pruning import noise
+from hrsnn.pruning.covariance import sampled_variances, spectral_abscissa, stationary_covariance
 from networks import examples, same_bits
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import hrsnn
 from hrsnn._checks import InputError
 from hrsnn.network import Network, SynapseTable
-from hrsnn.prune.criteria import (
+from hrsnn.pruning.criteria import (
     Activity,
     Magnitude,
     RandomGraph,
@@ -23,7 +23,7 @@ from hrsnn.prune.criteria import (
     ch3_l3,
     strength,
 )
-from hrsnn.prune.criterion import Criterion, Size, Step
+from hrsnn.pruning.criterion import Criterion, Size, Step
 from networks import examples, neuron_table, synapse_table
 
 CRITERIA: list[Criterion] = [Uniform(), WeightProportional(), Magnitude(), RandomGraph(), Activity(), Regrowth()]

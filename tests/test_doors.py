@@ -26,7 +26,7 @@ from hrsnn.encode.values import ValueCode
 from hrsnn.forecast import ForecastSpec, ForecastTask
 from hrsnn.network import LARGEST, Network
 from hrsnn.network_file import load_tensors, save_tensors
-from hrsnn.prune.target import Target
+from hrsnn.pruning.target import Target
 from hrsnn.readout import Readout, ReadoutSpec
 from hrsnn.spec import NetworkSpec
 from hrsnn.tasks import TaskSpec, load_task
@@ -420,7 +420,7 @@ def test_values_show_one_line_and_a_small_table() -> None:
 def test_nothing_needs_a_directory_for_compiled_code() -> None:
     code = (
         "import numpy as np, hrsnn, hrsnn.graph\n"
-        "from hrsnn.prune.rounding import rounded\n"
+        "from hrsnn.pruning.rounding import rounded\n"
         "net = hrsnn.build(hrsnn.NetworkSpec(n_neurons=30, n_inputs=2), seed=0)\n"
         "print(hrsnn.graph.betweenness(net).shape, hrsnn.evaluate.__name__)\n"
         "ends = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])\n"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import hrsnn
 from hrsnn._checks import InputError
 from hrsnn.network import Network
-from hrsnn.prune.edges import add_edges, participation
+from hrsnn.pruning.edges import add_edges, participation
 from networks import examples, neuron_table, random_network, synapse_table
 
 MODES = ["ipr", "paper", "min-variance"]
@@ -82,7 +82,7 @@ def test_degrees_are_summed_and_updated(mode: Any, sign: int, seed: int) -> None
 
 def test_the_first_order_of_the_change_is_that_of_the_eigenvectors() -> None:
     """Against a derivative: the weight of one edge grows a little. Gaps are regularised, so the graph has wide ones."""
-    from hrsnn.prune import edges
+    from hrsnn.pruning import edges
 
     rng = np.random.default_rng(4)
     laplacian = np.diag(np.arange(12) * 400.0)

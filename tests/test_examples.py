@@ -27,9 +27,9 @@ import hrsnn
 from hrsnn import survey
 from hrsnn.cli import main
 from hrsnn.config import Config, load_config, to_toml
-from hrsnn.prune import session
-from hrsnn.prune.criteria import Uniform
-from hrsnn.prune.spec import PruneSpec
+from hrsnn.pruning import session
+from hrsnn.pruning.criteria import Uniform
+from hrsnn.pruning.spec import PruneSpec
 from hrsnn.spec import NetworkSpec
 from hrsnn.survey import Depth
 from hrsnn.tasks import TaskSpec

@@ -46,13 +46,13 @@ from hrsnn.engine import engines, simulate_stdp
 from hrsnn.network import NeuronTable, StdpRule, SynapseTable
 from hrsnn.network_file import load_tensors, save_tensors
 from hrsnn.outcome import Outcome, sealed
-from hrsnn.prune.document import course_of
-from hrsnn.prune.methods import criterion_of
-from hrsnn.prune.schedule import Trajectory, prune
-from hrsnn.prune.session import prune_into
-from hrsnn.prune.snapshots import SnapshotFolder
-from hrsnn.prune.spec import PruneSpec
-from hrsnn.prune.target import Target
+from hrsnn.pruning.document import course_of
+from hrsnn.pruning.methods import criterion_of
+from hrsnn.pruning.schedule import Trajectory, prune
+from hrsnn.pruning.session import prune_into
+from hrsnn.pruning.snapshots import SnapshotFolder
+from hrsnn.pruning.spec import PruneSpec
+from hrsnn.pruning.target import Target
 from hrsnn.readout import Readout, ReadoutSpec
 from hrsnn.spec import NetworkSpec
 from hrsnn.tasks import TaskSpec, chain_from, load_task

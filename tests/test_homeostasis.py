@@ -11,8 +11,8 @@ import pytest
 import hrsnn
 from hrsnn._checks import InputError
 from hrsnn.network import Network
-from hrsnn.prune.drive import rates_under_drive, standard_drive
-from hrsnn.prune.homeostasis import MOST_FACTOR, MOST_IN_COMMON, TOLERANCE, restore_rates
+from hrsnn.pruning.drive import rates_under_drive, standard_drive
+from hrsnn.pruning.homeostasis import MOST_FACTOR, MOST_IN_COMMON, TOLERANCE, restore_rates
 from hrsnn.spec import InputSpec, NetworkSpec, SynapseSpec
 
 SEED = 3

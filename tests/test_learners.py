@@ -18,7 +18,7 @@ from hrsnn.experiments import plan, run_unit
 from hrsnn.learners import KINDS, Learner, Stdp, learner_of
 from hrsnn.network import Network
 from hrsnn.progress import Progress, ProgressEvent, no_progress
-from hrsnn.prune.criterion import Size
+from hrsnn.pruning.criterion import Size
 from hrsnn.spec import NetworkSpec
 from hrsnn.spikes import Spikes
 from hrsnn.train import learn

@@ -12,10 +12,10 @@ import pytest
 import hrsnn
 from hrsnn._checks import InputError
 from hrsnn.network import Network
-from hrsnn.prune import lnp
-from hrsnn.prune.criterion import Size, Step
-from hrsnn.prune.lnp import LyapunovNoise
-from hrsnn.prune.timescales import match_timescales, spectrum_under_drive
+from hrsnn.pruning import lnp
+from hrsnn.pruning.criterion import Size, Step
+from hrsnn.pruning.lnp import LyapunovNoise
+from hrsnn.pruning.timescales import match_timescales, spectrum_under_drive
 
 QUICK = LyapunovNoise(timescales=False)
 ONE_SHOT = Step(1, 1, seed=5)

@@ -9,10 +9,10 @@ import pytest
 
 import hrsnn
 from hrsnn.network import Network, SynapseTable
-from hrsnn.prune.criteria import RandomGraph, Regrowth
-from hrsnn.prune.criterion import Criterion, Size, Step
-from hrsnn.prune.edges import add_edges
-from hrsnn.prune.synapses import copied, possible_pairs, with_synapses
+from hrsnn.pruning.criteria import RandomGraph, Regrowth
+from hrsnn.pruning.criterion import Criterion, Size, Step
+from hrsnn.pruning.edges import add_edges
+from hrsnn.pruning.synapses import copied, possible_pairs, with_synapses
 
 Row = tuple[float, ...]
 

@@ -11,8 +11,8 @@ import hrsnn
 from hrsnn._checks import InputError
 from hrsnn.graph import betweenness, reachable_from_inputs
 from hrsnn.network import Network
-from hrsnn.prune import nodes
-from hrsnn.prune.nodes import N_MIN, prune_by_betweenness
+from hrsnn.pruning import nodes
+from hrsnn.pruning.nodes import N_MIN, prune_by_betweenness
 from networks import examples, neuron_table, random_network, same_bits, synapse_table
 
 

@@ -10,16 +10,16 @@ import pytest
 import hrsnn
 from hrsnn._checks import InputError
 from hrsnn.network import Network
-from hrsnn.prune.covariance import spectral_abscissa, stationary_covariance
-from hrsnn.prune.noise import (
+from hrsnn.pruning.covariance import spectral_abscissa, stationary_covariance
+from hrsnn.pruning.noise import (
     HURWITZ_MARGIN,
     keep_probabilities,
     linearised,
     lyapunov_matrix,
     prune_by_noise,
 )
-from hrsnn.prune.rounding import rounded
-from hrsnn.prune.sampling import LEAST_PROBABILITY, chosen, probabilities_of
+from hrsnn.pruning.rounding import rounded
+from hrsnn.pruning.sampling import LEAST_PROBABILITY, chosen, probabilities_of
 from networks import neuron_table, synapse_table
 
 

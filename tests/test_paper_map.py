@@ -40,4 +40,4 @@ def test_tests_exist(file: str, name: str) -> None:
 def test_the_map_was_read() -> None:
     assert len(NAMES) > 50
     assert len(TESTS_NAMED) > 50
-    assert not exists("prune.nothing.of_this_name")
+    assert not exists("pruning.nothing.of_this_name")

@@ -16,12 +16,12 @@ from hrsnn import cli
 from hrsnn._checks import InputError
 from hrsnn.console import Display
 from hrsnn.network import Network
-from hrsnn.prune.lnp import LyapunovNoise
-from hrsnn.prune.methods import KINDS, criterion_of
-from hrsnn.prune.options import Options
-from hrsnn.prune.session import prune_into
-from hrsnn.prune.spec import LnpSpec, PruneSpec
-from hrsnn.prune.target import Target, target_of
+from hrsnn.pruning.lnp import LyapunovNoise
+from hrsnn.pruning.methods import KINDS, criterion_of
+from hrsnn.pruning.options import Options
+from hrsnn.pruning.session import prune_into
+from hrsnn.pruning.spec import LnpSpec, PruneSpec
+from hrsnn.pruning.target import Target, target_of
 
 QUICK = LnpSpec(timescales=False)
 

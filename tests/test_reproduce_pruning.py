@@ -17,7 +17,7 @@ from hrsnn._checks import FileError, InputError
 from hrsnn.cli import main
 from hrsnn.console import reproduction_text
 from hrsnn.data.dataset import Series
-from hrsnn.prune.lnp import LyapunovNoise
+from hrsnn.pruning.lnp import LyapunovNoise
 from hrsnn.report.reproduced import findings, render
 from hrsnn.reproduce import PRUNING_SCALES, pruned, published, reproduce
 from hrsnn.reproduce.designs import DESIGNS, document_of, followed, pruning_document

@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 import hrsnn
 from hrsnn._checks import FileError, InputError, RunError
 from hrsnn.network import Network
-from hrsnn.prune.criteria import Activity, Magnitude, RandomGraph, Uniform
-from hrsnn.prune.criterion import Criterion, Size, Step, described, summary_of
-from hrsnn.prune.drive import excerpt, rates_on, standard_drive
-from hrsnn.prune.lnp import LyapunovNoise
-from hrsnn.prune.schedule import Snapshot, Trajectory, prune
-from hrsnn.prune.snapshots import SnapshotFolder
-from hrsnn.prune.target import Target, sizes_on_the_way
+from hrsnn.pruning.criteria import Activity, Magnitude, RandomGraph, Uniform
+from hrsnn.pruning.criterion import Criterion, Size, Step, described, summary_of
+from hrsnn.pruning.drive import excerpt, rates_on, standard_drive
+from hrsnn.pruning.lnp import LyapunovNoise
+from hrsnn.pruning.schedule import Snapshot, Trajectory, prune
+from hrsnn.pruning.snapshots import SnapshotFolder
+from hrsnn.pruning.target import Target, sizes_on_the_way
 from hrsnn.spikes import Spikes
 from networks import examples, neuron_table, synapse_table
 
@@ -416,10 +416,10 @@ import sys; sys.path.insert(0, {tests!r})
 import time
 from pathlib import Path
 import hrsnn
-from hrsnn.prune.criteria import Uniform
-from hrsnn.prune.schedule import prune
-from hrsnn.prune.snapshots import SnapshotFolder
-from hrsnn.prune.target import Target
+from hrsnn.pruning.criteria import Uniform
+from hrsnn.pruning.schedule import prune
+from hrsnn.pruning.snapshots import SnapshotFolder
+from hrsnn.pruning.target import Target
 from test_schedule import SPEC
 def slow(snapshot):
     print(snapshot.index, flush=True)

@@ -14,7 +14,7 @@ from scipy.stats import gamma
 import hrsnn
 from hrsnn._checks import InputError
 from hrsnn.network import Network
-from hrsnn.prune.timescales import (
+from hrsnn.pruning.timescales import (
     MOST_MEAN_CHANGE,
     MOST_SHAPE_CHANGE,
     Optimiser,

@@ -22,13 +22,13 @@ from hrsnn.data.dataset import Dataset
 from hrsnn.learners import Learner
 from hrsnn.network import Network
 from hrsnn.progress import Progress, no_progress
-from hrsnn.prune.criterion import Criterion
-from hrsnn.prune.drive import counts_on, excerpt
-from hrsnn.prune.methods import criterion_of
-from hrsnn.prune.options import Options
-from hrsnn.prune.schedule import Snapshot, Trajectory, prune
-from hrsnn.prune.spec import PruneSpec
-from hrsnn.prune.target import target_of
+from hrsnn.pruning.criterion import Criterion
+from hrsnn.pruning.drive import counts_on, excerpt
+from hrsnn.pruning.methods import criterion_of
+from hrsnn.pruning.options import Options
+from hrsnn.pruning.schedule import Snapshot, Trajectory, prune
+from hrsnn.pruning.spec import PruneSpec
+from hrsnn.pruning.target import target_of
 from hrsnn.spec import InputSpec, NetworkSpec
 from hrsnn.spikes import Spikes
 from hrsnn.train import learn

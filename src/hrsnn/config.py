@@ -30,7 +30,7 @@ from hrsnn.data.recordings import kind_of
 from hrsnn.distributions import KINDS as LAWS
 from hrsnn.learners import KINDS as LEARNERS
 from hrsnn.learners import Learner, learner_of
-from hrsnn.prune.spec import PruneSpec
+from hrsnn.pruning.spec import PruneSpec
 from hrsnn.readout import ReadoutSpec
 from hrsnn.recommendation import tables_of
 from hrsnn.spec import InputSpec, NetworkSpec, PlasticitySpec, PopulationSpec, SynapseSpec, Table, arm_names, validated

@@ -25,7 +25,7 @@ from hrsnn.vocabulary import BASELINES, METRICS, label_of
 from hrsnn.work.unit import Unit
 
 if TYPE_CHECKING:
-    from hrsnn.prune.schedule import Snapshot
+    from hrsnn.pruning.schedule import Snapshot
 
 _PROFILE = "loihi"
 _NOTHING = "–"

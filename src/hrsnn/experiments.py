@@ -25,9 +25,9 @@ from hrsnn.metrics import interval_of_errors, interval_of_mean, interval_of_posi
 from hrsnn.network import Network
 from hrsnn.outcome import Outcome, plain_values
 from hrsnn.progress import Progress, ProgressEvent, no_progress
-from hrsnn.prune.document import course_of
-from hrsnn.prune.drive import excerpt, rates_on
-from hrsnn.prune.schedule import Snapshot, Trajectory
+from hrsnn.pruning.document import course_of
+from hrsnn.pruning.drive import excerpt, rates_on
+from hrsnn.pruning.schedule import Snapshot, Trajectory
 from hrsnn.readout import Readout
 from hrsnn.spikes import Spikes
 from hrsnn.tasks import Task

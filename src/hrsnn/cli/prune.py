@@ -31,7 +31,7 @@ from hrsnn.cli.app import (
 
 if TYPE_CHECKING:
     from hrsnn.network import Network
-    from hrsnn.prune.spec import PruneSpec
+    from hrsnn.pruning.spec import PruneSpec
 
 
 def prune(
@@ -76,7 +76,7 @@ def prune(
     def do() -> int:
         stop_on_termination()
         from hrsnn.console import Display, pruning_text
-        from hrsnn.prune.session import NETWORK, REPORT, prune_into
+        from hrsnn.pruning.session import NETWORK, REPORT, prune_into
         from hrsnn.report.pruning import write_pruning_report
 
         budget = max_synops is not None or max_bytes is not None
@@ -114,7 +114,7 @@ def _to_prune(
 ) -> tuple[str, Network, PruneSpec]:
     """What to call it, the network, and the table `[prune]`; a saved network has no other table."""
     from hrsnn.config import load_config, prune_table
-    from hrsnn.prune.spec import PruneSpec
+    from hrsnn.pruning.spec import PruneSpec
 
     if is_saved(source):
         spec = prune_table(overrides)

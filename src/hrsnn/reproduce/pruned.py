@@ -32,13 +32,13 @@ from hrsnn.config import Config, load_config
 from hrsnn.evaluation import Label
 from hrsnn.forecast import ForecastTask
 from hrsnn.network import Network
-from hrsnn.prune.criteria import Activity, RandomGraph
-from hrsnn.prune.criterion import Criterion, Size, described
-from hrsnn.prune.drive import counts_on
-from hrsnn.prune.lnp import LyapunovNoise
-from hrsnn.prune.nodes import N_MIN
-from hrsnn.prune.schedule import prune
-from hrsnn.prune.target import Target, sizes_on_the_way
+from hrsnn.pruning.criteria import Activity, RandomGraph
+from hrsnn.pruning.criterion import Criterion, Size, described
+from hrsnn.pruning.drive import counts_on
+from hrsnn.pruning.lnp import LyapunovNoise
+from hrsnn.pruning.nodes import N_MIN
+from hrsnn.pruning.schedule import prune
+from hrsnn.pruning.target import Target, sizes_on_the_way
 from hrsnn.reproduce.measurements import digit_task
 from hrsnn.reproduce.scales import PruningScale
 from hrsnn.reproduce.units import Values

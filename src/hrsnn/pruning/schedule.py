@@ -18,10 +18,10 @@ from hrsnn.analysis.cost import count_costs
 from hrsnn.engine import simulate
 from hrsnn.network import Network
 from hrsnn.outcome import digest_of, plain_values
-from hrsnn.prune.criterion import Criterion, Size, Step, described, summary_of
-from hrsnn.prune.drive import DURATION_MS, on_grid_ms, rates_on, standard_drive, waking_rate_hz
-from hrsnn.prune.homeostasis import restore_rates
-from hrsnn.prune.target import Target, sizes_on_the_way
+from hrsnn.pruning.criterion import Criterion, Size, Step, described, summary_of
+from hrsnn.pruning.drive import DURATION_MS, on_grid_ms, rates_on, standard_drive, waking_rate_hz
+from hrsnn.pruning.homeostasis import restore_rates
+from hrsnn.pruning.target import Target, sizes_on_the_way
 from hrsnn.randomness import stream
 from hrsnn.spikes import Spikes
 

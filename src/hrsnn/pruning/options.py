@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from pydantic import Field
 
 from hrsnn.network import Network
-from hrsnn.prune.noise import Diagonal, MatrixMode
+from hrsnn.pruning.noise import Diagonal, MatrixMode
 from hrsnn.spec import Table
 
 

@@ -16,12 +16,12 @@ from threadpoolctl import threadpool_limits
 
 from hrsnn._checks import check_column, require
 from hrsnn.network import Network, SynapseTable
-from hrsnn.prune.criterion import Criterion, Size, Step
-from hrsnn.prune.drive import rates_under_drive
-from hrsnn.prune.nodes import highest, kept_neurons
-from hrsnn.prune.options import Options
-from hrsnn.prune.sampling import check_reachable, chosen, probabilities_of, rescaled
-from hrsnn.prune.synapses import N_CLASSES, class_of, copied, possible_pairs, with_synapses
+from hrsnn.pruning.criterion import Criterion, Size, Step
+from hrsnn.pruning.drive import rates_under_drive
+from hrsnn.pruning.nodes import highest, kept_neurons
+from hrsnn.pruning.options import Options
+from hrsnn.pruning.sampling import check_reachable, chosen, probabilities_of, rescaled
+from hrsnn.pruning.synapses import N_CLASSES, class_of, copied, possible_pairs, with_synapses
 from hrsnn.randomness import stream
 
 Array = NDArray[np.float64]

@@ -17,9 +17,9 @@ from hrsnn.engine import Recording, simulate
 from hrsnn.evaluation import facts_of_network, versions
 from hrsnn.network import Network
 from hrsnn.outcome import plain_values
-from hrsnn.prune.drive import DURATION_MS, on_grid_ms, standard_drive
-from hrsnn.prune.schedule import QUANTILES, Trajectory
-from hrsnn.prune.timescales import SURROGATE_GAIN, spectrum_under_drive
+from hrsnn.pruning.drive import DURATION_MS, on_grid_ms, standard_drive
+from hrsnn.pruning.schedule import QUANTILES, Trajectory
+from hrsnn.pruning.timescales import SURROGATE_GAIN, spectrum_under_drive
 from hrsnn.vocabulary import PRUNING
 
 _N_BINS = 40

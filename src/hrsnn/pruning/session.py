@@ -10,13 +10,13 @@ from typing import Any
 from hrsnn._checks import InputError
 from hrsnn.network import Network
 from hrsnn.network_file import save, write_atomically
-from hrsnn.prune.document import document_of
-from hrsnn.prune.methods import criterion_of
-from hrsnn.prune.options import Options
-from hrsnn.prune.schedule import Snapshot, prune
-from hrsnn.prune.snapshots import SnapshotFolder
-from hrsnn.prune.spec import PruneSpec
-from hrsnn.prune.target import target_of
+from hrsnn.pruning.document import document_of
+from hrsnn.pruning.methods import criterion_of
+from hrsnn.pruning.options import Options
+from hrsnn.pruning.schedule import Snapshot, prune
+from hrsnn.pruning.snapshots import SnapshotFolder
+from hrsnn.pruning.spec import PruneSpec
+from hrsnn.pruning.target import target_of
 from hrsnn.vocabulary import PRUNING
 
 NETWORK, DOCUMENT, REPORT, SNAPSHOTS = "pruned.safetensors", "trajectory.json", "pruning.html", "snapshots"

@@ -17,8 +17,8 @@ from threadpoolctl import threadpool_limits
 
 from hrsnn._checks import among, check_column, did_you_mean, require
 from hrsnn.network import Network
-from hrsnn.prune.covariance import sampled_variances, spectral_abscissa, stationary_covariance
-from hrsnn.prune.sampling import check_reachable, chosen, probabilities_of, rescaled
+from hrsnn.pruning.covariance import sampled_variances, spectral_abscissa, stationary_covariance
+from hrsnn.pruning.sampling import check_reachable, chosen, probabilities_of, rescaled
 
 Array = NDArray[np.float64]
 MatrixMode = Literal["hm", "literal", "hm*w", "w"]

@@ -20,7 +20,7 @@ import numpy as np
 from hrsnn._checks import FileError, InputError, real_array, real_number, require
 from hrsnn.network_file import load, save, write_atomically
 from hrsnn.outcome import as_json
-from hrsnn.prune.schedule import QUANTILES, Snapshot
+from hrsnn.pruning.schedule import QUANTILES, Snapshot
 from hrsnn.work.store import Store
 
 SCHEMA = "hrsnn.snapshots/1"

@@ -14,7 +14,7 @@ from scipy.optimize import brentq
 
 from hrsnn._checks import require
 from hrsnn.network import Network
-from hrsnn.prune.rounding import rounded
+from hrsnn.pruning.rounding import rounded
 from hrsnn.randomness import stream
 
 Array = NDArray[np.float64]

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hrsnn._checks import among, check_column, did_you_mean, require
 from hrsnn.network import Network
-from hrsnn.prune.drive import DRIVE_HZ, DURATION_MS, rates_on, rates_under_drive
+from hrsnn.pruning.drive import DRIVE_HZ, DURATION_MS, rates_on, rates_under_drive
 from hrsnn.spikes import Spikes
 
 Array = NDArray[np.float64]

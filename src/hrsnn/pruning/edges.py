@@ -16,8 +16,8 @@ from threadpoolctl import threadpool_limits
 
 from hrsnn._checks import among, check_column, did_you_mean, require
 from hrsnn.network import Network
-from hrsnn.prune.covariance import product
-from hrsnn.prune.synapses import copied, possible_pairs, with_synapses
+from hrsnn.pruning.covariance import product
+from hrsnn.pruning.synapses import copied, possible_pairs, with_synapses
 from hrsnn.randomness import stream
 
 Array = NDArray[np.float64]

@@ -9,8 +9,8 @@ import numpy as np
 
 from hrsnn.network import Network
 from hrsnn.outcome import plain_values
-from hrsnn.prune.drive import DRIVE_HZ
-from hrsnn.prune.options import Options
+from hrsnn.pruning.drive import DRIVE_HZ
+from hrsnn.pruning.options import Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Step:
 class Criterion(Protocol):
     """What goes and what stays: a method of pruning. A value without state; fields are its options.
 
-    A kind is a class in a file, with `name: ClassVar[str] = "its name"`, and one line in `hrsnn.prune.methods.KINDS`.
+    A kind is a class in a file, with `name: ClassVar[str] = "its name"`, and one line in `hrsnn.pruning.methods.KINDS`.
     """
 
     @property
@@ -76,7 +76,7 @@ class Criterion(Protocol):
 def described(criterion: Criterion) -> dict[str, Any]:
     """Name and options of a criterion as plain JSON values, without `n_threads`; functions by their name.
 
-    >>> from hrsnn.prune.criteria import Uniform
+    >>> from hrsnn.pruning.criteria import Uniform
     >>> described(Uniform())
     {'name': 'uniform'}
     """

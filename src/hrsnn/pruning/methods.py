@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from hrsnn._checks import among, did_you_mean, require
-from hrsnn.prune.criteria import Activity, Magnitude, RandomGraph, Regrowth, Uniform, WeightProportional
-from hrsnn.prune.criterion import Criterion
-from hrsnn.prune.lnp import LyapunovNoise
-from hrsnn.prune.options import Options
+from hrsnn.pruning.criteria import Activity, Magnitude, RandomGraph, Regrowth, Uniform, WeightProportional
+from hrsnn.pruning.criterion import Criterion
+from hrsnn.pruning.lnp import LyapunovNoise
+from hrsnn.pruning.options import Options
 
 KINDS: dict[str, type[Criterion]] = {
     "lnp": LyapunovNoise,

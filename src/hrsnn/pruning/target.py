@@ -8,9 +8,9 @@ import numpy as np
 
 from hrsnn._checks import real_number, require, whole_number
 from hrsnn.network import Network
-from hrsnn.prune.criterion import Size
-from hrsnn.prune.nodes import N_MIN
-from hrsnn.prune.spec import PruneSpec
+from hrsnn.pruning.criterion import Size
+from hrsnn.pruning.nodes import N_MIN
+from hrsnn.pruning.spec import PruneSpec
 
 _LEAST_NEURON_PACE = 1 - 0.008  # neurons kept per iteration where nothing says how many
 _SMALLEST_SHARE = 0.02  # of the synapses, down to which a target that has to be measured is looked for

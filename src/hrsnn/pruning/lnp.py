@@ -13,14 +13,14 @@ from hrsnn._checks import among, did_you_mean, require
 from hrsnn.analysis.lyapunov import local_exponents, lyapunov_spectrum
 from hrsnn.analysis.lyapunov.tangent import n_state_rows
 from hrsnn.network import Network
-from hrsnn.prune.criteria import Diagnostics, at_random, check_left, recorded, sampled, without_neurons
-from hrsnn.prune.criterion import Criterion, Size, Step, summary_of
-from hrsnn.prune.drive import rates_under_drive, standard_drive
-from hrsnn.prune.edges import EdgeMode, add_edges, n_possible
-from hrsnn.prune.nodes import prune_by_betweenness
-from hrsnn.prune.noise import Diagonal, MatrixMode, prune_by_noise
-from hrsnn.prune.options import Options
-from hrsnn.prune.timescales import (
+from hrsnn.pruning.criteria import Diagnostics, at_random, check_left, recorded, sampled, without_neurons
+from hrsnn.pruning.criterion import Criterion, Size, Step, summary_of
+from hrsnn.pruning.drive import rates_under_drive, standard_drive
+from hrsnn.pruning.edges import EdgeMode, add_edges, n_possible
+from hrsnn.pruning.nodes import prune_by_betweenness
+from hrsnn.pruning.noise import Diagonal, MatrixMode, prune_by_noise
+from hrsnn.pruning.options import Options
+from hrsnn.pruning.timescales import (
     LEAST_EXPONENT_PER_MS,
     N_EXPONENTS,
     N_STEPS,

@@ -20,7 +20,7 @@ from hrsnn.analysis.lyapunov import LyapunovSpectrum, lyapunov_spectrum
 from hrsnn.analysis.lyapunov.tangent import n_state_rows
 from hrsnn.distributions import Constant, Distribution, Gamma
 from hrsnn.network import Network
-from hrsnn.prune.drive import DRIVE_HZ, standard_drive
+from hrsnn.pruning.drive import DRIVE_HZ, standard_drive
 from hrsnn.randomness import stream
 from hrsnn.wiring import clipped_tau_mem_ms
 

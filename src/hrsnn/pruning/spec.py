@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from hrsnn.prune.methods import known_method
-from hrsnn.prune.options import LnpSpec
+from hrsnn.pruning.methods import known_method
+from hrsnn.pruning.options import LnpSpec
 from hrsnn.spec import NonNegative, Table
 
 __all__ = ["DEFAULT_SHARE", "Amount", "LnpSpec", "Method", "PruneSpec"]
@@ -32,9 +32,9 @@ Amount = Annotated[int | float, BeforeValidator(_amount)]
 class PruneSpec(Table):
     """The table `[prune]`: the last arm is also pruned before it learns, once by each method, all to the same size.
 
-    methods            keys of `hrsnn.prune.methods.KINDS`; what others are compared with comes first
+    methods            keys of `hrsnn.pruning.methods.KINDS`; what others are compared with comes first
     keep_synapses      recurrent synapses to keep: a share, written with a point, or a count; 0: left open
-    keep_neurons       the same of neurons; open: the schedule decides (`hrsnn.prune.schedule.sizes_on_the_way`)
+    keep_neurons       the same of neurons; open: the schedule decides (`hrsnn.pruning.schedule.sizes_on_the_way`)
     max_synops_per_s   recurrent and input operations per second under the standard drive
     max_bytes          of the network in single precision, as a device would hold it
     n_iterations       1 goes to the target in one step
