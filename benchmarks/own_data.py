@@ -298,11 +298,13 @@ def baseline(config_file: Path) -> dict[str, Any] | None:
     from hrsnn.config import load_config
     from hrsnn.data.dataset import Splits
     from hrsnn.data.parts import divide
-    from hrsnn.data.recordings import Wanted, _found, _known, kind_of
+    from hrsnn.data.readers import Found, Wanted, reader_of
+    from hrsnn.data.recordings import _known
     from hrsnn.tasks import load_task
 
     spec = load_config(config_file).task
-    kind = kind_of(Path(spec.path), spec.kind)
+    reader = reader_of(Path(spec.path), spec.kind)
+    kind = reader.kind
     task = load_task(spec)
     if not isinstance(task, Splits):
         return None
@@ -311,7 +313,8 @@ def baseline(config_file: Path) -> dict[str, Any] | None:
         parts = [(_kernel_features(_binned(p.spikes)), p.labels) for p in (task.train, task.validation, task.test)]
     else:
         wanted = Wanted(**{key: getattr(spec, key) for key in ("label_column", "group_pattern")})
-        found = _found(Path(spec.path), kind, wanted)
+        found = reader.read(Path(spec.path), wanted)
+        assert isinstance(found, Found)
         known = _known(found)
         division = divide(known, seed=0, test_groups=spec.test_groups, validation_groups=spec.validation_groups)
         x = _log_mel(found.content) if kind == "recordings" else _kernel_features(found.content)

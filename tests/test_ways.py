@@ -20,9 +20,9 @@ from hrsnn.data import cache
 from hrsnn.data.chain import Chain, EventGrid
 from hrsnn.data.dataset import Splits
 from hrsnn.data.parts import Recorded, divide
+from hrsnn.data.readers import kind_of
 from hrsnn.data.readers.folder import examples_in, folder_files
 from hrsnn.data.readers.labelled import is_labelled, read_labelled
-from hrsnn.data.recordings import kind_of
 from hrsnn.encode.audio import AudioCode
 from hrsnn.encode.values import ValueCode
 from hrsnn.forecast import ForecastSpec, ForecastTask

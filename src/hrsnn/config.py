@@ -25,8 +25,7 @@ import tomli_w
 from pydantic import BeforeValidator, SerializeAsAny
 
 from hrsnn._checks import FileError, InputError, as_path, as_text, did_you_mean, require, shortened
-from hrsnn.data.readers.folder import TABLES
-from hrsnn.data.recordings import kind_of
+from hrsnn.data.readers import kind_of, may_be_data
 from hrsnn.distributions import KINDS as LAWS
 from hrsnn.learners import KINDS as LEARNERS
 from hrsnn.learners import Learner, learner_of
@@ -162,7 +161,7 @@ def _is_data(path: Path) -> bool:
     place = as_path("hrsnn run", "CONFIG", path)
     if place.is_dir():
         return not (place / "config.toml").exists()
-    return place.is_file() and place.suffix.lower() in TABLES
+    return place.is_file() and may_be_data(place)
 
 
 def prune_table(overrides: Sequence[str] = ()) -> PruneSpec:

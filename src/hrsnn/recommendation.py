@@ -14,7 +14,7 @@ from typing import Any
 
 from hrsnn._checks import instance
 from hrsnn.data.dataset import Splits
-from hrsnn.data.recordings import FileKind
+from hrsnn.data.readers import Kind
 from hrsnn.forecast import ForecastTask
 from hrsnn.forecast.spec import OWN_SERIES
 from hrsnn.readout import ReadoutSpec
@@ -40,7 +40,7 @@ def recommended(task: Splits | ForecastTask, arm: str = "HeNHeS", **changes: Any
     (140, 1.0, 0.086, True)
     """
     instance("recommended", "task", task, Splits, ForecastTask)
-    kind: FileKind = "series" if isinstance(task, ForecastTask) else "recordings"
+    kind: Kind = "series" if isinstance(task, ForecastTask) else "recordings"
     tables = tables_of(kind, n_inputs=task.n_inputs)
     network: dict[str, Any] = dict(tables["network"])
     network |= {name: tables[name] for name in ("input", "synapses", "plasticity") if name in tables}
@@ -60,11 +60,11 @@ def recommended_readout(task: Splits | ForecastTask) -> ReadoutSpec:
     [4, 6]
     """
     instance("recommended_readout", "task", task, Splits, ForecastTask)
-    kind: FileKind = "series" if isinstance(task, ForecastTask) else "recordings"
+    kind: Kind = "series" if isinstance(task, ForecastTask) else "recordings"
     return validated(ReadoutSpec, tables_of(kind)["readout"])
 
 
-def tables_of(kind: FileKind, *, n_inputs: int | None = None) -> Tables:
+def tables_of(kind: Kind, *, n_inputs: int | None = None) -> Tables:
     """The tables of a config for own data of a kind, but what belongs to the data themselves.
 
     With `n_inputs` the windows and the number of input synapses are those for so many channels.

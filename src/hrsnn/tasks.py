@@ -17,8 +17,8 @@ from hrsnn import classification, data, forecast
 from hrsnn._checks import FileError, InputError, among, as_path, instance, require
 from hrsnn.data.chain import Chain, EventGrid
 from hrsnn.data.dataset import Dataset, Series, Splits
-from hrsnn.data.own import csv_series
-from hrsnn.data.recordings import FileKind, Wanted, kind_of, load_recordings
+from hrsnn.data.readers import FileKind, Reader, Wanted, reader_of
+from hrsnn.data.recordings import load_recordings
 from hrsnn.evaluation import Evaluation, Label
 from hrsnn.forecast import ForecastSpec, ForecastTask
 from hrsnn.network import Network
@@ -136,25 +136,24 @@ def _own(spec: TaskSpec) -> Task:
     test_path = as_path("task", "test_path", spec.test_path) if spec.test_path else None
     if test_path is not None and not test_path.exists():
         raise FileError(f"`task.test_path` must name a file or folder that exists, there is no {test_path}")
-    kind = kind_of(path, spec.kind)
-    if kind == "series":
-        return _own_series(spec, path, test_path)
-    wanted = Wanted(**{f.name: getattr(spec, f.name) for f in fields(Wanted)})
-    return load_recordings(path, kind, wanted, test_path=test_path, name=spec.name)
+    given = {f.name: getattr(spec, f.name) for f in fields(Wanted) if hasattr(spec, f.name)}
+    wanted = Wanted(**given, variables=spec.forecast.variables, dt=spec.forecast.dt)
+    reader = reader_of(path, spec.kind)
+    if reader.kind == "series":
+        return _own_series(spec, reader, wanted, path, test_path)
+    return load_recordings(path, reader, wanted, test_path=test_path)
 
 
-def _own_series(spec: TaskSpec, path: Path, test_path: Path | None) -> ForecastTask:
+def _own_series(spec: TaskSpec, reader: Reader, wanted: Wanted, path: Path, test_path: Path | None) -> ForecastTask:
     for option in ("label_column", "group_pattern", "test_groups", "validation_groups"):
         value = getattr(spec, option)
         require(not value, "task", option, f"is for recordings, and {spec.name} is a series", value)
-    variables = list(spec.forecast.variables) or None
-    marks: dict[str, Any] = {"delimiter": spec.delimiter or None, "decimal": spec.decimal or None}
-    marks["thousands"] = spec.thousands
-    series = csv_series(path, variables, dt=spec.forecast.dt or 1.0, name=spec.name, **marks)
+    series = instance(type(reader).__name__, "read", reader.read(path, wanted), Series)
     if test_path is None:
         return _forecast(series, spec)
-    after = csv_series(test_path, series.variable_names, dt=series.dt, name=spec.name, **marks)
-    whole = replace(series, values=np.concatenate([series.values, after.values]))
+    after = reader.read(test_path, replace(wanted, variables=series.variable_names, dt=series.dt))
+    both = [series.values, instance(type(reader).__name__, "read", after, Series).values]
+    whole = replace(series, values=np.concatenate(both))
     forecast = spec.forecast.model_copy(update={"n_train": series.n_steps})
     return _forecast(whole, spec.model_copy(update={"forecast": forecast}))
 

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hrsnn._checks import FileError, InputError, as_path, listed, require
-from hrsnn.data.readers.folder import SOUNDS, TABLES, examples_in, files_in
-from hrsnn.data.readers.labelled import Layout, read_values
-from hrsnn.data.readers.npz import read_events
+from hrsnn.data.readers import READERS, Reader
+from hrsnn.data.readers.folder import examples_in, files_in
+from hrsnn.data.readers.reader import Layout, Like, Recording
 from hrsnn.data.readers.wav import encode_sounds
 from hrsnn.encode.audio import AudioCode
 from hrsnn.encode.duration import first_steps, stretch
@@ -35,7 +34,7 @@ class EventGrid:
 
 
 Code = AudioCode | EventGrid | ValueCode
-Recordings = Sequence[Path | NDArray[np.float64] | Spikes]
+Recordings = Sequence[Recording]
 
 _CODES: dict[Kind, type[Code]] = {
     "recordings": AudioCode, "events": EventGrid, "labelled": ValueCode,
@@ -110,21 +109,13 @@ class Chain:
         without `cut`, for a recording that is longer than the grid.
         """
         names: list[str] = []
-        recordings: list[Path | NDArray[np.float64] | Spikes] = []
+        recordings: list[Recording] = []
+        like = Like(self.code.dt_ms, self.code.n_units, self.layout, self.label_column, self.class_names)
         for file in self.files(paths):
-            n = 1
-            if isinstance(self.code, AudioCode):
-                recordings.append(file)
-            elif isinstance(self.code, EventGrid):
-                events = read_events(file, dt_ms=self.code.dt_ms, n_units=self.code.n_units)
-                recordings.append(events)
-                n = events.n_samples
-            else:
-                values = read_values(
-                    file, layout=self.layout, label_column=self.label_column, class_names=self.class_names
-                )
-                recordings += values
-                n = len(values)
+            reader = next(reader for reader in self._readers() if file.suffix.lower() in reader.new_suffixes)
+            new = reader.read_new(file, like)
+            recordings += new
+            n = sum(part.n_samples if isinstance(part, Spikes) else 1 for part in new)
             names += [str(file)] if n == 1 else [f"{file}[{k}]" for k in range(n)]
         return names, self.encode(recordings, names)
 
@@ -171,8 +162,11 @@ class Chain:
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(f"not a saved `Chain`: {type(error).__name__} {error}") from error
 
+    def _readers(self) -> list[Reader]:
+        return [reader for reader in READERS if reader.kind == self.kind]
+
     def _files(self, place: Path) -> list[Path]:
-        suffixes: tuple[str, ...] = {"recordings": SOUNDS, "events": (".npz",)}.get(self.kind, (*TABLES, ".npy"))
+        suffixes = [suffix for reader in self._readers() for suffix in reader.new_suffixes]
         if place.is_dir():
             per_file = self.kind == "labelled" and self.layout == "files"
             files = examples_in(place) if per_file else files_in(place, suffixes)

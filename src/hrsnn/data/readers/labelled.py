@@ -8,19 +8,66 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hrsnn._checks import FileError, InputError, require
+from hrsnn.data.readers.folder import EXAMPLES, TABLES, examples_in, files_in, folder_files, pair_in
+from hrsnn.data.readers.npz import holds_values
+from hrsnn.data.readers.reader import Found, Kind, Layout, Like, Reader, Recording, Wanted
 
-Layout = Literal["rows", "files"]
 Cells = tuple[int, list[str]]  # number of the line, from 1, and its cells
 
 _LABEL_NAMES = ("label", "labels", "class", "target")
 _GROUP_NAMES = ("group", "groups")
 _FEW = 8  # a row with fewer values than this is hardly a recording
+
+
+class Labelled(Reader):
+    """Series with a class each: a table of them, a pair of tables for training and test, or a folder of files."""
+
+    kind: ClassVar[Kind] = "labelled"
+    words = {
+        "a folder": "of one CSV, TXT or NPY file per example",
+        "an .npz": "of labelled values",
+        "a .ts, .arff, .tsv or .txt": "of labelled series",
+        "a .csv": "of labelled series",
+    }
+    suffixes = TABLES
+    in_folder = f"one of {', '.join(EXAMPLES)}"
+    new_suffixes = (*TABLES, ".npy")
+
+    def takes(self, path: Path) -> bool:
+        if path.is_dir():
+            return bool(files_in(path, (*TABLES, *EXAMPLES)))
+        suffix = path.suffix.lower()
+        if suffix == ".npz":
+            return holds_values(path)
+        return suffix != ".csv" or (path.is_file() and is_labelled(path))
+
+    def read(self, path: Path, wanted: Wanted) -> Found:
+        if not path.is_dir():
+            return _found(path, wanted)
+        pair = pair_in(path)
+        if pair is not None:
+            return _found(pair[0], wanted) + _found(pair[1], wanted)
+        listed = folder_files(path, examples_in(path), wanted.group_pattern)
+        content = [read_example(file) for file in listed.files]
+        return Found(content, listed.labels, listed.groups, listed.parts, listed.group_word)
+
+    def read_new(self, path: Path, like: Like) -> Sequence[Recording]:
+        return read_values(path, layout=like.layout, label_column=like.label_column, class_names=like.class_names)
+
+
+def _found(path: Path, wanted: Wanted) -> Found:
+    rule = "is for names of files in a folder; a table has a column `group`, an .npz an array `groups`"
+    require(not wanted.group_pattern, "task", "group_pattern", rule, wanted.group_pattern)
+    examples = read_labelled(path, label_column=wanted.label_column)
+    return Found(
+        examples.values, examples.labels, examples.groups, layout="rows", label_column=examples.label_column
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,15 +275,6 @@ def _read_npz(path: Path) -> Examples:
         require(ok, path.name, "labels", f"must be numbers of the {names.size} class_names", numbers)
         labels = names[numbers].tolist()
     return Examples(recordings, labels, groups, labelled="labels" in arrays)
-
-
-def has_values(path: Path) -> bool:
-    """Whether an .npz holds labelled series, not events."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return "values" in file.files and not any(name.startswith("times_") for name in file.files)
-    except Exception:  # the reader of events says what is wrong with it
-        return False
 
 
 # -- rows and cells ----------------------------------------------------------------------------------------------------

@@ -1,10 +1,11 @@
-"""An .npz file of events as a `Dataset`."""
+"""An .npz file of events, as a `Dataset`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,17 +22,51 @@ from hrsnn._checks import (
     whole_number,
 )
 from hrsnn.data.dataset import Dataset
+from hrsnn.data.readers.reader import Found, Kind, Like, Reader, Recording, Wanted
 from hrsnn.encode.events import check_pixels, pooled_units
 from hrsnn.encode.rates import from_keys
-from hrsnn.spikes import STEPS_END, Spikes, n_steps_of, to_steps
+from hrsnn.spikes import STEPS_END, n_steps_of, to_steps
 
 _UNIT_MS = {"times_ms": 1.0, "times_us": 1e-3, "times_s": 1e3}
 _KNOWN = (*_UNIT_MS, "units", "x", "y", "polarity", "sensor", "sample", "labels", "groups", "class_names")
 
 
-def read_events(path: Path, *, dt_ms: float, n_units: int) -> Spikes:
-    """The recordings of an .npz file of events; labels are not needed and not looked at."""
-    return events_npz(path, dt_ms=dt_ms, n_units=n_units, labelled=False).spikes
+class Events(Reader):
+    """Recorded events in an .npz."""
+
+    kind: ClassVar[Kind] = "events"
+    words = {"an .npz": "of events"}
+    suffixes = (".npz",)
+    new_suffixes = (".npz",)
+
+    def takes(self, path: Path) -> bool:
+        """All but labelled values; what is damaged too: it is told best here."""
+        return not holds_values(path)
+
+    def read(self, path: Path, wanted: Wanted) -> Found:
+        rule = "is for names of files; an .npz has an array `groups`"
+        require(not wanted.group_pattern, "task", "group_pattern", rule, wanted.group_pattern)
+        found = events_npz(
+            path, dt_ms=wanted.dt_ms or 1.0, n_units=wanted.n_channels or None, max_ms=wanted.max_ms or None
+        )
+        labels = [found.class_names[label] for label in found.labels.tolist()]
+        groups = None
+        if found.groups is not None:
+            names = found.group_names
+            groups = [str(group) if names is None else names[group] for group in found.groups.tolist()]
+        return Found([found.spikes], labels, groups, class_order=found.class_names)
+
+    def read_new(self, path: Path, like: Like) -> Sequence[Recording]:
+        return [events_npz(path, dt_ms=like.dt_ms, n_units=like.n_units, labelled=False).spikes]
+
+
+def holds_values(path: Path) -> bool:
+    """Whether an .npz holds labelled series, not events."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return "values" in file.files and not any(name.startswith("times_") for name in file.files)
+    except Exception:  # the reader of events says what is wrong with it
+        return False
 
 
 def events_npz(

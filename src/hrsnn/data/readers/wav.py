@@ -1,4 +1,4 @@
-"""A folder of WAV files as a `Dataset`."""
+"""A folder of WAV files: its sounds, or a `Dataset` of their spikes."""
 
 from __future__ import annotations
 
@@ -8,20 +8,40 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hrsnn._checks import FileError, InputError, as_path, instance, require
 from hrsnn.data.dataset import Dataset
-from hrsnn.data.readers.folder import SOUNDS, files_in
+from hrsnn.data.readers.folder import SOUNDS, files_in, folder_files
+from hrsnn.data.readers.reader import Found, Kind, Like, Reader, Recording, Wanted
 from hrsnn.encode.audio import AudioCode
 from hrsnn.spikes import Spikes
 
 _PCM, _FLOAT, _EXTENSIBLE = 0x0001, 0x0003, 0xFFFE
 _COMPRESSED = {0x0002: "ADPCM", 0x0006: "A-law", 0x0007: "µ-law", 0x0011: "ADPCM", 0x0055: "MP3"}
 _OPEN_END = 0x7FFFF000  # sizes from here on are written where the length was not known yet, as into a pipe
+
+
+class Sounds(Reader):
+    """A folder of WAV files."""
+
+    kind: ClassVar[Kind] = "recordings"
+    words = {"a folder": "of WAV files"}
+    in_folder = "WAV file"
+    new_suffixes = SOUNDS
+
+    def takes(self, path: Path) -> bool:
+        return bool(files_in(path, SOUNDS))
+
+    def read(self, path: Path, wanted: Wanted) -> Found:
+        listed = folder_files(path, files_in(path, SOUNDS), wanted.group_pattern)
+        return Found(listed.files, listed.labels, listed.groups, listed.parts, listed.group_word)
+
+    def read_new(self, path: Path, like: Like) -> Sequence[Recording]:
+        return [path]
 
 
 def wav_folder(
