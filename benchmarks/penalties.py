@@ -28,12 +28,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hrsnn.controls import evaluate_control
 from hrsnn.data import chaos
 from hrsnn.data.dataset import Series
 from hrsnn.data.own import csv_series
 from hrsnn.data.series import google_stock, wind
-from hrsnn.evaluation import Label
-from hrsnn.forecast import ForecastSpec, ForecastTask, evaluate_control
+from hrsnn.forecast import ForecastSpec, ForecastTask
 from hrsnn.metrics import interval_of_errors
 from hrsnn.readout import ReadoutSpec
 
@@ -81,7 +81,7 @@ def outcomes(task: ForecastTask) -> dict[str, Any]:
 
     def run(seed: int, penalties: list[float]) -> tuple[NDArray[np.float64], dict[str, Any]]:
         readout = ReadoutSpec(features="filtered", model="ridge", regularisation=penalties)
-        details = evaluate_control(task, readout, label=Label("RandomFeatures", seed=seed), n_features=100).details
+        details = evaluate_control("random-features", task, readout, seed=seed, n_features=100).details
         return np.array(details["by_start"]["rmse"]), details["readout"]
 
     found: dict[str, Any] = {rule: {"errors": [], "penalties": []} for rule in ("best", "rule", "joint")}

@@ -29,7 +29,6 @@ from threadpoolctl import threadpool_limits
 from hrsnn.arms import Arm, CutRecurrence, Learn, Step, pruning
 from hrsnn.config import Config, load_config
 from hrsnn.evaluation import Label, versions
-from hrsnn.forecast import ForecastTask
 from hrsnn.metrics import interval_of_mean
 from hrsnn.network_file import write_atomically
 from hrsnn.pruning.methods import KINDS
@@ -78,8 +77,10 @@ def unit_of(setting: str, seed: int, method: str, share: float) -> dict[str, Any
         if method not in (UNPRUNED, BARE):
             # Without step IV: delays make the tangent space of these networks eighty times as large.
             spec = PruneSpec(keep_synapses=share, drive="standard", lnp=LnpSpec(timescales=False))
-            train = task.train if isinstance(task, ForecastTask) else task.train.spikes
-            steps.append(pruning(method, spec, train, learning=learning, seed=seed, on_end=ways.append))
+            train = task.train_spikes
+            steps.append(
+                pruning(method, spec, train, learning=learning, seed=seed, on_end=lambda way, data: ways.append(way))
+            )
         started = time.process_time()
         network = Arm(name, config.network.arm(name), tuple(steps)).made(seed)
         facts: dict[str, Any] = {}

@@ -57,7 +57,7 @@ def test_an_arm_is_its_steps_one_after_the_other() -> None:
 def test_all_learn_alike_after_the_last_cut(method: str) -> None:
     """And activity pruning alone before each."""
     told: list[Trajectory] = []
-    cut = replace(pruning(method, KEPT, SPIKES, learning=LEARN, seed=1), on_end=told.append)
+    cut = replace(pruning(method, KEPT, SPIKES, learning=LEARN, seed=1), on_end=lambda way, data: told.append(way))
     history = Arm("HeNHeS", SPEC, (cut, LEARN)).made(0).provenance["history"]
     kinds = ["cut" if "pruned by" in line else "learn" if "learned by" in line else "" for line in history]
     lesson = ["learn"] if method == "activity" else []

@@ -11,6 +11,7 @@ import pytest
 from hrsnn import classification
 from hrsnn._checks import InputError
 from hrsnn.analysis.cost import count_costs
+from hrsnn.controls import input_only, random_features
 from hrsnn.data.dataset import Dataset, Splits
 from hrsnn.engine import Record, simulate
 from hrsnn.evaluation import Evaluation, Label, facts_of_network, versions, warnings_of_activity
@@ -35,8 +36,8 @@ def evaluate(kind: str, task: Splits, spec: ReadoutSpec = SPEC) -> Evaluation:
     if kind == "network":
         return classification.evaluate_network(network(), task, spec, label=LABEL)
     if kind == "input":
-        return classification.evaluate_input_only(task, spec, label=LABEL)
-    return classification.evaluate_random_features(task, spec, n_neurons=50, label=LABEL)
+        return input_only.on_recordings(task, spec, label=LABEL, n_features=50)
+    return random_features.on_recordings(task, spec, label=LABEL, n_features=50)
 
 
 KINDS = ["network", "input", "random"]
@@ -154,7 +155,7 @@ def test_channels_may_be_pooled_for_the_input() -> None:
         assert [t["pool"] for t in chosen["tried"]] == [1, 3]
         assert chosen["pool"] == 1  # neighbours fire for different classes here
     counts = splits().test.spikes.counts(2)
-    pooled = classification._pooled_counts(splits().test.spikes, 2, 3)
+    pooled = classification.pooled_counts(splits().test.spikes, 2, 3)
     expected = np.stack([counts[..., :3].sum(-1), counts[..., 3:6].sum(-1), counts[..., 6:].sum(-1)], axis=-1)
     np.testing.assert_array_equal(pooled, expected)
 
@@ -164,7 +165,7 @@ def test_random_features_are_a_projection_drawn_by_the_seed() -> None:
     readout = evaluate("random", task).readout
     assert readout is not None
     assert readout.units.size == 100  # as many as 50 neurons in two bins
-    other = classification.evaluate_random_features(task, SPEC, n_neurons=50, label=Label(seed=4)).readout
+    other = random_features.on_recordings(task, SPEC, label=Label(seed=4), n_features=50).readout
     assert other != readout  # the seed draws the projection
     # alternatives of bins are each projected and all told
     spec = ReadoutSpec(n_bins=[1, 3], regularisation=[0.1, 1.0])

@@ -30,9 +30,10 @@ REAL = [
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """hrsnn.experiments without simulation, and one process."""
-    monkeypatch.setitem(sys.modules, "hrsnn.experiments", fake_experiment)
-    monkeypatch.setattr(hrsnn, "experiments", fake_experiment, raising=False)
+    """hrsnn.experiments and hrsnn.summary without simulation, and one process."""
+    for name in ("experiments", "summary"):
+        monkeypatch.setitem(sys.modules, f"hrsnn.{name}", fake_experiment)
+        monkeypatch.setattr(hrsnn, name, fake_experiment, raising=False)
     fake_experiment.calls.clear()
     return fake_experiment
 

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from hrsnn import experiments
 from hrsnn.config import Config, from_tables
 from hrsnn.evaluation import Label
-from hrsnn.experiments import plan, run_unit, summarise
+from hrsnn.experiments import plan, run_unit
 from hrsnn.metrics import interval_of_positive, paired_interval
 from hrsnn.outcome import Outcome
 from hrsnn.progress import ProgressEvent
+from hrsnn.summary import summarise
 from hrsnn.work.unit import Unit
 from small_tasks import events_file, splits
 

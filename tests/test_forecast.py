@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from hrsnn._checks import InputError
+from hrsnn.controls import evaluate_control
 from hrsnn.data import chaos
 from hrsnn.data.dataset import Series
 from hrsnn.evaluation import Label
@@ -25,7 +26,6 @@ from hrsnn.forecast import (
     NetworkDrive,
     NvarDrive,
     Transform,
-    evaluate_control,
     evaluate_network,
     order_of,
     period_of,
@@ -106,7 +106,7 @@ def test_persistence_of_a_ramp() -> None:
     values = np.arange(200.0)[:, None]
     spec = ForecastSpec(n_train=n_train, n_horizon=horizon, n_starts=5, n_warmup=10)
     task = ForecastTask.of(Series(values, 1.0, "ramp", ("x",), None, "exact"), spec)
-    evaluation = evaluate_control(task, RIDGE, label=Label("Persistence"), n_features=1)
+    evaluation = evaluate_control("persistence", task, RIDGE, n_features=1)
     spread = np.arange(n_train).std()
     error = np.arange(1, horizon + 1) / spread
     metrics = evaluation.outcome.metrics
@@ -130,7 +130,7 @@ def test_a_drive_that_knows_the_equations_is_right_to_the_horizon(target: str) -
             following, _ = TrueStep().run(values, None)
             return np.concatenate([following - values, following], axis=2), None
 
-    metrics = protocol._evaluate(Drive(), task, exact, label=Label()).outcome.metrics
+    metrics = protocol.forecast_by(Drive(), task, exact, label=Label()).outcome.metrics
     assert metrics["vpt_steps"] == metrics["vpt_steps_04"] == 100
     assert metrics["vpt_lyapunov"] == pytest.approx(100 * 0.025 * 0.906)
     assert metrics["rmse"] < 0.01  # single precision of the features, grown by exp(2.3)
@@ -140,9 +140,9 @@ def test_nvar_forecasts_lorenz_for_lyapunov_times() -> None:
     """Products of x, y and z are what the equations hold; Gauthier et al. 2021 report about 5 Lyapunov times."""
     task = lorenz_task(n_train=800, n_horizon=200, n_starts=10)
     penalties = ReadoutSpec(features="filtered", model="ridge", regularisation=[1e-8, 1e-6, 1e-4])
-    metrics = evaluate_control(task, penalties, label=Label("NVAR"), n_features=0).outcome.metrics
+    metrics = evaluate_control("nvar", task, penalties, n_features=0).outcome.metrics
     assert 2.0 < metrics["vpt_lyapunov_04"] <= 200 * 0.025 * 0.906
-    persistence = evaluate_control(task, penalties, label=Label("Persistence"), n_features=0).outcome.metrics
+    persistence = evaluate_control("persistence", task, penalties, n_features=0).outcome.metrics
     assert metrics["rmse"] < persistence["rmse"]
     assert persistence["vpt_lyapunov_04"] < 0.2
 
@@ -237,7 +237,7 @@ def rising(n: int = 400) -> Series:
     return Series(100 * np.exp(np.cumsum(steps))[:, None], 1.0, "price", ("close",))
 
 
-CONTROLS = ["InputOnly", "RandomFeatures", "ESN-100", "NVAR", "AR", "SeasonalNaive", "Persistence"]
+CONTROLS = ["input-only", "random-features", "esn-100", "nvar", "ar", "seasonal-naive", "persistence"]
 OPTIONS = {"n_train": 200, "n_horizon": 10, "n_starts": 8, "n_per_variable": 20}
 
 
@@ -249,18 +249,18 @@ def test_the_limits_are_the_same_for_every_method_and_cuts_are_told() -> None:
     low, high = task.limits.around(last)
     assert ((low < last) & (last < high)).all()
     for arm in CONTROLS:
-        evaluation = evaluate_control(task, RIDGE, label=Label(arm), n_features=20)
+        evaluation = evaluate_control(arm, task, RIDGE, n_features=20)
         share = evaluation.details["forecast"]["cut_share"]
         assert share == np.mean(evaluation.details["by_start"]["cut"])
         told = [w for w in evaluation.outcome.warnings if "ran away and were cut" in w]
         assert len(told) == (share > 0)
-        assert arm != "Persistence" or share == 0
+        assert arm != "persistence" or share == 0
 
     class Runaway:
         def run(self, values: NDArray[np.float64], memory: Any) -> tuple[NDArray[Any], Any]:
             return values * 1e6, None
 
-    evaluation = protocol._evaluate(Runaway(), task, RIDGE, label=Label())
+    evaluation = protocol.forecast_by(Runaway(), task, RIDGE, label=Label())
     assert np.isfinite(evaluation.outcome.metrics["rmse"])
 
 
@@ -270,9 +270,9 @@ def test_values_that_leave_the_code_are_told_of_arms_that_are_shown_spikes() -> 
     shown = task.code.encode(task.series.values[None, -50:])[0]
     assert shown.n_events == 0  # the fault that is told: nothing is left of the last values
     for arm in CONTROLS:
-        warnings = evaluate_control(task, RIDGE, label=Label(arm), n_features=20).outcome.warnings
+        warnings = evaluate_control(arm, task, RIDGE, n_features=20).outcome.warnings
         told = [w for w in warnings if "lie outside its range" in w]
-        assert len(told) == (arm in ("InputOnly", "RandomFeatures"))
+        assert len(told) == (arm in ("input-only", "random-features"))
     told = evaluate_network(small_network(task), task, RIDGE, label=Label()).outcome.warnings
     assert any("lie outside its range" in text for text in told)
     stationary = spec.model_copy(update={"transform": "returns"})
@@ -345,8 +345,8 @@ def test_a_transform_lets_the_code_forecast_a_rising_price() -> None:
     for kind in ("none", "returns"):
         spec = ForecastSpec(**OPTIONS, transform=kind)  # type: ignore[arg-type]
         task = ForecastTask.of(rising(), spec)
-        errors[kind] = evaluate_control(task, RIDGE, label=Label("InputOnly"), n_features=0).outcome.metrics["rmse"]
-        naive = evaluate_control(task, RIDGE, label=Label("Persistence"), n_features=0).outcome.metrics["rmse"]
+        errors[kind] = evaluate_control("input-only", task, RIDGE, n_features=0).outcome.metrics["rmse"]
+        naive = evaluate_control("persistence", task, RIDGE, n_features=0).outcome.metrics["rmse"]
     assert errors["returns"] < errors["none"] < naive
 
 
@@ -366,7 +366,7 @@ def test_an_autoregressive_process_is_recovered(target: str) -> None:
     """Order 2 and its coefficients, to the two decimals that 1,500 values give."""
     task = ForecastTask.of(autoregression(), ForecastSpec(n_train=1500, n_horizon=10, target=target))  # type: ignore[arg-type]
     assert order_of(task) == 2
-    evaluation = evaluate_control(task, RIDGE, label=Label("AR"), n_features=0)
+    evaluation = evaluate_control("ar", task, RIDGE, n_features=0)
     assert evaluation.readout is not None
     scale = task.training_shown.std()
     weights = evaluation.readout.layers[0][0][:, 0] / evaluation.readout.scale * task.spread / scale
@@ -382,7 +382,7 @@ def test_a_pure_season_comes_again_exactly() -> None:
     for said in (0, 12, 24):
         task = ForecastTask.of(series, ForecastSpec(n_train=200, n_horizon=30, period=said))
         assert task.period == (said or 12)
-        evaluation = evaluate_control(task, RIDGE, label=Label("SeasonalNaive"), n_features=0)
+        evaluation = evaluate_control("seasonal-naive", task, RIDGE, n_features=0)
         assert evaluation.outcome.metrics["rmse"] == 0
         assert evaluation.details["period"] == task.period
 
@@ -399,11 +399,9 @@ def test_without_a_season_the_last_value_is_repeated_and_that_is_told() -> None:
     walk = np.cumsum(np.random.default_rng(0).normal(size=(600, 1)), axis=0)
     task = ForecastTask.of(Series(walk, 1.0, "walk", ("x",)), ForecastSpec(n_train=300, n_horizon=10))
     assert task.period == 0
-    found = {
-        arm: evaluate_control(task, RIDGE, label=Label(arm), n_features=0) for arm in ("SeasonalNaive", "Persistence")
-    }
-    assert found["SeasonalNaive"].outcome.metrics == found["Persistence"].outcome.metrics
-    assert "no season was found" in found["SeasonalNaive"].outcome.warnings[0]
+    found = {arm: evaluate_control(arm, task, RIDGE, n_features=0) for arm in ("seasonal-naive", "persistence")}
+    assert found["seasonal-naive"].outcome.metrics == found["persistence"].outcome.metrics
+    assert "no season was found" in found["seasonal-naive"].outcome.warnings[0]
     assert period_of(np.ones((50, 1))) == 0
     assert period_of(np.random.default_rng(1).normal(size=(300, 2))) == 0
 
@@ -418,7 +416,7 @@ def test_starts_follow_the_training_part_and_do_not_overlap() -> None:
     assert task.starts[-1] + task.spec.n_horizon == task.series.n_steps == task.spec.n_values
 
 
-@pytest.mark.parametrize("arm", ["network", "InputOnly", "RandomFeatures", "ESN-100", "NVAR"])
+@pytest.mark.parametrize("arm", ["network", "input-only", "random-features", "esn-100", "nvar"])
 def test_the_readout_has_not_seen_the_test_part(arm: str) -> None:
     task = lorenz_task()
     other = task.series.values.copy()
@@ -429,7 +427,7 @@ def test_the_readout_has_not_seen_the_test_part(arm: str) -> None:
         if arm == "network":
             evaluation = evaluate_network(small_network(one), one, RIDGE, label=Label())
         else:
-            evaluation = evaluate_control(one, RIDGE, label=Label(arm), n_features=20)
+            evaluation = evaluate_control(arm, one, RIDGE, n_features=20)
         assert evaluation.readout is not None
         fitted.append((evaluation.readout.layers, evaluation.details["readout"]))
     for (weight, offset), (other_weight, other_offset) in zip(fitted[0][0], fitted[1][0], strict=True):
@@ -525,18 +523,18 @@ def test_short_series_of_ones_own_are_forecast(n: int) -> None:
     series = Series((np.sin(0.2 * t) + 0.3 * np.sin(0.07 * t))[:, None], 1.0, "tide", ("level",))
     task = ForecastTask.of(series, ForecastSpec.model_validate(OWN_SERIES))
     for arm in CONTROLS:
-        assert np.isfinite(evaluate_control(task, RIDGE, label=Label(arm), n_features=10).outcome.metrics["rmse"])
+        assert np.isfinite(evaluate_control(arm, task, RIDGE, n_features=10).outcome.metrics["rmse"])
 
 
 def test_an_unknown_control_is_refused() -> None:
-    with pytest.raises(InputError, match="ESN-100"):
-        evaluate_control(lorenz_task(), RIDGE, label=Label("ESN"), n_features=1)
+    with pytest.raises(InputError, match=r"must be among untrained.*esn-100"):
+        evaluate_control("esn", lorenz_task(), RIDGE, n_features=1)
 
 
 def test_a_forecast_has_no_end_to_look_at() -> None:
     spec = ReadoutSpec(last_ms=20.0)
     with pytest.raises(InputError, match="`last_ms` of `ReadoutSpec` must be 0 for a forecast, which reads filtered"):
-        evaluate_control(lorenz_task(), spec, label=Label("NVAR"), n_features=0)
+        evaluate_control("nvar", lorenz_task(), spec, n_features=0)
 
 
 def test_hidden_variables_are_neither_shown_nor_scored() -> None:

@@ -31,7 +31,8 @@ from hrsnn.predictor import Classifier, Forecaster, Step, load_run
 from hrsnn.readout import SCHEMA, Grid, Readout, ReadoutSpec
 from hrsnn.spec import NetworkSpec
 from hrsnn.spikes import Spikes
-from hrsnn.tasks import CHAIN_SCHEMA, TaskSpec, chain_from, chain_of, evaluate, load_task, predict
+from hrsnn.tasks import TaskSpec, chain_from, evaluate, load_task, predict
+from hrsnn.vocabulary import CHAIN
 from hrsnn.wiring import build
 from small_tasks import N_CHANNELS, N_STEPS, events_file, recordings, splits
 
@@ -528,7 +529,7 @@ def test_a_readout_of_forecasts_belongs_to_its_code(forecasts: Path) -> None:
 
 
 def test_a_chain_that_does_not_fit_is_told() -> None:
-    for facts in ({}, {"schema": CHAIN_SCHEMA}, {"schema": CHAIN_SCHEMA, "kind": "forecast", "spec": {}}):
+    for facts in ({}, {"schema": CHAIN.text}, {"schema": CHAIN.text, "kind": "forecast", "spec": {}}):
         with pytest.raises(InputError, match=r"must be hrsnn.chain/1|not a saved"):
             chain_from(facts)
 
@@ -546,7 +547,7 @@ def test_rows_one_by_one_are_what_the_whole_gives(transform: str, target: str) -
     expected = forecast.continued(network(), readout, task, values[:20])
     np.testing.assert_allclose(found[0], expected[0], rtol=1e-9)
     # what is saved of the task is enough to go on
-    saved = chain_from(json.loads(json.dumps(chain_of(task))))
+    saved = chain_from(json.loads(json.dumps(task.chain_facts)))
     assert isinstance(saved, ForecastTask)
     np.testing.assert_array_equal(forecast.continued(network(), readout, saved, values[:20]), expected)
 

@@ -11,6 +11,7 @@ import pytest
 from scipy.io import wavfile
 
 from hrsnn._checks import FileError, InputError
+from hrsnn.controls import evaluate_control
 from hrsnn.data.dataset import Splits
 from hrsnn.forecast import ForecastSpec, ForecastTask
 from hrsnn.readout import ReadoutSpec
@@ -18,15 +19,12 @@ from hrsnn.spec import NetworkSpec, validated
 from hrsnn.spikes import Spikes
 from hrsnn.tasks import (
     TaskSpec,
-    describe,
     evaluate,
-    evaluate_control,
-    input_grid,
     load_task,
     predict,
     shared_task,
 )
-from hrsnn.vocabulary import CONTROL_ARMS
+from hrsnn.vocabulary import CONTROLS
 from hrsnn.wiring import build
 from small_tasks import N_CHANNELS, N_STEPS, events_file, splits
 
@@ -58,11 +56,10 @@ def sounds(tmp_path: Path) -> Path:
 def test_spoken_digits_is_the_default() -> None:
     task = load_task()
     assert isinstance(task, Splits)
-    assert describe(task) == (
+    assert task.description == (
         "1,120 recordings (200 validation, 360 test) · 20 classes · 140 channels · "
         f"{task.train.spikes.n_steps} steps of {task.train.spikes.dt_ms:g} ms · speakers 4, 5 unseen in training"
     )
-    assert input_grid(TaskSpec()) == (task.n_inputs, task.train.spikes.dt_ms)
 
 
 def test_unknown_name() -> None:
@@ -75,7 +72,7 @@ def test_events_of_ones_own(tmp_path: Path) -> None:
     assert isinstance(task, Splits)
     assert (task.name, task.n_inputs, len(task.class_names)) == ("mine", N_CHANNELS, 2)
     assert [part.n_samples for part in (task.train, task.validation, task.test)] == [24, 8, 8]
-    assert "unseen" not in describe(task)
+    assert "unseen" not in task.description
     options = load_task(own(tmp_path / "e.npz", dt_ms=2.0, n_channels=20, max_ms=30.0))
     assert isinstance(options, Splits)
     assert options.train.spikes.grid == (20, 15, 2.0)
@@ -87,7 +84,7 @@ def test_sounds_of_ones_own(sounds: Path) -> None:
     assert task.class_names == ("high", "low")
     assert task.train.spikes.grid == (16, 20, 2.0)
     readout = ReadoutSpec(n_bins=[1], regularisation=[0.1])
-    outcome = evaluate_control("input-only", task, readout, seed=0, n_neurons=1).outcome
+    outcome = evaluate_control("input-only", task, readout, seed=0, n_features=1).outcome
     assert outcome.metrics["accuracy"] == 1.0  # an octave lies between them
 
 
@@ -143,7 +140,7 @@ def test_stretched(tmp_path: Path) -> None:
     [
         ({"arms": []}, "`arms`: list should have at least 1 item"),
         ({"arms": ["HeNHes"]}, 'must be a known arm, got HeNHes; did you mean "HeNHeS"?'),
-        ({"controls": ["none"]}, "`controls.0`: input should be 'untrained'"),
+        ({"controls": ["none"]}, "`controls.0`: `controls` of `task` must be among untrained, no-recurrence"),
         ({"n_seeds": 0}, "`n_seeds`: input should be greater than or equal to 1"),
         ({"seed": -1}, "`seed`: input should be greater than or equal to 0"),
         ({"stretch": 1}, 'unknown key `stretch`; did you mean "stretch_ms"?'),
@@ -172,10 +169,10 @@ def test_evaluate_then_predict() -> None:
 def test_controls_of_forecasts_are_none_of_classification() -> None:
     for control in ("persistence", "esn-100", "nvar"):
         with pytest.raises(InputError, match=f"must not hold {control}: it is a control of forecasts"):
-            evaluate_control(control, splits(), SPEC, seed=0, n_neurons=3)
+            evaluate_control(control, splits(), SPEC, seed=0, n_features=3)
     for control in ("input-only", "random-features"):
-        outcome = evaluate_control(control, splits(), SPEC, seed=4, n_neurons=3).outcome
-        assert (outcome.arm, outcome.seed, outcome.stage) == (CONTROL_ARMS[control], 4, "trained")
+        outcome = evaluate_control(control, splits(), SPEC, seed=4, n_features=3).outcome
+        assert (outcome.arm, outcome.seed, outcome.stage) == (CONTROLS[control].arm, 4, "trained")
 
 
 def test_a_file_written_anew_is_read_anew(tmp_path: Path) -> None:

@@ -117,21 +117,27 @@ class Learn:
         return learn(network, self.data, self.learner, seed=self.seed, progress=self.progress)
 
 
+OnEnd = Callable[[Trajectory, Spikes], object]
+
+
+def _nothing(way: Trajectory, data: Spikes) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Prune:
     """Made smaller by a criterion, as far and in as many steps as a table `[prune]` says.
 
-    data          recordings on which rates are brought back; None is the standard drive
+    data          recordings on which rates are brought back, where the table does not say the standard drive
     on_snapshot   called with each network on the way
-    on_end        called with the whole way
+    on_end        called with the whole way, and `data`
     """
 
     criterion: Criterion
     spec: PruneSpec
     seed: int
-    data: Spikes | None = None
+    data: Spikes
     on_snapshot: Callable[[Snapshot], object] = id
-    on_end: Callable[[Trajectory], object] = id
+    on_end: OnEnd = _nothing
 
     @property
     def name(self) -> str:
@@ -140,9 +146,10 @@ class Prune:
     def __call__(self, network: Network) -> Network:
         way = prune(
             network, target_of(self.spec, network), self.criterion, n_iterations=self.spec.n_iterations,
-            seed=self.seed, correct=self.spec.correct, data=self.data, on_snapshot=self.on_snapshot,
+            seed=self.seed, correct=self.spec.correct, data=self.data if self.spec.drive == "data" else None,
+            on_snapshot=self.on_snapshot,
         )  # fmt: skip
-        self.on_end(way)
+        self.on_end(way, self.data)
         return way.network
 
 
@@ -154,12 +161,11 @@ def pruning(
     learning: Learn | None,
     seed: int,
     on_snapshot: Callable[[Snapshot], object] = id,
-    on_end: Callable[[Trajectory], object] = id,
+    on_end: OnEnd = _nothing,
 ) -> Prune:
     """The step of a method, by name, on a task whose training part is `data`.
 
     learning   what activity pruning does before each cut; None where nothing is learned. Activity is that on `data`
     """
     criterion = criterion_of(method, Options(spec.lnp, activity=partial(counts_on, spikes=data), retrain=learning))
-    on_data = excerpt(data) if spec.drive == "data" else None
-    return Prune(criterion, spec, seed, on_data, on_snapshot, on_end)
+    return Prune(criterion, spec, seed, excerpt(data), on_snapshot, on_end)

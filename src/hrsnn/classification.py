@@ -1,6 +1,6 @@
-"""Classification: a network, or a control without one, on recordings with labels.
+"""Classification: a network on recordings with labels, and what controls of it have in common.
 
-Train fits, validation chooses, test is read once, by `_evaluate`, whatever made the activity.
+Train fits, validation chooses, test is read once, by `_finish`, whatever made the activity.
 """
 
 from __future__ import annotations
@@ -23,20 +23,29 @@ from hrsnn.evaluation import Evaluation, Label, facts_of_network, versions, warn
 from hrsnn.network import Network
 from hrsnn.outcome import Outcome
 from hrsnn.progress import Progress, ProgressEvent, no_progress
-from hrsnn.randomness import stream
 from hrsnn.readout import Choice, Grid, Readout, ReadoutSpec, fit_classifier, units_read
 from hrsnn.spikes import Spikes
 
 PARTS = ("train", "validation", "test")
 Windows = Mapping[str, NDArray[Any]]  # activity of each part: (n_samples, n_windows, n_units)
 
+_N_RASTER_SPIKES = 20_000
 _SAMPLES_AT_A_TIME = 100  # between two progress events of a simulation
 
 
 def evaluate_network(
-    network: Network, task: Splits, readout: ReadoutSpec, *, label: Label, progress: Progress = no_progress
+    network: Network,
+    task: Splits,
+    readout: ReadoutSpec,
+    *,
+    label: Label,
+    drawn: bool = False,
+    progress: Progress = no_progress,
 ) -> Evaluation:
-    """The readout of `network`'s activity, chosen on validation and scored on the test part once."""
+    """The readout of `network`'s activity, chosen on validation and scored on the test part once.
+
+    The details of one that is `drawn` hold the spikes of the first test recording.
+    """
     started = time.perf_counter()
     n_steps = task.train.spikes.n_steps
     rule = f"must be 1..{n_steps} together, the steps of the recordings"
@@ -62,49 +71,35 @@ def evaluate_network(
     )  # fmt: skip
     evaluation.details["rate_hz"] = 1000 * per_neuron / duration_ms
     evaluation.details["active_share"] = float(np.mean(per_neuron > 0))
+    if drawn:
+        evaluation.details["raster"] = _raster(network, task)
     return evaluation
 
 
-def evaluate_input_only(task: Splits, readout: ReadoutSpec, *, label: Label) -> Evaluation:
-    """The same readout on the encoded input itself: its time bins, of single channels or of pools of neighbours."""
-    started = time.perf_counter()
-    counted = readout.model_copy(update={"features": "counts"})
-    seen = _seen_parts(task, counted)
-    found = []
-    for pool in readout.channel_pools:
-        windows = {part: _pooled_counts(spikes, counted.n_bins_recorded, pool) for part, spikes in seen.items()}
-        choice = _fit(windows, task, counted, units=None, seed=label.seed)
-        found.append(_Alternative(choice, windows, {"pool": pool}))
-    return _finish_best(found, task, label, started)
-
-
-def evaluate_random_features(task: Splits, readout: ReadoutSpec, *, n_neurons: int, label: Label) -> Evaluation:
-    """The same readout on a static random projection of the input, ReLU(W x), with as many features as the network.
-
-    x are the standardised counts of all bins and channels (or pools of them), W is Gaussian. The network has
-    `n_neurons` features per bin.
-    """
-    started = time.perf_counter()
-    projected = readout.model_copy(update={"features": "counts", "n_bins": [1]})
-    seen = _seen_parts(task, projected)
-    found = []
-    for pool in readout.channel_pools:
-        for n_bins in readout.n_bins:
-            counts = {part: _pooled_counts(spikes, n_bins, pool) for part, spikes in seen.items()}
-            x = {part: values.reshape(len(values), -1) for part, values in counts.items()}
-            mean, scale = x["train"].mean(axis=0), x["train"].std(axis=0)
-            rng = stream(label.seed, "random-features")
-            projection = rng.standard_normal((mean.size, n_bins * n_neurons), dtype=np.float32)
-            gain = projection / (np.sqrt(mean.size) * np.where(scale > 0, scale, 1.0))[:, None].astype(np.float32)
-            windows = {part: np.maximum((values - mean) @ gain, 0)[:, None, :] for part, values in x.items()}
-            choice = _fit(windows, task, projected, units=None, seed=label.seed)
-            synops = int(np.count_nonzero(x["test"])) * gain.shape[1]
-            found.append(_Alternative(choice, windows, {"pool": pool, "n_bins": n_bins}, synops, 4 * gain.size))
-    return _finish_best(found, task, label, started)
+def _raster(network: Network, task: Splits) -> dict[str, Any]:
+    """Input and spikes of the first test recording; excitatory neurons first, each group by rising time constant."""
+    sample = task.test.spikes.select([0])
+    spikes = simulate(network, sample, record=Record(spikes=True)).spikes
+    assert spikes is not None
+    order = np.lexsort((network.neurons.tau_mem_ms, network.neurons.sign < 0))
+    row = np.empty(network.n_neurons, dtype=np.int64)
+    row[order] = np.arange(network.n_neurons)
+    shown = slice(None, None, 1 + spikes.n_events // _N_RASTER_SPIKES)
+    return {
+        "time_ms": spikes.step[shown] * spikes.dt_ms,
+        "unit": row[spikes.unit[shown]],
+        "n_neurons": network.n_neurons,
+        "n_excitatory": network.n_excitatory,
+        "duration_ms": sample.n_steps * sample.dt_ms,
+        "label": task.class_names[task.test.labels[0]],
+        "input_time_ms": sample.step * sample.dt_ms,
+        "input_unit": sample.unit,
+        "n_inputs": sample.n_units,
+    }
 
 
 @dataclass(frozen=True, slots=True)
-class _Alternative:
+class Alternative:
     """A fitted control, what it is beside the alternatives of its readout, and what making its windows costs."""
 
     choice: Choice
@@ -114,7 +109,7 @@ class _Alternative:
     n_bytes: int = 0
 
 
-def _seen_parts(task: Splits, readout: ReadoutSpec) -> dict[str, Spikes]:
+def seen_parts(task: Splits, readout: ReadoutSpec) -> dict[str, Spikes]:
     """The input of every part, as much of it as the readout sees: a control sees no more than a network shows."""
     return {part: _before_and_seen(getattr(task, part).spikes, readout)[1] for part in PARTS}
 
@@ -124,13 +119,13 @@ def _before_and_seen(spikes: Spikes, readout: ReadoutSpec) -> tuple[Spikes | Non
     return split_before_last(spikes, last_ms=readout.last_ms) if readout.last_ms else (None, spikes)
 
 
-def _pooled_counts(spikes: Spikes, n_bins: int, pool: int) -> NDArray[np.float32]:
+def pooled_counts(spikes: Spikes, n_bins: int, pool: int) -> NDArray[np.float32]:
     """Counts (n_samples, n_bins, n_units / pool) of pools of neighbouring channels; the last pool may be smaller."""
     counts = spikes.counts(n_bins)
     return np.add.reduceat(counts, np.arange(0, spikes.n_units, pool), axis=2, dtype=np.float32)
 
 
-def _finish_best(found: Sequence[_Alternative], task: Splits, label: Label, started: float) -> Evaluation:
+def best_of(found: Sequence[Alternative], task: Splits, label: Label, started: float) -> Evaluation:
     """The alternative that validation likes best, scored on the test part."""
     tried = [{**entry, **alternative.facts} for alternative in found for entry in alternative.choice.tried]
     best = max(found, key=lambda alternative: float(alternative.choice.chosen["validation_accuracy"]))
@@ -228,7 +223,7 @@ def _simulate(
     return np.concatenate(windows), np.concatenate(counts)
 
 
-def _fit(windows: Windows, task: Splits, readout: ReadoutSpec, *, units: NDArray[np.int64] | None, seed: int) -> Choice:
+def fit(windows: Windows, task: Splits, readout: ReadoutSpec, *, units: NDArray[np.int64] | None, seed: int) -> Choice:
     return fit_classifier(
         windows["train"], task.train.labels, windows["validation"], task.validation.labels, readout,
         n_classes=len(task.class_names), units=units, seed=seed,
@@ -248,7 +243,7 @@ def _evaluate(
     **facts: Any,
 ) -> Evaluation:
     progress(ProgressEvent("fitting", 0, 1))
-    choice = _fit(windows, task, readout, units=units, seed=label.seed)
+    choice = fit(windows, task, readout, units=units, seed=label.seed)
     progress(ProgressEvent("fitting", 1, 1))
     return _finish(choice, windows, task, label=label, costs=costs, started=started, **facts)
 

@@ -33,7 +33,7 @@ from hrsnn.pruning.spec import PruneSpec
 from hrsnn.readout import ReadoutSpec
 from hrsnn.recommendation import tables_of
 from hrsnn.spec import InputSpec, NetworkSpec, PlasticitySpec, PopulationSpec, SynapseSpec, Table, arm_names, validated
-from hrsnn.tasks import TaskSpec, input_grid
+from hrsnn.tasks import TaskSpec, shared_task
 
 DEFAULT_PRESET = "spoken-digits"
 
@@ -134,7 +134,7 @@ def _with_recommended(tables: Mapping[str, Any], task: TaskSpec, data_dir: Path 
     named = {} if "name" in tables.get("task", {}) else {"name": path.stem or "own"}
     given_task = {**named, **tables.get("task", {})}
     own = validated(TaskSpec, _under(tables_of(kind)["task"], given_task), place="task")
-    recommended = tables_of(kind, n_inputs=input_grid(own, data_dir)[0])
+    recommended = tables_of(kind, n_inputs=shared_task(own, data_dir).n_inputs)
     network, readout = recommended["network"], recommended["readout"]
     for key in set(tables.get("network", {})) & set(PopulationSpec.model_fields):  # given for both populations
         for sign in _POPULATIONS:
@@ -284,8 +284,8 @@ def _network(tables: Mapping[str, Any], task: TaskSpec, data_dir: Path | None) -
     if missing:
         # What was given is checked before data is opened for the rest.
         validated(NetworkSpec, {**dict.fromkeys(missing, 1), **given, **parts}, place="network")
-        grid = dict(zip(_FROM_TASK, input_grid(task, data_dir), strict=True))
-        given |= {name: grid[name] for name in missing}
+        loaded = shared_task(task, data_dir)
+        given |= {name: getattr(loaded, name) for name in missing}
     return validated(NetworkSpec, {**given, **parts}, place="network")
 
 

@@ -21,7 +21,7 @@ from hrsnn.report.parts.words import plain, quantity
 from hrsnn.report.pruned import Pruned, pruned_of, synops
 from hrsnn.report.source import Estimate, Key, Results, Row
 from hrsnn.runs import Watcher
-from hrsnn.vocabulary import BASELINES, METRICS, label_of
+from hrsnn.vocabulary import METRICS, baselines, label_of
 from hrsnn.work.unit import Unit
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Display(Watcher):
         known = [(name, outcome.metrics.get(name)) for name in METRICS]
         facts = [f"{label_of(name)} {plain(value)[0]}" for name, value in known if _is_number(value)][:1]
         per_neuron = outcome.costs.get("spikes_per_neuron")
-        if _is_number(per_neuron) and unit.kind not in BASELINES:
+        if _is_number(per_neuron) and unit.kind not in baselines():
             facts.append(f"{per_neuron:.1f} spikes/neuron")
         count = f"{self.n_done} of {self.n_units}"
         self.say(f"{count}: {_label(unit)}, {self._seed(unit)}: {', '.join(facts)} ({outcome.wall_s:.1f} s)")
@@ -211,7 +211,7 @@ def _beside(headline: str | None) -> tuple[str, ...]:
 
 def _row(row: Row, metrics: list[str]) -> list[str]:
     cells = [row.key.label, *(_estimate(row.metrics.get(name)) for name in metrics)]
-    if row.key.arm in BASELINES:
+    if row.key.arm in baselines():
         return [*cells, _NOTHING, _NOTHING, _NOTHING]
     per_neuron = row.costs.get("spikes_per_neuron")
     operations = synops(row)

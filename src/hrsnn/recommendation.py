@@ -47,8 +47,7 @@ def recommended(task: Splits | ForecastTask, arm: str = "HeNHeS", **changes: Any
     shared = {name: network.pop(name) for name in list(network) if name in PopulationSpec.model_fields}
     for sign in ("excitatory", "inhibitory"):
         network[sign] = {**shared, **network.get(sign, {})}
-    dt_ms = task.dt_ms if isinstance(task, ForecastTask) else task.train.spikes.dt_ms
-    spec = {**network, "n_inputs": task.n_inputs, "dt_ms": dt_ms, **changes}
+    spec = {**network, "n_inputs": task.n_inputs, "dt_ms": task.dt_ms, **changes}
     return validated(NetworkSpec, spec).arm(arm)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
 from hrsnn import classification, data, forecast
-from hrsnn._checks import FileError, InputError, among, as_path, instance, require
+from hrsnn._checks import FileError, among, as_path, instance, require
 from hrsnn.data.chain import Chain, EventGrid
 from hrsnn.data.dataset import Dataset, Series, Splits
 from hrsnn.data.readers import FileKind, Reader, Wanted, reader_of
@@ -26,14 +26,16 @@ from hrsnn.outcome import Outcome
 from hrsnn.progress import Progress, no_progress
 from hrsnn.readout import Readout, ReadoutSpec
 from hrsnn.recommendation import recommended_readout
-from hrsnn.spec import PRESETS, Table, known_arm, validated
+from hrsnn.spec import PRESETS, Table, known_arm
 from hrsnn.spikes import Spikes
-from hrsnn.vocabulary import CONTROL_ARMS, Control
-
-CHAIN_SCHEMA = "hrsnn.chain/1"
+from hrsnn.vocabulary import CHAIN, known_control
 
 Task = Splits | ForecastTask
-_N_GROUPS_SHOWN = 5
+_EVALUATE: Mapping[type[Task], Callable[..., Evaluation]] = {
+    Splits: classification.evaluate_network,
+    ForecastTask: forecast.evaluate_network,
+}
+_CONTROLS = ("untrained", "no-recurrence", "input-only", "random-features")  # where nothing else is asked for
 
 
 class TaskSpec(Table):
@@ -70,7 +72,12 @@ class TaskSpec(Table):
     validation_groups: list[str] = []
     test_path: str = ""
     arms: Annotated[list[Annotated[str, AfterValidator(known_arm)]], Field(min_length=1)] = list(PRESETS)
-    controls: list[Control] = ["untrained", "no-recurrence", "input-only", "random-features"]
+    controls: list[Annotated[str, AfterValidator(known_control)]] = [
+        "untrained",
+        "no-recurrence",
+        "input-only",
+        "random-features",
+    ]
     seed: Annotated[int, Field(ge=0)] = 0
     n_seeds: Annotated[int, Field(ge=1, le=10_000)] = 5
     dt_ms: Annotated[float, Field(ge=0)] = 0.0
@@ -192,72 +199,16 @@ def _options(spec: TaskSpec) -> dict[str, Any]:
     return given
 
 
-def input_grid(spec: TaskSpec, data_dir: Path | None = None) -> tuple[int, float]:
-    """Number of input channels and step of time (ms) that a network for the task must have."""
-    task = shared_task(spec, data_dir)
-    return task.n_inputs, task.train.dt_ms if isinstance(task, ForecastTask) else task.train.spikes.dt_ms
-
-
-def chain_of(task: Task) -> dict[str, Any] | None:
-    """What new recordings, or the values to go on from, need to be brought to the task: plain values for JSON.
-
-    None where a task that was put together by hand does not tell it.
-    """
-    if isinstance(task, ForecastTask):
-        # The code and all else is fitted to the training part, so that is what has to be kept.
-        series, n = task.series, task.spec.n_train + task.spec.n_horizon
-        facts = {"dt": series.dt, "name": series.name, "variable_names": list(series.variable_names)}
-        kept = {**facts, "values": series.values[:n].tolist()}
-        return {"schema": CHAIN_SCHEMA, "kind": "forecast", "spec": task.spec.model_dump(mode="json"), "series": kept}
-    return None if task.chain is None else {"schema": CHAIN_SCHEMA, **task.chain.to_dict()}
-
-
 def chain_from(facts: Mapping[str, Any]) -> Chain | ForecastTask:
-    """The inverse of `chain_of`: of a forecast, the task that ends soon after its training part.
+    """The inverse of `chain_facts`: of a forecast, the task that ends soon after its training part.
 
     Raises `InputError` for anything else.
     """
     require(isinstance(facts, Mapping), "chain", "facts", "must be a table", facts)
     rest = dict(facts)
     found = rest.pop("schema", None)
-    require(isinstance(found, str) and found == CHAIN_SCHEMA, "chain", "schema", f"must be {CHAIN_SCHEMA}", found)
-    if not among(rest.get("kind"), ("forecast",)):
-        return Chain.from_dict(rest)
-    try:
-        spec = validated(ForecastSpec, rest["spec"], place="chain.spec")
-        return ForecastTask.of(Series(**rest["series"]), spec)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"not a saved forecast: {type(error).__name__} {error}") from error
-
-
-def describe(task: Task) -> str:
-    """One line for people: how much of what."""
-    if isinstance(task, ForecastTask):
-        return task.description
-    spikes = task.train.spikes
-    n = sum(part.n_samples for part in (task.train, task.validation, task.test))
-    all_unseen = task.unseen is not None and bool(task.unseen.all())
-    tested = f"{task.test.n_samples:,} test"
-    if all_unseen:
-        tested += f": {_named(task, task.test.groups_called())}"
-    words = [
-        f"{n:,} recordings ({task.validation.n_samples:,} validation, {tested})",
-        f"{len(task.class_names)} classes", f"{spikes.n_units} channels",
-        f"{spikes.n_steps} steps of {spikes.dt_ms:g} ms",
-    ]  # fmt: skip
-    if task.unseen is not None and task.unseen.any() and not all_unseen:
-        words.append(f"{_named(task, task.test.groups_called(task.unseen))} unseen in training")
-    if task.validation_by_recordings:
-        words.append(f"validation shares {task.group_word}s with training")
-    return " · ".join(words)
-
-
-def _named(task: Splits, groups: Sequence[str]) -> str:
-    """Groups by name, the first few of many."""
-    word = task.group_word + "s" * (len(groups) != 1)
-    shown = ", ".join(groups[:_N_GROUPS_SHOWN])
-    n_more = len(groups) - _N_GROUPS_SHOWN
-    return f"{word} {shown}" + (f" and {n_more} more" if n_more > 0 else "")
+    require(isinstance(found, str) and found == CHAIN.text, "chain", "schema", f"must be {CHAIN.text}", found)
+    return ForecastTask.from_chain(rest) if among(rest.get("kind"), ("forecast",)) else Chain.from_dict(rest)
 
 
 def evaluate(
@@ -281,24 +232,16 @@ def evaluate(
 
 
 def evaluate_network(
-    network: Network, task: Task, readout: ReadoutSpec, *, label: Label, progress: Progress = no_progress
+    network: Network,
+    task: Task,
+    readout: ReadoutSpec,
+    *,
+    label: Label,
+    drawn: bool = False,
+    progress: Progress = no_progress,
 ) -> Evaluation:
-    """`evaluate`, with everything the report draws beside it."""
-    if isinstance(task, ForecastTask):
-        return forecast.evaluate_network(network, task, readout, label=label, progress=progress)
-    return classification.evaluate_network(network, task, readout, label=label, progress=progress)
-
-
-def evaluate_control(control: Control, task: Task, readout: ReadoutSpec, *, seed: int, n_neurons: int) -> Evaluation:
-    """A control without a spiking network; `n_neurons` is the size of the network beside it."""
-    label = Label(arm=CONTROL_ARMS[control], seed=seed)
-    if isinstance(task, ForecastTask):
-        return forecast.evaluate_control(task, readout, label=label, n_features=n_neurons)
-    if control == "input-only":
-        return classification.evaluate_input_only(task, readout, label=label)
-    if control == "random-features":
-        return classification.evaluate_random_features(task, readout, n_neurons=n_neurons, label=label)
-    raise InputError(f"`task.controls` of {task.name} must not hold {control}: it is a control of forecasts")
+    """`evaluate`, with what the report draws beside it; of one that is `drawn` also spikes of a test recording."""
+    return _EVALUATE[type(task)](network, task, readout, label=label, drawn=drawn, progress=progress)
 
 
 def predict(network: Network, readout: Readout, spikes: Spikes) -> NDArray[np.int64]:

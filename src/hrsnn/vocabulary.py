@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from hrsnn._checks import require
+from hrsnn._checks import did_you_mean, require
 
 # -- metrics -----------------------------------------------------------------------------------------------------------
 
@@ -155,24 +155,22 @@ MOST_HETEROGENEOUS = ("HeNHeS", "HeNB", "HeNHoS", "HoNHeS")
 
 @dataclass(frozen=True, slots=True)
 class ControlArm:
-    """What a network is compared with.
+    """What a network is compared with; what it does is the module of its name in `hrsnn.controls`.
 
     name     in `task.controls`
     arm      its name in results; "" where it is a network of the run that something was taken from
     asked    as in "... against `asked`", of what the network gains over it
     place    among the rows of a table that stand before the networks
-    series   whether it is one of forecasts alone
     """
 
     name: str
     arm: str = ""
     asked: str = ""
     place: int = 0
-    series: bool = False
 
 
 # In the order in which they are asked about.
-CONTROLS: Mapping[str, ControlArm] = {
+CONTROLS: dict[str, ControlArm] = {
     control.name: control
     for control in (
         ControlArm("untrained"),
@@ -181,20 +179,26 @@ CONTROLS: Mapping[str, ControlArm] = {
         ControlArm(
             "random-features", "RandomFeatures", "a static random projection of the input with as many features", 4
         ),
-        ControlArm("persistence", "Persistence", "repeating the last value", 0, series=True),
-        ControlArm("seasonal-naive", "SeasonalNaive", "repeating the last season", 1, series=True),
-        ControlArm("ar", "AR", "a linear autoregression (AR)", 2, series=True),
-        ControlArm("esn-100", "ESN-100", "an echo state network of 100 units", 6, series=True),
-        ControlArm("nvar", "NVAR", "nonlinear vector autoregression (NVAR)", 5, series=True),
+        ControlArm("persistence", "Persistence", "repeating the last value", 0),
+        ControlArm("seasonal-naive", "SeasonalNaive", "repeating the last season", 1),
+        ControlArm("ar", "AR", "a linear autoregression (AR)", 2),
+        ControlArm("esn-100", "ESN-100", "an echo state network of 100 units", 6),
+        ControlArm("nvar", "NVAR", "nonlinear vector autoregression (NVAR)", 5),
     )
 }
-if TYPE_CHECKING:
-    Control = str
-else:
-    Control = Literal[tuple(CONTROLS)]  # what pydantic checks names against
 
-CONTROL_ARMS: Mapping[str, str] = {control.name: control.arm for control in CONTROLS.values() if control.arm}
-BASELINES = tuple(c.arm for c in sorted(CONTROLS.values(), key=lambda c: c.place) if c.arm)
+
+def known_control(name: str) -> str:
+    """`name`, where it stands in the table; else raises `InputError`."""
+    known, remedy = ", ".join(CONTROLS), did_you_mean(str(name), CONTROLS)
+    require(name in CONTROLS, "task", "controls", f"must be among {known}", name, remedy=remedy)
+    return name
+
+
+def baselines() -> tuple[str, ...]:
+    """Arms without a network, in the order in which tables show them, before the networks."""
+    return tuple(c.arm for c in sorted(CONTROLS.values(), key=lambda c: c.place) if c.arm)
+
 
 # -- documents ---------------------------------------------------------------------------------------------------------
 
@@ -220,6 +224,7 @@ class Schema:
 
 
 RESULTS = Schema("hrsnn.results/1", "results.json")
+CHAIN = Schema("hrsnn.chain/1", "chain.json")
 ANALYSIS = Schema("hrsnn.analysis/1", "analysis.json")
 PRUNING = Schema("hrsnn.pruning/1", "trajectory.json")
 BENCH = Schema("hrsnn.bench/1", "bench.json")

@@ -23,9 +23,12 @@ from hrsnn._checks import (
 )
 from hrsnn._shown import Shown
 from hrsnn.spikes import Spikes
+from hrsnn.vocabulary import CHAIN
 
 if TYPE_CHECKING:
     from hrsnn.data.chain import Chain
+
+_N_GROUPS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -175,6 +178,47 @@ class Splits(Shown):
     @property
     def n_inputs(self) -> int:
         return self.train.spikes.n_units
+
+    @property
+    def dt_ms(self) -> float:
+        return self.train.spikes.dt_ms
+
+    @property
+    def train_spikes(self) -> Spikes:
+        """Those of the training part, without its labels."""
+        return self.train.spikes
+
+    @property
+    def description(self) -> str:
+        """One line for people: how much of what."""
+        spikes, unseen = self.train.spikes, self.unseen
+        n = sum(part.n_samples for part in (self.train, self.validation, self.test))
+        all_unseen = unseen is not None and bool(unseen.all())
+        tested = f"{self.test.n_samples:,} test"
+        if all_unseen:
+            tested += f": {self._named(self.test.groups_called())}"
+        words = [
+            f"{n:,} recordings ({self.validation.n_samples:,} validation, {tested})",
+            f"{len(self.class_names)} classes", f"{spikes.n_units} channels",
+            f"{spikes.n_steps} steps of {spikes.dt_ms:g} ms",
+        ]  # fmt: skip
+        if unseen is not None and unseen.any() and not all_unseen:
+            words.append(f"{self._named(self.test.groups_called(unseen))} unseen in training")
+        if self.validation_by_recordings:
+            words.append(f"validation shares {self.group_word}s with training")
+        return " · ".join(words)
+
+    def _named(self, groups: Sequence[str]) -> str:
+        """Groups by name, the first few of many."""
+        word = self.group_word + "s" * (len(groups) != 1)
+        shown = ", ".join(groups[:_N_GROUPS_SHOWN])
+        n_more = len(groups) - _N_GROUPS_SHOWN
+        return f"{word} {shown}" + (f" and {n_more} more" if n_more > 0 else "")
+
+    @property
+    def chain_facts(self) -> dict[str, Any] | None:
+        """What brings new recordings to the task, plain values; None where a task made by hand does not tell it."""
+        return None if self.chain is None else {"schema": CHAIN.text, **self.chain.to_dict()}
 
     @property
     def stretched(self) -> tuple[float, float] | None:

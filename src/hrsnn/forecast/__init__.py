@@ -19,7 +19,7 @@ from hrsnn.forecast.drives import (
     order_of,
 )
 from hrsnn.forecast.live import continued, followed
-from hrsnn.forecast.protocol import evaluate_control, evaluate_network
+from hrsnn.forecast.protocol import evaluate_network, forecast_by, repeated, without_noise
 from hrsnn.forecast.running import Drive
 from hrsnn.forecast.season import period_of
 from hrsnn.forecast.spec import OWN_SERIES, ForecastSpec
@@ -39,9 +39,11 @@ __all__ = [
     "NvarDrive",
     "Transform",
     "continued",
-    "evaluate_control",
     "evaluate_network",
     "followed",
+    "forecast_by",
     "order_of",
     "period_of",
+    "repeated",
+    "without_noise",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from hrsnn._checks import require
 from hrsnn.evaluation import Evaluation, Label, facts_of_network, versions, warnings_of_activity
 from hrsnn.forecast.choice import validation_starts
-from hrsnn.forecast.drives import EchoStateDrive, InputDrive, LagDrive, NetworkDrive, NvarDrive, order_of
+from hrsnn.forecast.drives import NetworkDrive
 from hrsnn.forecast.running import Drive, Forecast, Outputs, Start, free_run, segments, start_at
 from hrsnn.forecast.season import last_season
 from hrsnn.forecast.task import ForecastTask
@@ -25,15 +24,20 @@ from hrsnn.readout import Choice, Readout, ReadoutSpec, fit_regression, units_re
 
 VPT_THRESHOLDS = {"": 0.1, "_04": 0.4}  # suffix of the metric -> error that ends a valid prediction
 _PENALTIES_WITHOUT_NOISE = [1e-8, 1e-6]  # alternatives for features that are not spikes, beside those of the readout
-_SHOWN_SPIKES = ("InputOnly", "RandomFeatures")  # controls that see the population code
 
 
 def evaluate_network(
-    network: Network, task: ForecastTask, readout: ReadoutSpec, *, label: Label, progress: Progress = no_progress
+    network: Network,
+    task: ForecastTask,
+    readout: ReadoutSpec,
+    *,
+    label: Label,
+    drawn: bool = False,
+    progress: Progress = no_progress,
 ) -> Evaluation:
-    """Forecasts by the readout of `network`'s filtered spike trains."""
+    """Forecasts by the readout of `network`'s filtered spike trains; of forecasts no more is drawn than all tell."""
     drive = NetworkDrive(network, task, readout, label.seed)
-    evaluation = _evaluate(
+    evaluation = forecast_by(
         drive, task, readout, label=label, units=units_read(network, readout), network=network, progress=progress,
         warnings=task.warnings,
     )  # fmt: skip
@@ -42,51 +46,22 @@ def evaluate_network(
     return evaluation
 
 
-def evaluate_control(task: ForecastTask, readout: ReadoutSpec, *, label: Label, n_features: int) -> Evaluation:
-    """Forecasts of a control without a spiking network; `label.arm` names it.
-
-    InputOnly, RandomFeatures (with `n_features`), ESN-100, NVAR, AR, an autoregression whose order AIC chooses,
-    SeasonalNaive, which says that the last season comes again, or Persistence, which says that nothing changes.
-    ESN-100, NVAR and AR see what is shown itself, not spikes: validation chooses among smaller penalties as well.
-    """
-    if label.arm in ("Persistence", "SeasonalNaive"):
-        return _naive(task, label)
-    drives: dict[str, Callable[[], Drive]] = {
-        "InputOnly": lambda: InputDrive(task, readout, label.seed),
-        "RandomFeatures": lambda: InputDrive(task, readout, label.seed, n_random_features=n_features),
-        "ESN-100": lambda: EchoStateDrive(task, label.seed),
-        "NVAR": lambda: NvarDrive(task),
-        "AR": lambda: LagDrive(task, order_of(task)),
-    }
-    known = ", ".join([*drives, "SeasonalNaive", "Persistence"])
-    require(label.arm in drives, "evaluate_control", "arm", f"must be one of {known}", label.arm)
-    if label.arm in _SHOWN_SPIKES:
-        return _evaluate(drives[label.arm](), task, readout, label=label, warnings=task.warnings)
+def without_noise(readout: ReadoutSpec) -> ReadoutSpec:
+    """For features that are no spikes: validation chooses among smaller penalties as well."""
     penalties = sorted({*readout.regularisation, *_PENALTIES_WITHOUT_NOISE})
-    readout = readout.model_copy(update={"regularisation": penalties})
-    return _evaluate(drives[label.arm](), task, readout, label=label)
+    return readout.model_copy(update={"regularisation": penalties})
 
 
-def _naive(task: ForecastTask, label: Label) -> Evaluation:
-    """The last season again, or the last value where there is no season or none is asked for."""
+def repeated(task: ForecastTask, period: int, *, label: Label, warnings: tuple[str, ...] = ()) -> Evaluation:
+    """The last `period` values again and again: nothing is fitted."""
     started = time.perf_counter()
-    period, warnings = 1, tuple[str, ...]()
-    if label.arm == "SeasonalNaive":
-        period = task.period or 1
-        if not task.period:
-            told = "no season was found in the training part, so SeasonalNaive repeats the last value"
-            warnings = (f"{told}; give task.forecast.period if there is one",)
     values, starts = task.series.values, task.starts
-    forecast = Forecast.within(
-        last_season(values, starts, period, task.spec.n_horizon), task.limits, values[starts - 1]
-    )
-    evaluation = _scored(forecast, task, label=label, started=started, warnings=warnings)
-    if label.arm == "SeasonalNaive":
-        evaluation.details["period"] = period
-    return evaluation
+    season = last_season(values, starts, period, task.spec.n_horizon)
+    forecast = Forecast.within(season, task.limits, values[starts - 1])
+    return _scored(forecast, task, label=label, started=started, warnings=warnings)
 
 
-def _evaluate(
+def forecast_by(
     drive: Drive,
     task: ForecastTask,
     readout: ReadoutSpec,
@@ -97,7 +72,7 @@ def _evaluate(
     progress: Progress = no_progress,
     warnings: tuple[str, ...] = (),
 ) -> Evaluation:
-    """Fit on the training part, choose by free forecasts inside its end, forecast from the test starts once."""
+    """What a drive can forecast: fitted on the training part, chosen inside its end, tested from every start once."""
     started = time.perf_counter()
     rule = "must be 0 for a forecast, which reads filtered spike trains"
     require(not readout.last_ms, "ReadoutSpec", "last_ms", rule, readout.last_ms)

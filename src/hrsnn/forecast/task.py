@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn._checks import require
+from hrsnn._checks import InputError, require
 from hrsnn.data.dataset import Series
 from hrsnn.encode import PopulationCode
 from hrsnn.forecast.choice import chosen_transform
@@ -16,7 +18,9 @@ from hrsnn.forecast.spec import ForecastSpec
 from hrsnn.forecast.transforms import Limits, Transform
 from hrsnn.randomness import stream
 from hrsnn.readout import Grid
+from hrsnn.spec import validated
 from hrsnn.spikes import Spikes
+from hrsnn.vocabulary import CHAIN
 
 _LARGEST = 1e100  # of values; their inverse is the least spread
 _OUTSIDE_TOLD = 0.01  # share of the values after the training part that may leave the code without a word
@@ -110,6 +114,32 @@ class ForecastTask:
         n = self.spec.n_train // length
         values = self.training_shown[: n * length].reshape(n, length, -1)
         return self.code.encode(values, sample_streams(n, "learn") if self.spec.poisson else None)[0]
+
+    @property
+    def train_spikes(self) -> Spikes:
+        return self.train
+
+    @property
+    def chain_facts(self) -> dict[str, Any]:
+        """What the values to go on from are brought to the task by, plain values: its spec and what that is fitted to.
+
+        The code and all else is fitted to the training part, so that is what has to be kept.
+        """
+        series, n = self.series, self.spec.n_train + self.spec.n_horizon
+        facts = {"dt": series.dt, "name": series.name, "variable_names": list(series.variable_names)}
+        kept = {**facts, "values": series.values[:n].tolist()}
+        return {"schema": CHAIN.text, "kind": "forecast", "spec": self.spec.model_dump(mode="json"), "series": kept}
+
+    @classmethod
+    def from_chain(cls, facts: Mapping[str, Any]) -> ForecastTask:
+        """The task that ends soon after its training part; the inverse of `chain_facts`.
+
+        Raises `InputError` for anything else.
+        """
+        try:
+            return cls.of(Series(**facts["series"]), validated(ForecastSpec, facts["spec"], place="chain.spec"))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"not a saved forecast: {type(error).__name__} {error}") from error
 
     @property
     def starts(self) -> NDArray[np.int64]:

@@ -17,12 +17,14 @@ from hrsnn.engine import Recording, simulate
 from hrsnn.evaluation import facts_of_network, versions
 from hrsnn.network import Network
 from hrsnn.outcome import plain_values
-from hrsnn.pruning.drive import DURATION_MS, on_grid_ms, standard_drive
+from hrsnn.pruning.drive import DURATION_MS, on_grid_ms, rates_on, standard_drive
 from hrsnn.pruning.schedule import QUANTILES, Trajectory
 from hrsnn.pruning.timescales import SURROGATE_GAIN, spectrum_under_drive
+from hrsnn.spikes import Spikes
 from hrsnn.vocabulary import PRUNING
 
 _N_BINS = 40
+_RATIO_OF_RATES = (0.67, 1.5)  # pruned over dense; outside a comparison is one of rates
 
 Say = Callable[[str], None]
 
@@ -88,6 +90,20 @@ def course_of(trajectory: Trajectory) -> dict[str, Any]:
         **{name: [getattr(snapshot, name) for snapshot in snapshots] for name in names},
         "weight_quantiles": {f"{q:g}": list(values) for q, values in zip(QUANTILES, quantiles, strict=True)},
     }
+
+
+def told_of(way: Trajectory, data: Spikes) -> tuple[dict[str, Any], list[str]]:
+    """The way of a network that was pruned in a run, with its rates on `data` before and after; what to warn of."""
+    dense_hz, pruned_hz = (float(rates_on(way.snapshots[k].network, data).mean()) for k in (0, -1))
+    ratio = pruned_hz / dense_hz if dense_hz else None
+    on_data = {
+        "n_recordings": data.n_samples, "dense_rate_hz": dense_hz, "pruned_rate_hz": pruned_hz, "ratio": ratio,
+    }  # fmt: skip
+    low, high = _RATIO_OF_RATES
+    warnings = [f"pruning: {way.stopped}"] if way.stopped else []
+    if ratio is not None and not low <= ratio <= high:
+        warnings.append(f"pruning: before learning it fires {ratio:.2g} times as much as the dense one on the data")
+    return {"stopped": way.stopped, "on_data": on_data, **course_of(way)}, warnings
 
 
 def _portrait(network: Network, seed: int, drive_hz: float) -> tuple[dict[str, Any], NDArray[np.float64]]:

@@ -30,7 +30,7 @@ from hrsnn.report.parts.drawing import (
 )  # fmt: skip
 from hrsnn.report.parts.words import Kind, plain, quantity, signed, told_interval
 from hrsnn.report.source import Comparison, Key, Results, Unit
-from hrsnn.vocabulary import BASELINES, METRICS, higher_is_better, label_of, unit_of
+from hrsnn.vocabulary import METRICS, baselines, higher_is_better, label_of, unit_of
 
 LOOKS = {
     "HoNHoS": (BLUE, "circle", "solid"),
@@ -133,7 +133,7 @@ def costs_per_arm(results: Results) -> list[Figure | None]:
 
 def _stacked(results: Results, title: str, parts: Mapping[str, str]) -> Figure | None:
     """Stacked bars; the first part is filled in the colour of its arm, the second pale with an outline."""
-    networks = [row for row in results.rows if row.key.arm not in BASELINES]
+    networks = [row for row in results.rows if row.key.arm not in baselines()]
     rows = [row for row in networks if any(row.costs.get(cost) for cost in parts)][:MAX_ROWS]
     data: list[Trace] = []
     for cost, name in parts.items() if rows else ():

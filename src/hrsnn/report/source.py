@@ -16,7 +16,7 @@ from typing import Any, get_args
 from hrsnn._checks import FileError
 from hrsnn.outcome import Stage, unsealed
 from hrsnn.report.parts.document import Part, Range, number
-from hrsnn.vocabulary import BASELINES, METRICS, MOST_HETEROGENEOUS, NETWORKS, RESULTS
+from hrsnn.vocabulary import METRICS, MOST_HETEROGENEOUS, NETWORKS, RESULTS, baselines
 
 _AGAIN = "run again, or read it with the hrsnn that wrote it"
 _RESUME = "delete {} and run again with `--resume`"
@@ -48,7 +48,7 @@ class Key:
     def plain(self) -> Key:
         """The same row whichever way it was written: a baseline is its arm alone."""
         method = None if self.method in (None, "", "None", "null") else self.method
-        baseline = self.arm in BASELINES and method is None
+        baseline = self.arm in baselines() and method is None
         return Key(self.arm, "trained" if baseline else self.stage, method)
 
     @property
@@ -66,8 +66,8 @@ class Key:
     @property
     def rank(self) -> tuple[int, int, int]:
         """Baselines, then networks, then controls and pruned networks."""
-        if self.arm in BASELINES:
-            return 0, BASELINES.index(self.arm), 0
+        if self.arm in baselines():
+            return 0, baselines().index(self.arm), 0
         position = NETWORKS.index(self.arm) if self.arm in NETWORKS else len(NETWORKS)
         stages = ("trained", "control", "pruned")
         stage = stages.index(self.stage) if self.stage in stages else len(stages)
@@ -179,7 +179,7 @@ class Results:
     @property
     def reference(self) -> Key | None:
         """The arm that details are shown for: the most heterogeneous network of the run."""
-        networks = [row.key for row in self.rows if row.key == Key(row.key.arm) and row.key.arm not in BASELINES]
+        networks = [row.key for row in self.rows if row.key == Key(row.key.arm) and row.key.arm not in baselines()]
         preferred = [key for arm in MOST_HETEROGENEOUS for key in networks if key.arm == arm]
         return next(iter([*preferred, *networks]), None)
 

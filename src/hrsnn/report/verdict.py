@@ -12,7 +12,7 @@ from hrsnn.report.parts.document import Part
 from hrsnn.report.parts.words import listed, plain, plural, quantity, signed
 from hrsnn.report.pruned import of_equal_size, pruned_of, synops
 from hrsnn.report.source import Comparison, Estimate, Key, Results, Row
-from hrsnn.vocabulary import BASELINES, LADDERS, METRICS, higher_is_better, unit_of, words_of
+from hrsnn.vocabulary import LADDERS, METRICS, baselines, higher_is_better, unit_of, words_of
 
 UNSEEN = "accuracy_unseen"
 
@@ -67,7 +67,7 @@ def _rivals(results: Results, row: Row, metric: str) -> str:
     better = [
         other
         for other in results.rows
-        if other.key.arm in BASELINES and other.key not in told
+        if other.key.arm in baselines() and other.key not in told
         if (c := results.compared(row.key, other.key, metric)) is not None and reading(c) == "loss"
     ]
     if not better:

@@ -100,7 +100,7 @@ def task_of(config: Config, scale: PruningScale, data_dir: Path | None = None) -
 
 def task_description(case: str, scale: PruningScale, data_dir: Path | None = None) -> str:
     """One line for people on the data of a task; raises `FileError` where they are missing."""
-    return tasks.describe(_task(case, "HRSNN", scale, data_dir))
+    return _task(case, "HRSNN", scale, data_dir).description
 
 
 # -- methods -----------------------------------------------------------------------------------------------------------
@@ -191,7 +191,7 @@ class PruningExperiment:
             config = _config(case, model, self.scale, self.data_dir)
             task = _task(case, model, self.scale, self.data_dir)
             dense = build(config.network, seed=unit.seed)
-            data = task.train if isinstance(task, ForecastTask) else task.train.spikes
+            data = task.train_spikes
             learning = Learn(config.learn, data, unit.seed)
             method = self._method(unit)
             if isinstance(method.criterion, Activity):
