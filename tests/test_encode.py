@@ -53,13 +53,6 @@ def test_poisson_counts_of_a_unit_scatter_like_a_binomial() -> None:
     assert abs(counts.var(ddof=1) / (100 * p * (1 - p)) - 1) < 4.5 * np.sqrt(2 / 2000)
 
 
-def test_one_generator_per_sample_makes_samples_independent_of_their_batch() -> None:
-    images = rng(1).random((3, 20))
-    both = poisson_rate(images, rng=[rng(k) for k in range(3)])
-    assert both.select([2]) == poisson_rate(images[2:], rng=[rng(2)])
-    assert poisson_rate(images[:1], rng=rng(0)) == both.select([0])
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -376,13 +369,6 @@ def test_silence_and_short_signals(neuron: Any) -> None:
     assert (spikes.n_steps, spikes.n_units) == (250, code.n_units)
     assert np.diff(spikes.sample_ptr)[0] == 0
     assert code.encode([tone(500)], 16000, duration_ms=100.0).n_steps == 100
-
-
-def test_a_recording_is_encoded_alike_alone_and_in_a_batch() -> None:
-    code = AudioCode(n_channels=8)
-    sounds = [rng(k).normal(size=1600) for k in range(40)]
-    batch = code.encode(sounds, 16000)
-    assert code.encode(sounds[37:38], 16000) == batch.select([37])
 
 
 @settings(deadline=None, max_examples=10)

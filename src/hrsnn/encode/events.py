@@ -56,7 +56,8 @@ def pool_events(
         check_pixels(f"{owner}, recording {sample}", *given, length=size, sensor=sensor)
         for sample, (size, *given) in enumerate(zip(sizes, x, y, polarity, strict=True))
     ]
-    px, py, on = (np.concatenate([*parts, np.zeros(0, np.int64)]) for parts in zip(*columns, strict=True))
+    none = np.zeros(0, np.int64)  # of which there may be no recording, and no event
+    px, py, on = (np.concatenate([none, *(column[k] for column in columns)]) for k in range(3))
     unit, n_units = pooled_units(owner, px, py, on, sensor=sensor, grid=grid)
     units = np.split(unit, np.cumsum(sizes)[:-1]) if n else []
     return Spikes.from_times(times_ms, units, n_units=n_units, n_steps=n_steps, dt_ms=dt_ms, late=late)

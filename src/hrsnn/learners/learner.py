@@ -17,10 +17,12 @@ class Learner(Table):
 
     A kind is a class in a file of its own, with `rule: Literal["its name"] = "its name"` among its fields, and one line
     in `hrsnn.learners.KINDS`. `letter` is how networks that it teaches are called: "S" where the spread of plasticity
-    matters (HeNHoS and HeNHeS differ), any other where it does not (HeNB).
+    matters (HeNHoS and HeNHeS differ), any other where it does not (HeNB). `needs_labels` is true where it refuses
+    recordings without classes; else they are not looked at. `hrsnn.testing.learners` holds it to what is said here.
     """
 
     letter: ClassVar[str] = "S"
+    needs_labels: ClassVar[bool] = False
 
     rule: str
 

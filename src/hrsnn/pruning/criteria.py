@@ -98,6 +98,7 @@ class Magnitude(Criterion):
     """The synapses of largest |w| stay as they are; neurons of the least strength go."""
 
     name: ClassVar[str] = "magnitude"
+    by_chance: ClassVar[bool] = False
 
     def __call__(self, network: Network, size: Size, step: Step) -> tuple[Network, Diagnostics]:
         pruned, told = _left(self.name, network, size, strength(network))
@@ -237,6 +238,8 @@ def ch3_l3(around: Mask, u: Indices, v: Indices) -> Array:
 
 def without_neurons(network: Network, size: Size, score: Array) -> tuple[Network, Diagnostics]:
     """The network of the `size.n_neurons` neurons of the highest score, and which they are where some went."""
+    rule = f"must be in 1..{network.n_neurons}, of a network of as many"
+    require(1 <= size.n_neurons <= network.n_neurons, "prune", "n_neurons", rule, size.n_neurons)
     mask = kept_neurons(network, score, size.n_neurons)
     return (network, {}) if mask.all() else (network.keep_neurons(mask), {"neurons": np.flatnonzero(mask)})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import Field, dataclass, fields, is_dataclass
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
@@ -49,7 +49,10 @@ class Criterion(Protocol):
     """What goes and what stays: a method of pruning. A value without state; fields are its options.
 
     A kind is a class in a file, with `name: ClassVar[str] = "its name"`, and one line in `hrsnn.pruning.methods.KINDS`.
+    `by_chance` is false where no seed changes what is left. `hrsnn.testing.criteria` holds it to what is said here.
     """
+
+    by_chance: ClassVar[bool] = True
 
     @property
     def name(self) -> str: ...
@@ -62,7 +65,7 @@ class Criterion(Protocol):
         """`network` made exactly `size`; beside it plain diagnostics (JSON values).
 
         Where neurons went, `neurons` among them holds the indices of those that are left. Raises `InputError` where
-        the size cannot be reached.
+        the size cannot be reached; no schedule asks for fewer neurons than `hrsnn.pruning.nodes.N_MIN`.
         """
 
     def settle(self, network: Network, step: Step) -> tuple[Network, dict[str, Any]]:
