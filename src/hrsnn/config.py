@@ -141,7 +141,9 @@ def _with_recommended(tables: Mapping[str, Any], task: TaskSpec, data_dir: Path 
             network[sign] = {name: law for name, law in network.get(sign, {}).items() if name != key}
     if "model" in tables.get("readout", {}):
         readout = {key: value for key, value in readout.items() if key != "regularisation"}  # another model's penalties
-    wanted = {**recommended, "network": network, "readout": readout}
+    rules = {table.get("rule", "stdp") for table in (recommended["learn"], tables.get("learn", {}))}
+    learn = recommended["learn"] if len(rules) == 1 else {}  # of another rule
+    wanted = {**recommended, "network": network, "readout": readout, "learn": learn}
     stages = [name for name in wanted if name not in _OPTIONAL or name in tables]
     completed = {name: _under(wanted[name], tables.get(name, {})) for name in stages}
     return {**tables, **completed, "task": _under(recommended["task"], given_task)}
