@@ -16,7 +16,7 @@ from scipy.io import wavfile
 
 import hrsnn.encode
 from hrsnn._checks import RunError
-from hrsnn.data.readers import READERS, Found, Reader, Wanted
+from hrsnn.data.readers import READERS, Found, Wanted
 from hrsnn.data.readers.npz import Events
 from hrsnn.encode import AudioCode, PopulationCode, level_crossing, poisson_rate, pool_events, temporal_difference
 from hrsnn.encode.duration import regrid, stretch
@@ -45,6 +45,12 @@ def test_criteria(method: str, check: Callable[[Any], None]) -> None:
     check(criterion_of(method))
 
 
+@pytest.mark.parametrize("page", ["reference/config.md", "reference/command-line.md", "how-to/prune.md"])
+def test_pages_name_every_method(page: str) -> None:
+    text = (Path(__file__).parent.parent / "docs" / page).read_text("utf-8")
+    assert [method for method in METHODS if method not in text] == []
+
+
 @pytest.mark.parametrize("check", learners.CHECKS, ids=named)
 @pytest.mark.parametrize(
     "learner", [*(learner_of({"rule": r}) for r in LEARNERS), Stdp(n_epochs=2, n_samples=3)], ids=str
@@ -53,48 +59,80 @@ def test_learners(learner: Learner, check: Callable[[Any], None]) -> None:
     check(learner)
 
 
-# -- readers: one example for each -------------------------------------------------------------------------------------
+# -- readers: an example of each of their forms -----------------------------------------------------------------------
+
+VALUES = np.round(np.sin(np.arange(12) + np.arange(8)[:, None]), 6)
+LABELS = ["yes", "no"] * 4
 
 
-def sounds(folder: Path) -> Path:
+def sounds(path: Path) -> None:
     for k in range(4):
-        (folder / "sounds" / "ab"[k % 2]).mkdir(parents=True, exist_ok=True)
+        (path / LABELS[k]).mkdir(parents=True, exist_ok=True)
         wave = np.int16(9000 * np.sin(np.arange(400) * (k + 1) / 9))
-        wavfile.write(folder / "sounds" / "ab"[k % 2] / f"{k}.wav", 8000, wave)
-    return folder / "sounds"
+        wavfile.write(path / LABELS[k] / f"{k}.wav", 8000, wave)
 
 
-def events(folder: Path) -> Path:
+def events(path: Path) -> None:
     sample = np.repeat(np.arange(6), 3)
     columns = {"times_ms": np.tile([1.0, 2.0, 7.5], 6), "units": np.arange(18) % 5, "sample": sample}
-    np.savez(folder / "events.npz", **columns, labels=np.arange(6) % 2, groups=np.array(list("aabbcc")))
-    return folder / "events.npz"
+    np.savez(path, **columns, labels=np.arange(6) % 2, groups=np.array(list("aabbcc")))
 
 
-def labelled(folder: Path) -> Path:
-    rows = [",".join(["yn"[k % 2], *(f"{np.sin(k + t):.6f}" for t in range(12))]) for k in range(8)]
-    (folder / "waves.csv").write_text("class," + ",".join(f"t{t}" for t in range(12)) + "\n" + "\n".join(rows))
-    return folder / "waves.csv"
+def rows(path: Path) -> None:
+    header = ",".join(["class", *(f"t{t}" for t in range(12))])
+    path.write_text("\n".join([header, *(f"{y},{','.join(map(str, x))}" for y, x in zip(LABELS, VALUES, strict=True))]))
 
 
-def series(folder: Path) -> Path:
-    (folder / "series.csv").write_text("wind,sun\n" + "".join(f"{np.sin(t):.6f},{t / 7:.6f}\n" for t in range(40)))
-    return folder / "series.csv"
+def archive(path: Path) -> None:
+    lines = [f"{','.join(map(str, x))}:{y}" for y, x in zip(LABELS, VALUES, strict=True)]
+    path.write_text("\n".join(["@classLabel true yes no", "@data", *lines]))
 
 
-FILES: dict[str, Callable[[Path], Path]] = {
-    "Sounds": sounds, "Events": events, "Labelled": labelled, "CsvSeries": series,
-}  # fmt: skip
+def weka(path: Path) -> None:
+    lines = [f"{','.join(map(str, x))},{y}" for y, x in zip(LABELS, VALUES, strict=True)]
+    names = [*(f"@attribute t{t} numeric" for t in range(12)), "@attribute target {yes,no}"]
+    path.write_text("\n".join(["@relation waves", *names, "@data", *lines]))
+
+
+def arrays(path: Path) -> None:
+    np.savez(path, values=VALUES, labels=np.array(LABELS))
+
+
+def folder(path: Path) -> None:
+    path.mkdir()
+    for k, (y, x) in enumerate(zip(LABELS, VALUES, strict=True)):
+        np.save(path / f"{y}_{k}.npy", x)
+
+
+def series(path: Path) -> None:
+    path.write_text("wind,sun\n" + "".join(f"{np.sin(t):.6f},{t / 7:.6f}\n" for t in range(40)))
+
+
+FILES: list[tuple[str, str, Callable[[Path], None]]] = [
+    ("Sounds", "sounds", sounds),
+    ("Events", "events.npz", events),
+    ("Labelled", "rows.csv", rows),
+    ("Labelled", "archive.ts", archive),
+    ("Labelled", "weka.arff", weka),
+    ("Labelled", "arrays.npz", arrays),
+    ("Labelled", "folder", folder),
+    ("CsvSeries", "series.csv", series),
+]
 
 
 @pytest.mark.parametrize("check", readers.CHECKS, ids=named)
-@pytest.mark.parametrize("reader", READERS, ids=lambda reader: type(reader).__name__)
-def test_readers(reader: Reader, check: Callable[[Any], None], tmp_path: Path) -> None:
-    (tmp_path / "whole").mkdir()
+@pytest.mark.parametrize(("kind", "file"), [(kind, file) for kind, file, _ in FILES])
+def test_readers(kind: str, file: str, check: Callable[[Any], None], tmp_path: Path) -> None:
     (tmp_path / "scratch").mkdir()
-    paths = {name: write(tmp_path / "whole") for name, write in FILES.items()}
-    own = paths.pop(type(reader).__name__)
-    check(readers.Example(reader, own, tmp_path / "scratch", list(paths.values())))
+    for _, name, write in FILES:
+        write(tmp_path / name)
+    (reader,) = (reader for reader in READERS if type(reader).__name__ == kind)
+    others = [tmp_path / name for other, name, _ in FILES if other != kind]
+    check(readers.Example(reader, tmp_path / file, tmp_path / "scratch", others))
+
+
+def test_every_reader_has_an_example() -> None:
+    assert {type(reader).__name__ for reader in READERS} == {kind for kind, _, _ in FILES}
 
 
 # -- encoders: one line for each ---------------------------------------------------------------------------------------
@@ -113,7 +151,7 @@ def pooled(samples: Any) -> Spikes:
 rng = np.random.default_rng(0)
 POPULATION = PopulationCode((0.0,), (4.0,), n_per_variable=5, hold_ms=10.0)
 WAVES = [rng.integers(0, 5, (30, 1)) for _ in range(3)]
-VALUES = ValueCode.fit(WAVES, n_target_steps=60)
+VALUE_CODE = ValueCode.fit(WAVES, n_target_steps=60)
 BRIGHT = [rng.integers(0, 2, 6) for _ in range(3)]
 FRAMES = [rng.integers(0, 2, (4, 3, 3)) for _ in range(3)]
 TONES = [rng.integers(-1, 2, n) for n in (900, 700)]
@@ -123,7 +161,7 @@ ENCODERS = [
     encoders.Example("poisson_rate", lambda x, r: poisson_rate(x, rng=r), BRIGHT, np.zeros(6)),
     encoders.Example("PopulationCode", lambda x, r: POPULATION.encode(x)[0], WAVES, np.zeros((30, 1))),
     encoders.Example("PopulationCode, drawn", lambda x, r: POPULATION.encode(x, r)[0], WAVES, np.zeros((30, 1))),
-    encoders.Example("ValueCode", lambda x, r: VALUES.encode(x), WAVES, np.zeros((30, 1))),
+    encoders.Example("ValueCode", lambda x, r: VALUE_CODE.encode(x), WAVES, np.zeros((30, 1))),
     encoders.Example("AudioCode", lambda x, r: AudioCode(n_channels=4).encode(x, 16000), TONES, np.zeros(900)),
     encoders.Example("level_crossing", lambda x, r: level_crossing(x, threshold=1, dt_ms=1), WAVES, np.ones((30, 1))),
     encoders.Example("temporal_difference", lambda x, r: temporal_difference(x, fps=100), FRAMES, np.ones((4, 3, 3))),
@@ -227,5 +265,6 @@ def test_a_suite_can_fail(check: Callable[[], None], sentence: str) -> None:
     ],
 )
 def test_the_suite_of_readers_can_fail(check: Callable[[Any], None], sentence: str, tmp_path: Path) -> None:
+    events(tmp_path / "events.npz")
     with pytest.raises(AssertionError, match=sentence):
-        check(readers.Example(Careless(), events(tmp_path), tmp_path))
+        check(readers.Example(Careless(), tmp_path / "events.npz", tmp_path))

@@ -71,11 +71,6 @@ def test_what_cannot_be_added_is_kept_instead(edges: Any) -> None:
         assert "edges" not in told or told["edges"]
 
 
-def test_threads_change_nothing(network: Network) -> None:
-    one, three = (replace(QUICK, n_threads=n)(network, Size(70, 150), Step(1, 1, seed=1))[0] for n in (1, 3))
-    assert one == three
-
-
 @pytest.mark.parametrize(
     "option", [{"mode": "hm"}, {"mode": "w"}, {"diagonal": "adjust"}, {"exponents": "qr"}, {"shot_noise": 1.0}]
 )

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hrsnn.network import Network
 from hrsnn.outcome import plain_values
 from hrsnn.pruning.criterion import Criterion, Size, Step, described
+from hrsnn.pruning.options import Options
 from hrsnn.testing.claims import claim, refuses, sentence_of
 from hrsnn.testing.examples import network, odd_networks, with_one_inhibitory_neuron
 
@@ -30,6 +32,25 @@ def is_a_value(criterion: Criterion) -> None:
     told = described(criterion)
     claim(json.loads(json.dumps(told)) == told, criterion.name, "must be described in plain values", told)
     claim(pickle.loads(pickle.dumps(criterion)) == criterion, criterion.name, "must come back equal from a pickle")
+
+
+def is_made_of_options(criterion: Criterion) -> None:
+    """Of what a run offers it takes what it needs; without anything it works, and threads change nothing."""
+    kind, dense, size = type(criterion), network(), Size(50, 200)
+    one, two = (kind.of(Options(n_threads=n)) for n in (1, 2))
+    claim(one.name == kind.of(Options()).name == criterion.name, criterion.name, "must be made with its own name")
+    same = one(dense, size, ONE_SHOT)[0] == two(dense, size, ONE_SHOT)[0]
+    claim(same, criterion.name, "must prune alike on any number of threads")
+    offered = Options(activity=_equal_activity, retrain=_no_training)
+    _pruned(kind.of(offered), dense, size)
+
+
+def _equal_activity(network: Network) -> NDArray[np.float64]:
+    return np.ones(network.n_neurons)
+
+
+def _no_training(network: Network) -> Network:
+    return network
 
 
 def reaches_exact_sizes(criterion: Criterion) -> None:
@@ -116,6 +137,7 @@ def _pruned(criterion: Criterion, dense: Network, size: Size) -> tuple[Network, 
 
 CHECKS: tuple[Callable[[Criterion], None], ...] = (
     is_a_value,
+    is_made_of_options,
     reaches_exact_sizes,
     leaves_a_line,
     depends_on_the_seed_alone,

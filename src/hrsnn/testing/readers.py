@@ -112,7 +112,8 @@ def tells_damage(example: Example) -> None:
     whole = example.path if example.path.is_file() else sorted(p for p in example.path.rglob("*") if p.is_file())[0]
     raw = whole.read_bytes()
     utf_16 = raw.decode("latin-1").encode("utf-16")
-    damages = {"empty": b"", "noise": NOISE, "cut off": raw[: len(raw) // 3], "in UTF-16": utf_16}
+    damages = {"empty": b"", "noise": NOISE, "in UTF-16": utf_16}
+    damages |= {f"cut off after {n} bytes": raw[:n] for n in np.linspace(1, len(raw) - 1, 9).astype(int).tolist()}
     for words, content in damages.items():
         with _damaged(example, whole, content) as path:
             said = sentence_of(example.name, f"a file that is {words}", partial(_used, example, path))

@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
 from hrsnn._checks import FileError, InputError, among, as_path, did_you_mean, instance, listed, require
 from hrsnn.data.dataset import Series
 from hrsnn.data.readers.dates import dates_of, told_of_distances
-from hrsnn.data.readers.reader import Kind, Reader, Wanted
+from hrsnn.data.readers.reader import Reader, Wanted
 
 _DELIMITERS = ("\t", ";", "|", ",")  # a comma may be a decimal one where another splits all rows alike
 _MISSING = {"", "nan", "na", "n/a", "#n/a", "null", "none", "-", "?", "."}
@@ -28,7 +27,7 @@ _N_LOOKED_AT = 50  # rows by which the delimiter is found
 class CsvSeries(Reader):
     """One series, a row per step of time."""
 
-    kind: ClassVar[Kind] = "series"
+    kind = "series"
     words = {"a .csv": "of one series"}
     suffixes = (".csv",)
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hrsnn._checks import FileError, InputError, require
 from hrsnn.data.readers.folder import EXAMPLES, TABLES, examples_in, files_in, folder_files, pair_in
 from hrsnn.data.readers.npz import holds_values
-from hrsnn.data.readers.reader import Found, Kind, Layout, Like, Reader, Recording, Wanted
+from hrsnn.data.readers.reader import Found, Layout, Like, Reader, Recording, Wanted
 
 Cells = tuple[int, list[str]]  # number of the line, from 1, and its cells
 
@@ -28,7 +28,7 @@ _FEW = 8  # a row with fewer values than this is hardly a recording
 class Labelled(Reader):
     """Series with a class each: a table of them, a pair of tables for training and test, or a folder of files."""
 
-    kind: ClassVar[Kind] = "labelled"
+    kind = "labelled"
     words = {
         "a folder": "of one CSV, TXT or NPY file per example",
         "an .npz": "of labelled values",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from hrsnn._checks import (
     whole_number,
 )
 from hrsnn.data.dataset import Dataset
-from hrsnn.data.readers.reader import Found, Kind, Like, Reader, Recording, Wanted
+from hrsnn.data.readers.reader import Found, Like, Reader, Recording, Wanted
 from hrsnn.encode.events import check_pixels, pooled_units
 from hrsnn.encode.rates import from_keys
 from hrsnn.spikes import STEPS_END, n_steps_of, to_steps
@@ -34,7 +34,7 @@ _KNOWN = (*_UNIT_MS, "units", "x", "y", "polarity", "sensor", "sample", "labels"
 class Events(Reader):
     """Recorded events in an .npz."""
 
-    kind: ClassVar[Kind] = "events"
+    kind = "events"
     words = {"an .npz": "of events"}
     suffixes = (".npz",)
     new_suffixes = (".npz",)

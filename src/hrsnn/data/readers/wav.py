@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO, ClassVar
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hrsnn._checks import FileError, InputError, as_path, instance, require
 from hrsnn.data.dataset import Dataset
 from hrsnn.data.readers.folder import SOUNDS, files_in, folder_files
-from hrsnn.data.readers.reader import Found, Kind, Like, Reader, Recording, Wanted
+from hrsnn.data.readers.reader import Found, Like, Reader, Recording, Wanted
 from hrsnn.encode.audio import AudioCode
 from hrsnn.spikes import Spikes
 
@@ -28,7 +28,7 @@ _OPEN_END = 0x7FFFF000  # sizes from here on are written where the length was no
 class Sounds(Reader):
     """A folder of WAV files."""
 
-    kind: ClassVar[Kind] = "recordings"
+    kind = "recordings"
     words = {"a folder": "of WAV files"}
     in_folder = "WAV file"
     new_suffixes = SOUNDS
