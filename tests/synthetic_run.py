@@ -88,7 +88,10 @@ def results_of(outcomes: list[dict[str, Any]], metric: str, forecast: bool = Fal
             "costs": {
                 name: {"mean": float(np.mean([o["costs"][name] for o in group])), "sd": 0.0}
                 for name in group[0]["costs"] if name != "energy_pj"
-            },
+            } | {"energy_pj": {
+                name: {"mean": float(np.mean([o["costs"]["energy_pj"][name] for o in group]))}
+                for name in group[0]["costs"].get("energy_pj", ())
+            }},
         }
         for (arm, stage, method), group in groups.items()
     ]  # fmt: skip

@@ -19,7 +19,8 @@ from hrsnn.bench.process import Process
 from hrsnn.bench.simulators import PEERS, limit, ours, peers_in
 from hrsnn.bench.suite import SIMULATIONS
 from hrsnn.engine import simulate, simulate_stdp
-from hrsnn.report.bench import exponent, findings, render
+from hrsnn.report.bench import exponent, findings, page
+from hrsnn.report.parts.page import render_page
 from hrsnn.speed import read
 
 TINY = Workload("W1", n_neurons=40, synapses_per_neuron=10, n_steps=50)
@@ -266,10 +267,10 @@ def test_the_document_keeps_its_contract(document: dict[str, Any]) -> None:
 
 
 def test_the_page_tells_what_was_measured(document: dict[str, Any]) -> None:
-    page = render(read(json.loads(json.dumps(document))))
-    assert "<b>slow</b>" not in page
-    assert "Against other simulators" in page
-    assert "CPU time grows with the number of neurons" in page
+    shown = render_page(page(json.loads(json.dumps(document))))
+    assert "<b>slow</b>" not in shown
+    assert "Against other simulators" in shown
+    assert "CPU time grows with the number of neurons" in shown
     kinds = {finding.kind for finding in findings(read(document))}
     assert "gain" in kinds
     with pytest.raises(InputError, match=r"must be hrsnn\.bench/1"):

@@ -16,7 +16,8 @@ from scipy import stats
 from documents import assert_same
 from hrsnn._checks import InputError, MissingExtraError, RunError
 from hrsnn.cli import main
-from hrsnn.report.claims import claims_markdown, render
+from hrsnn.report.claims import claims_markdown, page
+from hrsnn.report.parts.page import render_page
 from hrsnn.reproduce import REPRODUCTIONS, measurements, reproduce
 from hrsnn.reproduce.claims import ClaimsExperiment, document_of, judged
 from hrsnn.reproduce.ledger import CLAIMS
@@ -258,12 +259,12 @@ def test_markdown_is_made_from_the_document(document):
 
 
 def test_page_is_complete_in_itself(document):
-    page = render(document)
+    shown = render_page(page(document))
     for claim in document["claims"]:
-        assert claim["title"] in page
-        assert claim["id"] in page
-    assert not re.search(r"<(script|link|img)[^>]+(src|href)=", page)
-    assert page.count('class="plot') == 1 + 2 + 6 + 2
+        assert claim["title"] in shown
+        assert claim["id"] in shown
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=", shown)
+    assert shown.count('class="plot') == 1 + 2 + 6 + 2
 
 
 def test_another_schema_is_refused(document):

@@ -156,8 +156,7 @@ def test_commands_of_the_guides_run(line: str, a_run: Path, own_data: Path, monk
     monkeypatch.setattr(survey, "analyse", partial(ignoring, survey.analyse, depth=shallow))
     monkeypatch.setattr(session, "prune", partial(ignoring, session.prune, correct=False, drive_ms=500.0))
     monkeypatch.setattr(session, "criterion_of", lambda *_, **__: Uniform())
-    monkeypatch.setattr(session, "document_of", lambda *_, **__: {})
-    monkeypatch.setattr("hrsnn.report.pruning.write_pruning_report", lambda *_: None)
+    monkeypatch.setattr(session, "document_of", lambda *_, **__: {"schema": "hrsnn.pruning/1"})
     monkeypatch.setattr("hrsnn.console.pruning_text", lambda *_: "")
     command, *arguments = shlex.split(line)
     assert command == "hrsnn"

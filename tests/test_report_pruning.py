@@ -13,12 +13,13 @@ import pytest
 
 from hrsnn._checks import InputError
 from hrsnn.console import pruning_text, summary_text
-from hrsnn.report import found, write_report
+from hrsnn.report import found, write_document, write_report
+from hrsnn.report.parts.page import render_page
 from hrsnn.report.pruned import gap_kept, of_equal_size, pruned_of
-from hrsnn.report.pruning import findings, render, sections, write_pruning_report
+from hrsnn.report.pruning import findings, page
 from hrsnn.report.source import Key, Results, read_run
 from synthetic_run import write_run
-from test_report import EVIL, Page
+from test_report import EVIL, Page, edited
 
 LNP = Key("HeNHeS", "pruned", "lnp")
 N_ITERATIONS = 10
@@ -102,7 +103,7 @@ def test_another_size_is_told(tmp_path: Path) -> None:
             if o["method"] == "random":
                 o["network"]["n_recurrent_synapses"] -= 1
 
-    results = results_of(tmp_path, smaller)
+    results = read_run(edited(write_run(tmp_path / "run", pruned=True), smaller))
     assert not of_equal_size(results, LNP, Key("HeNHeS", "pruned", "random"))
     said = texts(results)
     assert any("Weight-proportional left exactly as many" in text for text in said)
@@ -196,7 +197,7 @@ def said_of(document: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def test_page_has_its_sections_and_loads_nothing(tmp_path: Path) -> None:
-    path = write_pruning_report(pruning_document(), tmp_path / "pruning.html")
+    path = write_document(pruning_document(), tmp_path / "pruning.html")
     page = Page(path)
     order = [attrs["id"] for tag, attrs in page.tags if tag == "section"]
     assert order == [
@@ -213,7 +214,7 @@ def test_page_has_its_sections_and_loads_nothing(tmp_path: Path) -> None:
 
 
 def test_the_trajectory_is_drawn_in_shares_of_the_start() -> None:
-    figures = {s.id: [json.loads(f.json) for f in s.figures] for s in sections(pruning_document())}
+    figures = {s.id: [json.loads(f.json) for f in s.figures] for s in page(pruning_document()).sections}
     neurons, synapses = figures["trajectory"][0]["data"]
     assert neurons["y"][0] == synapses["y"][0] == 1.0
     assert (neurons["y"][-1], synapses["y"][-1]) == (pytest.approx(0.8), pytest.approx(0.05))
@@ -240,33 +241,32 @@ def test_what_is_as_it_should_be_and_what_is_not() -> None:
 
 def test_one_step_is_no_way() -> None:
     course = {name: [value[0], value[-1]] for name, value in pruning_document()["trajectory"].items() if name[0] != "w"}
-    shown = {s.id for s in sections(pruning_document(trajectory=course)) if not s.empty}
-    assert shown == {"before-and-after", "spectra", "time-constants", "weights"}
+    shown = {s.id for s in page(pruning_document(trajectory=course)).sections if not s.empty}
+    assert shown == {"before-and-after", "spectra", "time-constants", "weights", "warnings", "settings"}
 
 
 def test_settings_are_told_under_their_dotted_names() -> None:
-    page = render(pruning_document(settings={"keep_synapses": 0.05, "lnp": {"mode": "hm*w"}}))
-    assert '<th scope="row">lnp.mode</th>' in page
+    shown = render_page(page(pruning_document(settings={"keep_synapses": 0.05, "lnp": {"mode": "hm*w"}})))
+    assert '<th scope="row">lnp.mode</th>' in shown
 
 
 def test_nothing_is_needed_but_the_schema(tmp_path: Path) -> None:
-    page = Page(write_pruning_report({"schema": "hrsnn.pruning/1"}, tmp_path / "p.html"))
-    assert page.ids == {"found"}
+    assert Page(write_document({"schema": "hrsnn.pruning/1"}, tmp_path / "p.html")).ids == {"found"}
     with pytest.raises(InputError, match=r"must be hrsnn\.pruning/1"):
-        render({"schema": "hrsnn.pruning/2"})
+        page({"schema": "hrsnn.pruning/2"})
 
 
 @pytest.mark.parametrize("part", ["before", "after", "trajectory", "lyapunov", "histograms", "settings", "versions"])
 def test_any_part_may_be_left_out(part: str) -> None:
     document = pruning_document()
     del document[part]
-    render(document)
+    render_page(page(document))
 
 
 @pytest.mark.parametrize("text", EVIL)
 def test_texts_cannot_run(text: str, tmp_path: Path) -> None:
     document = pruning_document(name=text, method=text, warnings=[text], settings={text: text}, stopped=text)
-    page = Page(write_pruning_report(copy.deepcopy(document), tmp_path / "p.html"))
+    page = Page(write_document(copy.deepcopy(document), tmp_path / "p.html"))
     assert not [attrs for tag, attrs in page.tags if tag in ("img", "b") or "onerror" in attrs]
     assert len(page.running) == 1
 

@@ -18,7 +18,8 @@ from hrsnn.cli import main
 from hrsnn.console import reproduction_text
 from hrsnn.data.dataset import Series
 from hrsnn.pruning.lnp import LyapunovNoise
-from hrsnn.report.reproduced import findings, render
+from hrsnn.report.parts.page import render_page
+from hrsnn.report.reproduced import findings, page
 from hrsnn.reproduce import PRUNING_SCALES, pruned, published, reproduce
 from hrsnn.reproduce.designs import DESIGNS, document_of, followed, pruning_document
 from hrsnn.reproduce.pruned import CASES, METHODS, PUBLISHED, PruningExperiment, config_of, task_of
@@ -72,6 +73,10 @@ def fake_document(name, *, scale=None, changes=None):
     values = {unit.name: fake_values(unit, scale, points=points) for unit in experiment.plan()} | (changes or {})
     tasks = dict.fromkeys(experiment.cases, "so many values")
     return document_of(name, experiment, values, command="hrsnn reproduce", tasks=tasks, left_out={})
+
+
+def shown_of(document):
+    return render_page(page(document))
 
 
 # -- what is compared --------------------------------------------------------------------------------------------------
@@ -196,7 +201,7 @@ def test_a_way_that_stopped_early_has_no_end():
     assert document["stopped"] == [
         {"case": "lorenz63", "model": "HRSNN", "method": "lnp", "seed": 3, "why": values["stopped"]}
     ]
-    assert "LNP as shipped, seed 3: the mean rate left its range" in render(document)
+    assert "LNP as shipped, seed 3: the mean rate left its range" in shown_of(document)
 
 
 def test_a_method_that_never_begins_is_told_and_the_rest_stands():
@@ -208,7 +213,7 @@ def test_a_method_that_never_begins_is_told_and_the_rest_stands():
     asked = [one for one in document["comparisons"] if one["a"] == "lnp-published"]
     assert all((one["n"], one["reading"]) == (0, "not shown") for one in asked)
     assert "too few seeds" in " ".join(finding.text for finding in findings(document))
-    render(document)
+    shown_of(document)
 
 
 def test_time_constants_are_counted_over_the_same_edges():
@@ -227,16 +232,16 @@ def test_time_constants_are_counted_over_the_same_edges():
 )  # fmt: skip
 def test_pages_are_complete_in_themselves(name, n_figures):
     document = fake_document(name)
-    page = render(document)
-    assert not re.search(r"<(script|link|img)[^>]+(src|href)=", page)
-    assert page.count('class="plot') == n_figures
-    assert all(words in page for method, words in document["methods"].items() if method != "unpruned")
+    shown = shown_of(document)
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=", shown)
+    assert shown.count('class="plot') == n_figures
+    assert all(words in shown for method, words in document["methods"].items() if method != "unpruned")
     assert DESIGNS[name].title in reproduction_text(document)
 
 
 def test_another_schema_is_refused():
     with pytest.raises(InputError, match=r"must be hrsnn.reproduction/1, got hrsnn.claims/1"):
-        render({**fake_document("figure11"), "schema": "hrsnn.claims/1"})
+        page({**fake_document("figure11"), "schema": "hrsnn.claims/1"})
 
 
 def test_committed_results_follow_from_their_raw_values_and_have_enough_seeds():
@@ -288,11 +293,11 @@ def test_missing_data_are_told_and_the_rest_is_done(tmp_path):
         document = pruning_document("table5", scale, tmp_path / "out", **options)
         with pytest.raises(FileError, match="google-stock"):
             pruning_document("table5", replace(scale, series=("google-stock",)), tmp_path / "out", **options)
-        page, said = render(document), " ".join(finding.text for finding in findings(document))
+        shown, said = shown_of(document), " ".join(finding.text for finding in findings(document))
     assert list(document["left_out"]) == ["google-stock"]
     assert lines[0].startswith('left out: data set "google-stock" is not there')
     assert {row["case"] for row in document["rows"]} == {"lorenz63"}
-    assert "Left out" in page
+    assert "Left out" in shown
     assert "google-stock" in said
 
 

@@ -66,7 +66,7 @@ def analyse(
         from hrsnn.analysis.importance import require_shapiq
         from hrsnn.console import Display, analysis_text
         from hrsnn.network_file import write_atomically
-        from hrsnn.report.analysis import write_analysis_report
+        from hrsnn.report import write_document
         from hrsnn.run_directory import RunDirectory
         from hrsnn.survey import Depth, importance_of
         from hrsnn.survey import analyse as measure
@@ -98,7 +98,7 @@ def analyse(
         folder = RunDirectory.next_free(name, Path("analysis")).path if out is None else out
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / "analysis.json", (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
-        report = write_analysis_report(document, folder / "analysis.html")
+        report = write_document(document, folder / "analysis.html")
         if as_json:
             print_json(document)
         else:

@@ -40,7 +40,7 @@ def bench(
         from hrsnn._checks import require
         from hrsnn.console import Display, bench_text
         from hrsnn.network_file import write_atomically
-        from hrsnn.report.bench import write_bench_report
+        from hrsnn.report import write_document
         from hrsnn.speed import read
 
         require(not (peers and no_peers), "hrsnn bench", "--peers", "must not stand beside --no-peers", str(peers))
@@ -50,7 +50,7 @@ def bench(
         with Display(quiet=quiet) as display:
             document = bench.run_suite(steps, rounds=rounds or (3 if quick else 5), say=display.say)
         write_atomically(out / "bench.json", (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
-        report = write_bench_report(document, out / "bench.html")
+        report = write_document(document, out / "bench.html")
         if as_json:
             print_json(document)
         else:

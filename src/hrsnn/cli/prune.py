@@ -77,7 +77,7 @@ def prune(
         stop_on_termination()
         from hrsnn.console import Display, pruning_text
         from hrsnn.pruning.session import NETWORK, REPORT, prune_into
-        from hrsnn.report.pruning import write_pruning_report
+        from hrsnn.report import write_document
 
         budget = max_synops is not None or max_bytes is not None
         options = {
@@ -99,7 +99,7 @@ def prune(
                 line = _prune_command(network, arm=arm, overrides=overrides, seed=seed, out=out, data_dir=data_dir)
                 print(f"what is finished is kept; go on with:\n  {line}", file=sys.stderr)
                 return INTERRUPTED
-        report = write_pruning_report(document, out / REPORT)
+        report = write_document(document, out / REPORT)
         if as_json:
             print_json(document)
         else:

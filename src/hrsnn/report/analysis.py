@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from hrsnn.report import analysis_figures as figures
-from hrsnn.report.measures import MEASURES, N_ERRORS, duration_ms, findings, largest_exponent, players_of, read
+from hrsnn.report.measures import MEASURES, N_ERRORS, duration_ms, findings, of_largest, players_of
 from hrsnn.report.parts.document import Part, Range
 from hrsnn.report.parts.drawing import with_power
-from hrsnn.report.parts.page import Page, Section, closing, render_page, replace_file, warnings_of
+from hrsnn.report.parts.page import Page, Section, warnings_of
 from hrsnn.report.parts.table import Cell, Table, named, table_of
-from hrsnn.report.parts.words import quantity, told, within
+from hrsnn.report.parts.words import quantity, within
 from hrsnn.report.tables import energy_unit
-from hrsnn.vocabulary import COSTS
+from hrsnn.vocabulary import ANALYSIS, COSTS
 
 MEMORY = {
     "input_only": ("memory of the readout alone", "input samples",
@@ -64,61 +63,41 @@ SETTINGS = {
     "state": "state that is read",
     "tau_filter_ms": "time constant of its filter, ms",
 }
+SIZES = {
+    "n_neurons": "neurons",
+    "n_excitatory": "of them excitatory",
+    "n_inputs": "input channels",
+    "n_recurrent_synapses": "recurrent synapses",
+    "n_input_synapses": "input synapses",
+}
 
 
-def write_analysis_report(document: Mapping[str, Any], path: Path) -> Path:
-    """Write the page of a document of `hrsnn analyse --json` to `path`, complete in itself; return the path.
-
-    Raises `InputError` for a document of another schema, `RunError` when the page cannot be written.
-    """
-    return replace_file(path, render(document))
-
-
-def render(document: Mapping[str, Any]) -> str:
-    """The whole page as text; raises `InputError` for a document of another schema."""
-    whole = read(document)
-    network, seed = whole.part("network"), document.get("seed")
+def page(document: Mapping[str, Any]) -> Page:
+    """The page of a document of `hrsnn analyse`; raises `InputError` for a document of another schema."""
+    whole = Part(ANALYSIS.checked(document), "analysis.json")
+    memory, separation, lyapunov = (whole.part(name) for name in ("memory", "separation", "lyapunov"))
+    network, detail, seed = whole.part("network"), whole.part("heterogeneity_detail"), document.get("seed")
+    intervals = {"memory_capacity": memory.interval(), "lyapunov_max_per_ms": of_largest(whole)}
+    exponents, n = lyapunov.numbers("exponents_per_ms"), lyapunov.number("dimension")
+    of, n_growing = "" if n is None else f" of {quantity(n)}", sum(y is not None and y > 0 for y in exponents)
+    stimuli, jitter = (quantity(separation.number(name)) for name in ("n_stimuli", "jitter_ms"))
+    worst, r = lyapunov.number("max_condition"), lyapunov.number("node_rate_correlation")
+    told = memory.part("settings").values.items()
+    settings = {SETTINGS.get(name, name): value for name, value in told if name != "network"}
+    sizes = [f"{count:,.0f} {words}" for name, words in SIZES.items() if (count := network.number(name)) is not None]
     method = (
         "The network ran with fixed weights through independent numbers from −1 to 1, each shown for "
-        f"{told(duration_ms(whole))} ms as spikes of all input channels, without a break. Linear readouts, one for "
+        f"{quantity(duration_ms(whole))} ms as spikes of all input channels, without a break. Linear readouts, one for "
         "each delay, were fitted by ridge regression to the first half of the samples, the last quarter of which chose "
         "their penalties; C is computed on the second half, its interval by jackknife over blocks of it."
     )
-    end = closing(
-        "The network of this hash, with the seed and the settings above, gives the same numbers:",
-        str(network.values.get("hash") or ""),
-        whole.part("versions").values,
-        warnings_of(whole.items("warnings")),
-        Section("method", "How it was measured", method, tables=[named(_settings(whole), ("setting", "value"))]),
-    )
-    return render_page(
-        Page(
-            kind="hrsnn analyse",
-            title=str(document.get("name") or "network"),
-            created=str(document.get("created") or ""),
-            facts=(" · ".join(filter(None, (_size(network), "" if seed is None else f"seed {seed}"))),),
-            found=findings(document),
-            sections=[*sections(document), *end],
-            key="Values in brackets are 95 % intervals. ▲ more than the control \u2002 ▼ less than the control \u2002 "
-            "○ nothing measurable \u2002 ? open",
-        )
-    )
-
-
-def sections(document: Mapping[str, Any]) -> list[Section]:
-    """Everything between the findings and the warnings, in order; empty sections included.
-
-    Raises `InputError` for a document of another schema.
-    """
-    whole = read(document)
-    memory, separation, lyapunov = (whole.part(name) for name in ("memory", "separation", "lyapunov"))
-    return [
+    sections = [
         Section(
             "measures",
             "The measures",
             "Memory, spikes and exponents are those under the white drive: independent numbers, each shown for a while "
             "by spikes of all input channels. Ranks are of Poisson stimuli.",
-            tables=[_headline(whole)],
+            tables=[_values(whole, MEASURES, intervals)],
             folded=False,
         ),
         Section(
@@ -137,8 +116,8 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
         Section(
             "separation",
             "Separation and generalisation",
-            f"Singular values of the final states after {separation.count('n_stimuli')} stimuli, different ones and "
-            f"copies of one, their spikes jittered by {separation.count('jitter_ms')} ms. The large marks are at the "
+            f"Singular values of the final states after {stimuli} stimuli, different ones and "
+            f"copies of one, their spikes jittered by {jitter} ms. The large marks are at the "
             "99 % rank, the least r for which λ₁ + … + λᵣ ≥ 0.99 Σ λₖ: far right is good for different stimuli, far "
             "left for copies.",
             [figures.singular_values(whole)],
@@ -158,14 +137,15 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             "factorisations of the Jacobian along the run with a surrogate in place of the spike; the band is "
             f"{N_ERRORS} standard errors over equal parts of the run. Above the line changes grow, below it they die "
             "out. Flat stretches lie at −1 / τ of what only decays: synaptic currents, and neurons that hardly spike."
-            + _of_dimensions(lyapunov),
+            f" Here: {len(exponents):,}{of} dimensions of the state, {n_growing or 'none'} of them above 0.",
             [figures.spectrum(lyapunov)],
         ),
         Section(
             "convergence",
             "Convergence of the largest exponent",
             "The estimate after each part of the run: it has to level off inside the band, which is its last value "
-            f"within {N_ERRORS} standard errors." + _conditions(lyapunov),
+            f"within {N_ERRORS} standard errors."
+            + (f" Condition numbers of R reach {with_power(worst)}." if worst else ""),
             [figures.convergence(lyapunov)],
         ),
         Section(
@@ -182,17 +162,24 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             "Exponents of neurons",
             "The share of every neuron in these exponents, (1 / T) Σₜ Σₖ Q[i, k]² ln Rₖₖ, over the part that it takes "
             "in their directions, mean of Σₖ Q[i, k]², against its firing rate: where points lie on one line, "
-            "exponents only restate rates." + _correlated(lyapunov),
+            "exponents only restate rates." + ("" if r is None else f" Correlation with the rate: {quantity(r)}."),
             [figures.nodes(lyapunov)],
         ),
-        _heterogeneity(whole),
+        Section(
+            "heterogeneity",
+            "Heterogeneity",
+            "Standard deviation over mean of each parameter, every value taken over the mean of its population. Blue "
+            "ones are in H = (1 / n) ln det(Cov θ + ε I), grey ones are listed beside it.",
+            [figures.cvs(detail.part("cvs").known())],
+            [_values(detail, HETEROGENEITY)],
+        ),
         Section(
             "importance",
             "What heterogeneity is worth",
             "Shapley values: what making a group of parameters heterogeneous adds, averaged over all orders in which "
             "the groups can be made so. They add up to the difference between the heterogeneous and the homogeneous "
             "network. A bar whose interval crosses zero is nothing measurable.",
-            [figures.shapley(name, players) for name, players in players_of(whole.part("importance")).items()],
+            [figures.shapley(name, players) for name, players in players_of(whole).items()],
             small=True,
         ),
         Section(
@@ -206,94 +193,48 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
             "Costs",
             "Counted operations, and energy computed from them with the named profile, not measured; updates of "
             "neurons, leakage and memory traffic are in none of these energies.",
-            tables=[_energy(whole), _costs(whole.part("costs"))],
+            tables=[_energy(whole.part("energy_pj").known()), _costs(whole.part("costs").known())],
         ),
+        warnings_of(whole.items("warnings")),
+        Section("method", "How it was measured", method, tables=[named(settings, "setting", "value")]),
     ]
-
-
-def _of_dimensions(lyapunov: Part) -> str:
-    exponents, n = lyapunov.numbers("exponents_per_ms"), lyapunov.number("dimension")
-    n_growing = sum(y is not None and y > 0 for y in exponents)
-    of = "" if n is None else f" of {quantity(n)}"
-    return f" Here: {len(exponents):,}{of} dimensions of the state, {n_growing or 'none'} of them above 0."
-
-
-def _conditions(lyapunov: Part) -> str:
-    worst = lyapunov.number("max_condition")
-    return "" if not worst else f" Condition numbers of R reach {with_power(worst)}."
-
-
-def _correlated(lyapunov: Part) -> str:
-    r = lyapunov.number("node_rate_correlation")
-    return "" if r is None else f" Correlation with the rate: {told(r)}."
-
-
-# -- tables ------------------------------------------------------------------------------------------------------------
-
-
-def _heterogeneity(whole: Part) -> Section:
-    detail = whole.part("heterogeneity_detail")
-    return Section(
-        "heterogeneity",
-        "Heterogeneity",
-        "Standard deviation over mean of each parameter, every value taken over the mean of its population. Blue ones "
-        "are in H = (1 / n) ln det(Cov θ + ε I), grey ones are listed beside it.",
-        [figures.cvs(detail.part("cvs").known())],
-        [_values(detail, HETEROGENEITY)],
+    return Page(
+        kind="hrsnn analyse",
+        title=str(document.get("name") or "network"),
+        created=str(document.get("created") or ""),
+        facts=(" · ".join([*sizes, *([] if seed is None else [f"seed {seed}"])]),),
+        found=findings(whole),
+        sections=sections,
+        key="Values in brackets are 95 % intervals. ▲ more than the control \u2002 ▼ less than the control \u2002 "
+        "○ nothing measurable \u2002 ? open",
+        versions=whole.part("versions").values,
+        again="The network of this hash, with the seed and the settings above, gives the same numbers:",
+        code=str(network.values.get("hash") or ""),
     )
 
 
-def _headline(whole: Part) -> Table | None:
-    found = largest_exponent(whole)
-    intervals = {
-        "memory_capacity": whole.part("memory").interval("ci95"),
-        "lyapunov_max_per_ms": found.within if found else None,
-    }
-    return _values(whole, MEASURES, intervals)
+# -- tables ------------------------------------------------------------------------------------------------------------
 
 
 def _values(
     part: Part, names: Mapping[str, tuple[str, str, str]], intervals: Mapping[str, Range | None] | None = None
 ) -> Table | None:
     """A row for each of `names` that is known: the name with its explanation, the value with its unit."""
-    given = intervals or {}
-    rows = [(name, *words, part.number(name)) for name, words in names.items() if part.number(name) is not None]
+    known, given = part.known(), intervals or {}
     columns = {
-        "measure": lambda row: Cell(row[1], row[3]),
-        "value": lambda row: Cell(f"{told(row[4])} {within(given.get(row[0]))}".rstrip(), row[2]),
+        "measure": lambda name: Cell(names[name][0], names[name][2]),
+        "value": lambda name: Cell(f"{quantity(known[name])} {within(given.get(name))}".rstrip(), names[name][1]),
     }
-    return table_of(rows, columns, title="values")
+    return table_of([name for name in names if name in known], columns, title="values")
 
 
-def _energy(whole: Part) -> Table | None:
-    energies = whole.part("energy_pj").known()
+def _energy(energies: Mapping[str, float]) -> Table | None:
     scale, unit = energy_unit(energies.values())
-    columns = {
-        "profile": lambda name: name,
-        f"energy per input sample, {unit}": lambda name: told(energies[name] / scale),
-    }
+    per_sample = f"energy per input sample, {unit}"
+    columns = {"profile": lambda name: name, per_sample: lambda name: quantity(energies[name] / scale)}
     return table_of(energies, columns, title="energy")
 
 
-def _costs(costs: Part) -> Table | None:
-    known = costs.known()
-    columns = {"counted per sample": lambda name: COSTS[name].words, "": lambda name: told(known[name])}
+def _costs(known: Mapping[str, float]) -> Table | None:
+    columns = {"counted per sample": lambda name: COSTS[name].words, "": lambda name: quantity(known[name])}
     return table_of([name for name in COSTS if name in known], columns, title="operations", folded=True)
-
-
-def _settings(whole: Part) -> dict[str, Any]:
-    values = whole.part("memory").part("settings").values
-    return {SETTINGS.get(name, name): value for name, value in values.items() if name != "network"}
-
-
-def _size(network: Part) -> str:
-    """The size of the network in one line."""
-    counted = (
-        ("n_neurons", "neurons"),
-        ("n_excitatory", "of them excitatory"),
-        ("n_inputs", "input channels"),
-        ("n_recurrent_synapses", "recurrent synapses"),
-        ("n_input_synapses", "input synapses"),
-    )
-    known = ((network.number(name), words) for name, words in counted)
-    return " · ".join(f"{count:,.0f} {words}" for count, words in known if count is not None)

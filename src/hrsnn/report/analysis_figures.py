@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-from hrsnn._checks import require
 from hrsnn.report.figures import style
-from hrsnn.report.measures import MEASURES, N_ERRORS, Player, by_gain, called, dimensions, measure
+from hrsnn.report.measures import MEASURES, N_ERRORS, Player, by_gain, dimensions, measure
 from hrsnn.report.parts import drawing as draw
 from hrsnn.report.parts.document import Part
 from hrsnn.report.parts.drawing import BLUE, GREY, INK, ORANGE, PALE, VERMILION, Axis, Figure, Trace, shown
-from hrsnn.report.parts.words import quantity, told, with_sign, within
+from hrsnn.report.parts.words import quantity
 from hrsnn.report.source import Key
 
 MAX_COMPARED = 12
@@ -49,16 +48,10 @@ def per_delay(memory: Part) -> Figure | None:
     ):
         some = [(tau, value) for tau, value, is_counted in points if is_counted == counts]
         if some:
-            tips = [f"τ = {tau}<br>C(τ) = {told(value)}" for tau, value in some]
+            tips = [f"τ = {tau}<br>C(τ) = {quantity(value)}" for tau, value in some]
             marker = {"color": colour, "symbol": symbol, "size": size}
-            parts: dict[str, Any] = {
-                "name": name,
-                "showlegend": True,
-                "cliponaxis": True,
-                "marker": marker,
-                "hovertext": tips,
-            }
-            data.append(draw.marks(*zip(*some, strict=True), **parts))
+            parts: dict[str, Any] = {"name": name, "showlegend": True, "cliponaxis": True, "marker": marker}
+            data.append(draw.marks(*zip(*some, strict=True), **parts, hovertext=tips))
     if threshold:
         data.append(draw.level(1, len(rows), threshold, GREY, "dot", name="threshold", width=2))
     y, title = draw.decades_axis("C(τ)", lowest, 1.6), "Squared correlation at each delay"
@@ -112,10 +105,7 @@ def singular_values(whole: Part) -> Figure | None:
 
 
 def plane(whole: Part) -> Figure | None:
-    compared = whole.values.get("compare") or []
-    require(isinstance(compared, list), "analysis.json", "compare", "must be a list of networks", compared)
-    others = Part("compare.", {str(i): one for i, one in enumerate(compared[:MAX_COMPARED])})
-    networks = [*(others.part(name) for name in others.values), whole]
+    networks = [*whole.parts("compare")[:MAX_COMPARED], whole]
     points = [
         (str(one.values.get("name") or "network"), x, y)
         for one in networks
@@ -135,10 +125,10 @@ def plane(whole: Part) -> Figure | None:
     for i, (name, x, y) in enumerate(points):
         own = i == len(points) - 1
         colour, symbol, _ = style(Key(name))
-        per_spike = f"<br>E = {told(y / x)}" if x else ""
+        per_spike = f"<br>E = {quantity(y / x)}" if x else ""
         border = {"color": INK, "width": 1.5 if own else 0}
         marker = {"color": colour, "symbol": symbol, "size": 14 if own else 10, "line": border}
-        tip = f"{shown(name)}<br>C = {told(y)}<br>{told(x)} spikes per neuron{per_spike}"
+        tip = f"{shown(name)}<br>C = {quantity(y)}<br>{quantity(x)} spikes per neuron{per_spike}"
         data.append(draw.marks([x], [y], marker=marker, name=shown(name), showlegend=True, hovertext=[tip]))
     across = draw.number_axis("spikes per neuron per input sample", range=[0, widest])
     up = draw.number_axis("memory capacity C (input samples)", range=[0, highest])
@@ -195,7 +185,7 @@ def nodes(lyapunov: Part) -> Figure | None:
     points = lyapunov.pairs("node_rates_hz", "node_exponents_per_ms")
     if not any(rate for rate, _ in points):  # without a spike there is nothing to compare with
         return None
-    tips = [f"{told(x)} Hz<br>{told(y)} per ms" for x, y in points]
+    tips = [f"{quantity(x)} Hz<br>{quantity(y)} per ms" for x, y in points]
     marker = {"color": BLUE, "size": 6, "opacity": 0.55}
     data = [draw.marks(*zip(*points, strict=True), marker=marker, hovertext=tips)]
     x, y = draw.axis_from_zero("firing rate (Hz)"), draw.number_axis("exponent of the neuron λᵢ (per ms)")
@@ -216,11 +206,11 @@ def cvs(cvs: Mapping[str, float]) -> Figure | None:
 
 def shapley(name: str, players: Sequence[Player]) -> Figure | None:
     colours = [GREY if player.kind == "none" else BLUE if player.mean >= 0 else VERMILION for player in players]
-    tips = [f"{shown(called(p))}<br>{with_sign(p.mean)} {within(p.within)}".rstrip() for p in players]
+    tips = [f"{shown(player.name)}<br>{player.value}" for player in players]
     data = [draw.bars([p.mean for p in players], colours, tips=tips, ranges=[p.within for p in players])]
     unit, title = MEASURES[name][1] if name in MEASURES else "", measure(name)
     x = draw.axis_from_zero(f"adds ({unit})" if unit else "adds")
-    y = draw.names_axis([shown(called(player)) for player in players])
+    y = draw.names_axis([shown(player.name) for player in players])
     more: dict[str, Any] = {"shapes": [draw.upright()], "bargap": 0.45}
     return draw.chart(data, x, y, f"importance for {title}", 100 + 34 * len(players), title=title, **more)
 

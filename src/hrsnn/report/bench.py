@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from statistics import linear_regression
 from typing import Any
 
 from hrsnn.report.parts import drawing as draw
-from hrsnn.report.parts.drawing import BLUE, VERMILION, Axis, Figure, shown
-from hrsnn.report.parts.page import Page, Section, closing, render_page, replace_file, warnings_of
+from hrsnn.report.parts.drawing import BLUE, VERMILION, Figure, shown
+from hrsnn.report.parts.page import Page, Section, warnings_of
 from hrsnn.report.parts.table import Cell, Table, table_of
 from hrsnn.report.parts.words import Finding, Kind, quantity, within
 from hrsnn.speed import CALLS, FRESH, GROWTH, LEARNING, OURS, SIMULATIONS, Measured, Measurements, Place, Range, read
@@ -19,68 +18,15 @@ Column = Callable[[Measured], Cell | str]
 LINES = {"none": (BLUE, "circle", "solid"), "recurrent": (VERMILION, "triangle-up", "dash")}
 
 
-def write_bench_report(document: Mapping[str, Any], path: Path) -> Path:
-    """Write the page of a document of `hrsnn bench --json` to `path`, complete in itself; return the path.
-
-    Raises `InputError` for a document of another schema, `RunError` when the page cannot be written.
-    """
-    return replace_file(path, render(read(document)))
-
-
-def render(measurements: Measurements) -> str:
-    """The whole page as text."""
+def page(document: Mapping[str, Any]) -> Page:
+    """The page of a document of `hrsnn bench`; raises `InputError` for a document of another schema."""
+    measurements = read(document)
     machine = measurements.machine
-    end = closing(
-        "Environments of the other simulators are made by the first line; without them only hrsnn and the limit are "
-        "measured.",
-        "python benchmarks/make_peers.py .peers\nhrsnn bench",
-        _versions(measurements),
-        warnings_of(measurements.failures, "Left out"),
-        Section("method", "How it was measured", paragraphs=_method(measurements)),
-    )
-    return render_page(
-        Page(
-            kind="hrsnn bench",
-            title="Performance",
-            created=measurements.created,
-            facts=(f"{machine['processor']} · {machine['cores']} cores · {machine['system']}",),
-            found=findings(measurements),
-            sections=[*sections(measurements), *end],
-            key=f"Values in brackets are the smallest and the largest of {measurements.rounds} rounds. ▲ faster than "
-            "every other \u2002 ▼ slower than another \u2002 ○ within the range of the rounds",
-        )
-    )
-
-
-def _method(measurements: Measurements) -> tuple[str, ...]:
-    loads, cores = [row.load for row in measurements.rows if row.load is not None], measurements.machine["cores"]
-    busy = (
-        f" While this was measured {min(loads):.1f} to {max(loads):.1f} processes wanted to run on {cores} cores"
-        if loads
-        else ""
-    )
-    if loads and max(loads) > cores:
-        busy += ", so take CPU seconds and ratios for the result, not times on the clock"
-    return (
-        "Every engine is a process of its own that builds its network once and is then asked to run it from the "
-        "initial state, again and again. A round asks every engine once, one after the other, so that a change of the "
-        "machine’s speed meets all alike; ratios are formed within a round, and what is told is the median over "
-        f"{measurements.rounds} rounds. Runs shorter than 0.3 s are repeated within a round. CPU seconds are those in "
-        "user mode.",
-        "hrsnn is timed as a whole call of a public function, after one call to warm up; the others at their time loop "
-        "alone, without set-up, code generation or the reading of results. An event is the delivery of one spike over "
-        "one recurrent or input synapse, counted from spikes and out-degrees: a simulator that fires at another rate "
-        "is compared per event all the same.",
-        "The networks: leaky integrate-and-fire neurons (membrane time constants from 10 to 30 ms, steps of 1 ms, "
-        "synapses onto the potential, one step of delay), K random synapses onto each neuron, 700 Poisson inputs."
-        f"{busy}{'.' if busy else ''}",
-    )
-
-
-def sections(measurements: Measurements) -> list[Section]:
-    """Everything between the findings and the method, in order; empty sections included."""
+    versions = dict(measurements.versions)
+    for row in measurements.rows:
+        versions |= {n: version for n, version in row.versions.items() if n not in ("numpy", "python", *versions)}
     places, rounds = measurements.places, measurements.rounds
-    return [
+    sections = [
         Section(
             "peers",
             "Against other simulators",
@@ -119,7 +65,46 @@ def sections(measurements: Measurements) -> list[Section]:
             "start of Python and all imports.",
             tables=[_calls(measurements)],
         ),
+        warnings_of(measurements.failures, "Left out"),
+        Section("method", "How it was measured", paragraphs=_method(measurements)),
     ]
+    return Page(
+        kind="hrsnn bench",
+        title="Performance",
+        created=measurements.created,
+        facts=(f"{machine['processor']} · {machine['cores']} cores · {machine['system']}",),
+        found=findings(measurements),
+        sections=sections,
+        key=f"Values in brackets are the smallest and the largest of {rounds} rounds. ▲ faster than every other "
+        "\u2002 ▼ slower than another \u2002 ○ within the range of the rounds",
+        versions=versions,
+        again="Environments of the other simulators are made by the first line; without them only hrsnn and the limit "
+        "are measured.",
+        code="python benchmarks/make_peers.py .peers\nhrsnn bench",
+    )
+
+
+def _method(measurements: Measurements) -> tuple[str, ...]:
+    loads, cores = [row.load for row in measurements.rows if row.load is not None], measurements.machine["cores"]
+    busy = ""
+    if loads:
+        slow = ", so take CPU seconds and ratios for the result, not times on the clock" if max(loads) > cores else ""
+        wanted = f"{min(loads):.1f} to {max(loads):.1f} processes wanted to run on {cores} cores"
+        busy = f" While this was measured {wanted}{slow}."
+    return (
+        "Every engine is a process of its own that builds its network once and is then asked to run it from the "
+        "initial state, again and again. A round asks every engine once, one after the other, so that a change of the "
+        "machine’s speed meets all alike; ratios are formed within a round, and what is told is the median over "
+        f"{measurements.rounds} rounds. Runs shorter than 0.3 s are repeated within a round. CPU seconds are those in "
+        "user mode.",
+        "hrsnn is timed as a whole call of a public function, after one call to warm up; the others at their time loop "
+        "alone, without set-up, code generation or the reading of results. An event is the delivery of one spike over "
+        "one recurrent or input synapse, counted from spikes and out-degrees: a simulator that fires at another rate "
+        "is compared per event all the same.",
+        "The networks: leaky integrate-and-fire neurons (membrane time constants from 10 to 30 ms, steps of 1 ms, "
+        "synapses onto the potential, one step of delay), K random synapses onto each neuron, 700 Poisson inputs."
+        + busy,
+    )
 
 
 # -- in sentences ------------------------------------------------------------------------------------------------------
@@ -127,10 +112,8 @@ def sections(measurements: Measurements) -> list[Section]:
 
 def findings(measurements: Measurements) -> list[Finding]:
     """What was measured, one sentence each: every workload and size, the threads, the first call."""
-    told = [_speed(measurements, place) for place in measurements.places]
-    told += [_threads(measurements, place) for place in measurements.places]
-    told += [_first(measurements)]
-    said = [finding for finding in told if finding is not None]
+    told = [of(measurements, place) for of in (_speed, _threads) for place in measurements.places]
+    said = [finding for finding in (*told, _first(measurements)) if finding is not None]
     return said or [Finding("plain", "Nothing was measured that compares.")]
 
 
@@ -211,12 +194,10 @@ def _speed(measurements: Measurements, place: Place) -> Finding | None:
 
 
 def _threads(measurements: Measurements, place: Place) -> Finding | None:
-    one, two = (
-        next((row for row in measurements.at(place) if row.engine == OURS and row.threads == n), None) for n in (1, 2)
-    )
-    if one is None or two is None:
+    wall_s = {row.threads: row.wall_s for row in measurements.at(place) if row.engine == OURS}
+    if not {1, 2} <= wall_s.keys():
         return None
-    share = f"{quantity(two.wall_s / one.wall_s)} of the time on the clock that one needs"
+    share = f"{quantity(wall_s[2] / wall_s[1])} of the time on the clock that one needs"
     return Finding("plain", f"{size(place)}: two threads take {share}.")
 
 
@@ -243,15 +224,14 @@ def _ratios(measurements: Measurements, place: Place) -> Figure | None:
     ratios = [row.hrsnn_ratio or 0.0 for row in peers]
     ranges = [row.hrsnn_ratio_range or (ratio, ratio) for row, ratio in zip(peers, ratios, strict=True)]
     colours = [BLUE if ratio >= 1 else VERMILION for ratio in ratios]
-    low, high = min(1.0, *(r[0] for r in ranges), 1.0), max(1.0, *(r[1] for r in ranges), 1.0)
+    low, high = min((r[0] for r in ranges), default=1.0), max((r[1] for r in ranges), default=1.0)
     bars = draw.bars([ratio - 1 for ratio in ratios], colours, tips=[_tip(row) for row in peers], base=1)
     ends = draw.error_bars(ratios, ranges, draw.INK, 1.2, 3)
     lines = draw.marks(
         ratios, range(len(peers)), mode="markers+text", marker={"color": colours, "size": 5}, hoverinfo="skip",
         text=[f" {quantity(ratio)}" for ratio in ratios], textposition="top right", textfont={"size": 11}, error_x=ends,
     )  # fmt: skip
-    x = _log_axis("events per CPU s, hrsnn / other", low, high)
-    x["range"] = [draw.short(math.log10(end)) for end in (low / 1.3, high * 2.2)]
+    x = draw.log_axis("events per CPU s, hrsnn / other", min(low, 1.0) / 1.3, max(high, 1.0) * 2.2)
     title, names = size(place), draw.names_axis([shown(row.engine) for row in peers])
     more: dict[str, Any] = {"title": title, "shapes": [draw.upright(1)], "bargap": 0.5}
     data = [bars, lines] if peers else []
@@ -288,16 +268,8 @@ def _growth(measurements: Measurements, workload: str) -> Figure | None:
     ticks = [round(x) for x in data[0]["x"]]
     name = f"{grows.name} ({grows.unit})" if grows.unit else grows.name
     x = draw.number_axis(name, type="log", tickvals=ticks, ticktext=[f"{x:,}" for x in ticks])
-    y = _log_axis("CPU s per simulated s", *draw.span(data, 1, 1))
+    y = draw.log_axis("CPU s per simulated s", *draw.span(data))
     return draw.chart(data, x, y, f"CPU time against the {grows.name}", 300, title=f"Against the {grows.name}")
-
-
-def _log_axis(title: str, low: float, high: float) -> Axis:
-    """Ticks at 1, 2 and 5 of every decade, at the ones alone where there are many."""
-    decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
-    ticks = [digit * 10.0**decade for decade in decades for digit in ((1,) if len(decades) > 5 else (1, 2, 5))]
-    texts = [f"{tick:,.0f}" if tick >= 1 else f"{tick:.6g}" for tick in ticks]
-    return draw.number_axis(title, type="log", tickvals=ticks, ticktext=texts)
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
@@ -333,10 +305,3 @@ def _calls(measurements: Measurements) -> Table | None:
 def _with_range(value: float | None, ends: Range | None, over: float = 1.0) -> Cell:
     scaled = None if ends is None else (ends[0] / over, ends[1] / over)
     return Cell(quantity(None if value is None else value / over), span(scaled))
-
-
-def _versions(measurements: Measurements) -> dict[str, str]:
-    found = dict(measurements.versions)
-    for row in measurements.rows:
-        found |= {name: version for name, version in row.versions.items() if name not in ("numpy", "python", *found)}
-    return found

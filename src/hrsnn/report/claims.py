@@ -4,27 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from hrsnn.report import write_document
 from hrsnn.report.parts import drawing as draw
-from hrsnn.report.parts.drawing import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    PALE,
-    PURPLE,
-    SKY,
-    VERMILION,
-    Axis,
-    Figure,
-    Trace,
-    shown,
-    small_print,
-)  # fmt: skip
-from hrsnn.report.parts.page import Page, Section, closing, render_page, replace_file
+from hrsnn.report.parts.drawing import Axis, Figure, Trace, shown, small_print
+from hrsnn.report.parts.page import Page, Section
 from hrsnn.report.parts.table import Cell, Table, table_of
 from hrsnn.report.parts.words import Finding, Kind, quantity, with_sign, within
 from hrsnn.vocabulary import CLAIMS
@@ -35,14 +20,14 @@ VERDICTS: dict[str, tuple[str, Kind]] = {
     "holds only when": ("hold only under some of their conditions", "plain"),
     "does not hold": ("do not hold", "loss"),
 }
-READINGS = {"supports": (BLUE, "circle"), "against": (VERMILION, "diamond"), "not shown": (GREY, "circle-open")}
+READINGS = {
+    "supports": (draw.BLUE, "circle"),
+    "against": (draw.VERMILION, "diamond"),
+    "not shown": (draw.GREY, "circle-open"),
+}
 SIDES = {"above": "> 0", "below": "< 0", "same": "inside the margin"}
 GROUP_NAMES = {"tau_mem": "τ_m", "v_th": "v_th", "a": "A±", "tau_stdp": "τ±"}
-MAPS = {
-    "active_share": "active neurons (share)",
-    "accuracy": "accuracy",
-    "rank": "effective rank",
-}
+MAPS = {"active_share": "active neurons (share)", "accuracy": "accuracy", "rank": "effective rank"}
 SHAPLEY = {"memory": "memory capacity C", "spikes": "spikes per neuron and sample"}
 AGAINST = {"log_participation": "log 1/J", "squared_correlation": "squared correlation"}
 _ALIVE = "Are the networks alive, and what do they remember?"
@@ -62,52 +47,13 @@ RULE = (
 
 Document = Mapping[str, Any]
 
-
-def write_claims_page(document: Document, path: Path) -> Path:
-    """Write the page of a document of `hrsnn reproduce claims` to `path`, complete in itself; return the path.
-
-    Raises `InputError` for a document of another schema, `RunError` when the page cannot be written.
-    """
-    return replace_file(path, render(document))
+write_claims_page = write_document
 
 
-def render(document: Document) -> str:
-    """The whole page as text."""
+def page(document: Document) -> Page:
+    """The page of a document of `hrsnn reproduce claims`; raises `InputError` for a document of another schema."""
     CLAIMS.checked(document)
-    full = "Effects are mean differences with 95 % intervals. † not significant when all tests are corrected together."
-    end = closing(
-        "Stopped and started again, it goes on where it was, and gives the same numbers:",
-        document["command"],
-        document["versions"],
-        *(_in_full(claim, full) for claim in document["claims"]),
-        Section("method", "How a verdict is made", paragraphs=(RULE, _multiplicity(document))),
-    )
-    return render_page(
-        Page(
-            kind="hrsnn reproduce claims",
-            title="Published claims, tested",
-            created=document["created"],
-            facts=(_scale_in_words(document),),
-            found=findings(document),
-            sections=[*sections(document), *end],
-            key="▲ holds \u2002 · holds only under some conditions \u2002 ▼ does not hold",
-        )
-    )
-
-
-def findings(document: Document) -> list[Finding]:
-    """The counts of verdicts, and what a reader must know before them."""
-    claims, found = document["claims"], []
-    for verdict, (words, kind) in VERDICTS.items():
-        names = [claim["title"] for claim in claims if claim["verdict"] == verdict]
-        if names:
-            found.append(Finding(kind, f"{len(names)} of {len(claims)} claims {words}: {'; '.join(names)}."))
-    return [*found, Finding("plain", _multiplicity(document))]
-
-
-def sections(document: Document) -> list[Section]:
-    """Everything between the findings and the claims in full."""
-    return [
+    sections = [
         Section(
             "verdicts",
             "Verdicts",
@@ -156,7 +102,31 @@ def sections(document: Document) -> list[Section]:
             "of the input by itself.",
             tables=[_activity(document)],
         ),
+        *(_in_full(claim) for claim in document["claims"]),
+        Section("method", "How a verdict is made", paragraphs=(RULE, _multiplicity(document))),
     ]
+    return Page(
+        kind="hrsnn reproduce claims",
+        title="Published claims, tested",
+        created=document["created"],
+        facts=(_scale_in_words(document),),
+        found=findings(document),
+        sections=sections,
+        key="▲ holds \u2002 · holds only under some conditions \u2002 ▼ does not hold",
+        versions=document["versions"],
+        again="Stopped and started again, it goes on where it was, and gives the same numbers:",
+        code=document["command"],
+    )
+
+
+def findings(document: Document) -> list[Finding]:
+    """The counts of verdicts, and what a reader must know before them."""
+    claims, found = document["claims"], []
+    for verdict, (words, kind) in VERDICTS.items():
+        names = [claim["title"] for claim in claims if claim["verdict"] == verdict]
+        if names:
+            found.append(Finding(kind, f"{len(names)} of {len(claims)} claims {words}: {'; '.join(names)}."))
+    return [*found, Finding("plain", _multiplicity(document))]
 
 
 # -- the file ----------------------------------------------------------------------------------------------------------
@@ -229,15 +199,14 @@ def _rows(claim: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield "", test
 
 
-def _reading(condition: str, test: Mapping[str, Any]) -> str:
-    if not condition:
-        return f"({test['reading']})"
-    return str(test["reading"]) + (" †" if test["reading"] != "not shown" and not test["survives_holm"] else "")
-
-
 def _found(condition: str, test: Mapping[str, Any]) -> list[str]:
     """What a table tells of a test: side, effect, d_z, pairs, reading."""
-    return [SIDES[test["claimed"]], _effect(test), _d_z(test), str(test["n"]), _reading(condition, test)]
+    reading = f"({test['reading']})"
+    if condition:
+        alone = test["reading"] != "not shown" and not test["survives_holm"]
+        reading = f"{test['reading']}{' †' if alone else ''}"
+    d_z = "–" if test["d_z"] is None else _two_digits(test["d_z"], "+")
+    return [SIDES[test["claimed"]], _effect(test), d_z, str(test["n"]), reading]
 
 
 def _effect(test: Mapping[str, Any]) -> str:
@@ -247,8 +216,8 @@ def _effect(test: Mapping[str, Any]) -> str:
     return f"{with_sign(test['effect'])} {within(test['ci95'], with_sign)}".rstrip() + margin
 
 
-def _d_z(test: Mapping[str, Any]) -> str:
-    return "–" if test["d_z"] is None else f"{test['d_z']:+.2f}".replace("-", "−")
+def _two_digits(value: float, sign: str = "") -> str:
+    return f"{value:{sign}.2f}".replace("-", "−")
 
 
 def _n_pairs(claim: Mapping[str, Any]) -> str:
@@ -276,12 +245,11 @@ def _scale_in_words(document: Document) -> str:
 
 def _regression_words(document: Document) -> str:
     names = {"log_participation": "log 1/J", "squared_correlation": "the mean squared correlation"}
-    lines = document["regression"]["lines"]
     words = [
-        f"C against {names[x]}: slope {with_sign(line['slope'])} {within(line['ci95'], with_sign)}, "
-        f"r = {line['r']:.2f}".replace("-", "−") + f", {line['n_networks']} networks."
-        for x, line in lines.items()
-    ]  # fmt: skip
+        f"C against {names[x]}: slope {with_sign(line['slope'])} {within(line['ci95'], with_sign)}, r = "
+        f"{_two_digits(line['r'])}, {line['n_networks']} networks."
+        for x, line in document["regression"]["lines"].items()
+    ]
     return (
         "Untrained networks that differ in the CV of their membrane time constants, pooled over seeds; the claim is "
         f"tested within seeds. {' '.join(words)}"
@@ -312,7 +280,10 @@ def _activity(document: Document) -> Table | None:
     return table_of(document["activity"], columns, title="activity")
 
 
-def _in_full(claim: Mapping[str, Any], caption: str) -> Section:
+def _in_full(claim: Mapping[str, Any]) -> Section:
+    caption = (
+        "Effects are mean differences with 95 % intervals. † not significant when all tests are corrected together."
+    )
     rows = tuple(
         (Cell(test["what"], name or "no part in the verdict"), *map(Cell, _found(name, test)))
         for name, test in _rows(claim)
@@ -336,11 +307,9 @@ def _forest(document: Document) -> Figure | None:
     points: dict[str, list[tuple[float, int, tuple[float, float], str]]] = {reading: [] for reading in READINGS}
     for claim in document["claims"]:
         names.append(f"<b>{shown(claim['title'], 72)}</b>")
-        for condition in claim["conditions"]:
-            for test in condition["tests"]:
-                names.append(small_print(shown(f"{condition['name']}: {test['what']}", 72)))
-                if not test["sd"]:
-                    continue
+        for condition, test in _rows({**claim, "also": ()}):
+            names.append(small_print(shown(f"{condition}: {test['what']}", 72)))
+            if test["sd"]:
                 unit = test["sd"] * (-1 if test["claimed"] == "below" else 1)
                 low, high = sorted(bound / unit for bound in test["ci95"])
                 tip = f"{shown(test['what'], 60)}<br>{shown(_effect(test), 60)}, {test['n']} pairs"
@@ -359,8 +328,8 @@ def _forest(document: Document) -> Figure | None:
 def _shapley(document: Document, name: str, words: str) -> Figure | None:
     groups = document["importance"][name]["groups"]
     means, ranges = ([group[of] for group in groups.values()] for of in ("mean", "ci95"))
-    data = [draw.bars(means, BLUE, ranges=ranges, hoverinfo="x")]
-    axis = draw.number_axis(f"added to the {words}") | {"zeroline": True, "zerolinecolor": INK}
+    data = [draw.bars(means, draw.BLUE, ranges=ranges, hoverinfo="x")]
+    axis = draw.number_axis(f"added to the {words}") | {"zeroline": True, "zerolinecolor": draw.INK}
     names = draw.names_axis([GROUP_NAMES.get(group, shown(group)) for group in groups])
     return draw.chart(data, axis, names, f"Shapley values for the {words}", 250, title=words, bargap=0.45)
 
@@ -384,7 +353,7 @@ def _map_axis(title: str, ticks: Sequence[float]) -> Axis:
 
 def _scatter(document: Document, name: str) -> Figure | None:
     points, words = document["regression"]["points"], AGAINST[name]
-    colours = (BLUE, SKY, GREEN, ORANGE, VERMILION, PURPLE, PALE)
+    colours = (draw.BLUE, draw.SKY, draw.GREEN, draw.ORANGE, draw.VERMILION, draw.PURPLE, draw.PALE)
     rows = [row for row in zip(points["cv"], points[name], points["memory"], strict=True) if None not in row]
     data = []
     for k, cv in enumerate(dict.fromkeys(points["cv"])):

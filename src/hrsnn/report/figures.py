@@ -9,51 +9,35 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from hrsnn.report.findings import reading
 from hrsnn.report.parts import drawing as draw
 from hrsnn.report.parts.document import number
-from hrsnn.report.parts.drawing import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    PALE,
-    PURPLE,
-    SKY,
-    VERMILION,
-    Axis,
-    Figure,
-    Trace,
-    shown,
-    small_print,
-)  # fmt: skip
+from hrsnn.report.parts.drawing import Axis, Figure, Trace, shown, small_print
 from hrsnn.report.parts.words import Kind, plain, quantity, signed, told_interval
-from hrsnn.report.source import Comparison, Key, Results, Unit
-from hrsnn.vocabulary import METRICS, baselines, higher_is_better, label_of, unit_of
+from hrsnn.report.source import Key, Repeat, Results
+from hrsnn.vocabulary import baselines, higher_is_better, label_of, unit_of
 
 LOOKS = {
-    "HoNHoS": (BLUE, "circle", "solid"),
-    "HeNHoS": (SKY, "square", "dash"),
-    "HoNHeS": (GREEN, "diamond", "dot"),
-    "HeNHeS": (VERMILION, "triangle-up", "solid"),
-    "HoNB": (PURPLE, "hexagon", "dash"),
-    "HeNB": (ORANGE, "star", "solid"),
-    "InputOnly": (GREY, "x", "dot"),
-    "RandomFeatures": (GREY, "cross", "dash"),
-    "Persistence": (GREY, "triangle-down", "dot"),
-    "SeasonalNaive": (GREY, "triangle-up", "dashdot"),
-    "AR": (GREEN, "star", "dot"),
-    "ESN-100": (PURPLE, "hexagon", "dash"),
-    "NVAR": (ORANGE, "pentagon", "dashdot"),
+    "HoNHoS": (draw.BLUE, "circle", "solid"),
+    "HeNHoS": (draw.SKY, "square", "dash"),
+    "HoNHeS": (draw.GREEN, "diamond", "dot"),
+    "HeNHeS": (draw.VERMILION, "triangle-up", "solid"),
+    "HoNB": (draw.PURPLE, "hexagon", "dash"),
+    "HeNB": (draw.ORANGE, "star", "solid"),
+    "InputOnly": (draw.GREY, "x", "dot"),
+    "RandomFeatures": (draw.GREY, "cross", "dash"),
+    "Persistence": (draw.GREY, "triangle-down", "dot"),
+    "SeasonalNaive": (draw.GREY, "triangle-up", "dashdot"),
+    "AR": (draw.GREEN, "star", "dot"),
+    "ESN-100": (draw.PURPLE, "hexagon", "dash"),
+    "NVAR": (draw.ORANGE, "pentagon", "dashdot"),
 }
-OTHERS = ((PURPLE, "star-square", "dash"), (ORANGE, "hourglass", "dot"), (INK, "bowtie", "dashdot"))
+OTHERS = ((draw.PURPLE, "star-square", "dash"), (draw.ORANGE, "hourglass", "dot"), (draw.INK, "bowtie", "dashdot"))
 MARKS: dict[Kind, tuple[str, str]] = {
-    "gain": (BLUE, "circle"),
-    "loss": (VERMILION, "square"),
-    "none": (GREY, "circle-open"),
-    "open": (PALE, "diamond-open"),
-    "plain": (INK, "circle"),
+    "gain": (draw.BLUE, "circle"),
+    "loss": (draw.VERMILION, "square"),
+    "none": (draw.GREY, "circle-open"),
+    "open": (draw.PALE, "diamond-open"),
+    "plain": (draw.INK, "circle"),
 }
 
 MAX_ROWS = 30  # arms in one figure; the table holds all
@@ -75,59 +59,44 @@ def style(key: Key) -> tuple[str, str, str]:
 
 def metric_per_arm(results: Results, metric: str) -> Figure | None:
     """Mean and interval of every arm, and below each its seeds."""
-    rows = [row for row in results.rows if row.score(metric).mean is not None][:MAX_ROWS]
+    rows = [row for row in results.rows if row.mean(metric) is not None][:MAX_ROWS]
     data = []
     for y, row in enumerate(rows):
         colour, symbol, _ = style(row.key)
-        name, estimate = shown(row.key.label), row.score(metric)
-        seeds = [(u.metrics.get(metric), u.seed) for u in results.units_of(row.key)]
+        name, mean, ends = shown(row.key.label), row.mean(metric) or 0.0, row.score(metric).ci95
+        units = results.units_of(row.key)
+        seeds = [(u.outcome.part("metrics").number(metric), u.seed) for u in units]
         points = [(value, seed) for value, seed in seeds if value is not None and len(seeds) > 1]
         small = {"color": colour, "symbol": "circle-open", "size": 6, "opacity": 0.8}
         tips = [f"{name}<br>seed {seed}: {plain(value)[0]}" for value, seed in points]
         data.append(draw.marks([x for x, _ in points], [y + 0.26] * len(points), marker=small, hovertext=tips))
-        mean = estimate.mean or 0.0
-        tip = f"{name}<br>mean {plain(mean)[0]}<br>{told_interval(plain, estimate.ci95)}"
-        data.append(draw.estimate_mark(mean, y, estimate.ci95, (colour, symbol), tip))
-    axis, names = draw.number_axis(shown(label_of(metric), 60)), draw.names_axis([_two_lines(row.key) for row in rows])
+        tip = f"{name}<br>mean {plain(mean)[0]}<br>{told_interval(plain, ends)}"
+        data.append(draw.estimate_mark(mean, y, ends, (colour, symbol), tip))
+    axis, names = draw.number_axis(shown(label_of(metric), 60)), _arms_axis([row.key for row in rows])
     return draw.chart(data, axis, names, f"{metric} per arm", 70 + 42 * len(rows))
 
 
 def comparisons(results: Results, metric: str) -> Figure | None:
     """Forest plot of the paired differences of one metric, with a line at zero."""
     found = [c for c in results.told if c.metric == metric and c.diff is not None][:MAX_ROWS]
-    data, names = [], []
+    data = []
     for y, c in enumerate(found):
         diff = c.diff or 0.0
         what = f"{shown(c.a.label)} against {shown(c.b.label)}<br>{signed(diff)[0]}, {told_interval(signed, c.ci95)}"
-        data.append(draw.estimate_mark(diff, y, c.ci95, MARKS[reading(c)], f"{what}<br>{told(c)}"))
-        names.append(f"{shown(c.a.label)}<br>{small_print('− ' + shown(c.b.label))}")
+        data.append(draw.estimate_mark(diff, y, c.ci95, MARKS[c.reading], f"{what}<br>{c.words}"))
+    names = [f"{shown(c.a.label)}<br>{small_print('− ' + shown(c.b.label))}" for c in found]
     worse = " (left is better)" if higher_is_better(metric) is False else ""
     axis = draw.axis_from_zero(f"difference in {shown(label_of(metric), 40)}{worse}")
     label, shapes = f"paired differences of {metric}", [draw.upright()]
     return draw.chart(data, axis, draw.names_axis(names), label, 70 + 42 * len(found), shapes=shapes)
 
 
-def told(c: Comparison) -> str:
-    """A comparison in a few words."""
-    if c.diff is None:
-        return "no value"
-    if c.ci95 is None:
-        return "one seed, no interval" if c.n_pairs == 1 else "no interval"
-    kind = reading(c)
-    if kind == "none":
-        return "no measurable difference"
-    better = (" (better)" if kind == "gain" else " (worse)") if c.metric in METRICS else ""
-    return ("higher" if c.ci95[0] > 0 else "lower") + better
-
-
 def costs_per_arm(results: Results) -> list[Figure | None]:
     """Spikes per neuron, and synaptic operations per sample, of every arm that has a spiking network."""
+    operations = {"synops_recurrent": "recurrent", "synops_input": "input"}
     return [
-        _stacked(results, title, parts)
-        for title, parts in (
-            ("spikes per neuron and sample", {"spikes_per_neuron": ""}),
-            ("synaptic operations per sample", {"synops_recurrent": "recurrent", "synops_input": "input"}),
-        )
+        _stacked(results, "spikes per neuron and sample", {"spikes_per_neuron": ""}),
+        _stacked(results, "synaptic operations per sample", operations),
     ]
 
 
@@ -143,31 +112,53 @@ def _stacked(results: Results, title: str, parts: Mapping[str, str]) -> Figure |
         data.append(draw.bars(values, [style(row.key)[0] for row in rows], tips=tips, filled=not data))
     if len(data) > 1:  # the legend's own squares are grey: the arms have the colours
         named = enumerate(parts.values())
-        data += [draw.bars([None], GREY, filled=k == 0, name=name, showlegend=True) for k, name in named]
-    axis, names = draw.axis_from_zero("", tickformat="~s"), draw.names_axis([_two_lines(row.key) for row in rows])
+        data += [draw.bars([None], draw.GREY, filled=k == 0, name=name, showlegend=True) for k, name in named]
+    axis, names = draw.axis_from_zero("", tickformat="~s"), _arms_axis([row.key for row in rows])
     return draw.chart(data, axis, names, title, 96 + 40 * len(rows), title=title, barmode="stack", bargap=0.35)
+
+
+def vpt_per_start(results: Results, metric: str) -> Figure | None:
+    """Valid prediction time (`metric`) from each start, one row of points per arm, with its mean, as in the tables."""
+    found: dict[Key, list[float]] = {}
+    for row in results.rows:
+        each = [u.details.part("by_start").numbers(metric) for u in results.units_of(row.key)]
+        found[row.key] = sorted(v for one in each for v in one if v is not None)
+    rows = [(key, values) for key, values in found.items() if values][:MAX_ROWS]
+    data = []
+    for y, (key, values) in enumerate(rows):
+        colour, symbol, _ = style(key)
+        spread = [y + 0.3 * ((i * 0.618034) % 1 - 0.5) for i in range(len(values))]
+        drawn = {"color": colour, "symbol": symbol, "size": 7, "opacity": 0.55}
+        tips = [f"{shown(key.label)}<br>{quantity(v)}{unit_of(metric)}" for v in values]
+        data.append(draw.marks(values, spread, marker=drawn, hovertext=tips))
+        mean = sum(values) / len(values)
+        tip = f"{shown(key.label)}<br>mean {quantity(mean)}"
+        data.append(draw.curve([mean, mean], [y - 0.32, y + 0.32], draw.INK, width=2.5, hover=tip))
+    x, names = draw.axis_from_zero(label_of(metric)), _arms_axis([key for key, _ in rows])
+    return draw.chart(data, x, names, "valid prediction time per start", 70 + 48 * len(rows))
+
+
+def _arms_axis(keys: Sequence[Key]) -> Axis:
+    small = [f"<br>{small_print(shown(key.rest, 22))}" if key.rest else "" for key in keys]
+    return draw.names_axis([shown(key.arm, 18) + rest for key, rest in zip(keys, small, strict=True)])
 
 
 # -- inside one network ------------------------------------------------------------------------------------------------
 
 
-def raster(unit: Unit) -> Figure | None:
+def raster(unit: Repeat) -> Figure | None:
     """The spikes of one sample: input channels above, excitatory then inhibitory neurons below."""
     part = unit.details.part("raster")
     spikes, events = part.pairs("time_ms", "unit"), part.pairs("input_time_ms", "input_unit")
-    if not part.numbers("time_ms"):
+    if not spikes:
         return None
-    n_neurons, n_inputs = (
-        part.whole(name) or int(max((n for _, n in points), default=0)) + 1
-        for name, points in (("n_neurons", spikes), ("n_inputs", events))
-    )
-    n_excitatory = part.whole("n_excitatory") or n_neurons
-    groups = [("input", PURPLE, events, "y2")] if events else []
+    n_neurons, n_inputs, n_excitatory = (part.whole(name) for name in ("n_neurons", "n_inputs", "n_excitatory"))
+    groups = [("input", draw.PURPLE, events, "y2")] if events else []
     groups += [
-        ("excitatory", INK, [s for s in spikes if s[1] < n_excitatory], "y"),
-        ("inhibitory", ORANGE, [s for s in spikes if s[1] >= n_excitatory], "y"),
+        ("excitatory", draw.INK, [s for s in spikes if s[1] < n_excitatory], "y"),
+        ("inhibitory", draw.ORANGE, [s for s in spikes if s[1] >= n_excitatory], "y"),
     ]
-    every = -(-max(len(spikes), len(events)) // MAX_SPIKES) or 1
+    every = -(-max(len(spikes), len(events)) // MAX_SPIKES)
     data = []
     for name, colour, members, axis in groups:
         tall = max(0.45, n_inputs / 130 if axis == "y2" else n_neurons / 300)
@@ -180,8 +171,7 @@ def raster(unit: Unit) -> Figure | None:
                 "line": {"color": colour, "width": 1.2, "simplify": False},
             }
         )  # fmt: skip
-    duration = part.number("duration_ms") or max((t for t, _ in spikes + events), default=1.0)
-    x = draw.number_axis("time (ms)", range=[0, duration])
+    x = draw.number_axis("time (ms)", range=[0, part.number("duration_ms")])
     y = draw.number_axis("neuron", domain=[0, 0.63 if events else 1], range=[-1, n_neurons])
     channels: dict[str, Any] = (
         {"yaxis2": draw.number_axis("channel", domain=[0.69, 1], range=[-1, n_inputs])} if events else {}
@@ -193,46 +183,56 @@ def raster(unit: Unit) -> Figure | None:
     return draw.chart(data, x, y, f"spikes of one sample{said}", 470, note=note, **channels)
 
 
-def histograms(unit: Unit, names: Mapping[str, tuple[str, str]]) -> list[Figure | None]:
+def histograms(unit: Repeat, names: Mapping[str, tuple[str, str]]) -> list[Figure | None]:
     """One small figure for each histogram of `names` (name -> title, axis) that `unit` has."""
-    colour, figures = style(unit.key)[0], []
+    look, figures = (style(unit.key)[0], "solid"), []
     for name, (title, axis) in names.items():
-        bars = _histogram(unit, name)
-        data = [draw.outline(*bars, (colour, "solid"), title, fill=True)] if bars else []
+        data = [draw.outline(*bars, look, title, fill=True) for bars in _histogram(unit, name)]
         x, y = draw.number_axis(axis), draw.axis_from_zero("count")
         figures.append(draw.chart(data, x, y, title, 250, title=title, showlegend=False))
     return figures
 
 
-def weights(unit: Unit) -> list[Figure | None]:
+def weights(unit: Repeat) -> list[Figure | None]:
     """Weights before and after learning, one small figure for recurrent and one for input synapses."""
-    looks = {"before": (GREY, "dot"), "after": (style(unit.key)[0], "solid")}
+    looks = {"before": (draw.GREY, "dot"), "after": (style(unit.key)[0], "solid")}
     figures = []
     for part in ("recurrent", "input"):
         data = [
             draw.outline(bars[0], draw.density(*bars), look, when, fill=when == "after")
             for when, look in looks.items()
-            if (bars := _histogram(unit, f"weight_{part}_{when}")) is not None
+            for bars in _histogram(unit, f"weight_{part}_{when}")
         ]
         x, y = draw.number_axis("weight"), draw.axis_from_zero("density")
         figures.append(draw.chart(data, x, y, f"{part} weights", 280, title=f"{part} synapses", showlegend=True))
     return figures
 
 
-def rates(units: Sequence[Unit]) -> Figure | None:
+def rates(units: Sequence[Repeat]) -> Figure | None:
     """Firing rates of the neurons, one outline per arm."""
     data = []
     for unit in units:
-        bars = _histogram(unit, "rate_hz")
-        if bars is not None:
-            colour, _, dash = style(unit.key)
-            shares = [100 * d for d in draw.density(*bars)]
-            data.append(draw.outline(bars[0], shares, (colour, dash), shown(unit.key.label), fill=False))
+        colour, _, dash = style(unit.key)
+        for edges, counts in _histogram(unit, "rate_hz"):
+            shares = [100 * d for d in draw.density(edges, counts)]
+            data.append(draw.outline(edges, shares, (colour, dash), shown(unit.key.label), fill=False))
     x, y = draw.number_axis("firing rate (Hz)"), draw.axis_from_zero("% of neurons per Hz")
     return draw.chart(data, x, y, "firing rates", 320, showlegend=True)
 
 
-def learning(units: Sequence[Unit]) -> list[Figure | None]:
+def _histogram(unit: Repeat, name: str) -> list[tuple[list[float], list[float]]]:
+    """Edges and counts, where there are any."""
+    part = unit.details.part("histograms").part(name)
+    edges, counts = part.numbers("edges"), part.numbers("counts")
+    if not edges or not counts:
+        return []
+    known = [e for e in edges if e is not None]
+    part.check(len(edges) == len(counts) + 1, "edges", "must have one edge more than counts")
+    part.check(len(known) == len(edges) and all(a < b for a, b in pairwise(known)), "edges", "must have rising edges")
+    return [(known, [c or 0.0 for c in counts])]
+
+
+def learning(units: Sequence[Repeat]) -> list[Figure | None]:
     """Spikes per neuron and share of silent neurons while learning, one line per arm."""
     # Below the axis: four names in half the width would lie under the buttons.
     legend = {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.3, "yanchor": "top", "font": {"size": 12}}
@@ -243,13 +243,12 @@ def learning(units: Sequence[Unit]) -> list[Figure | None]:
     ):
         data = []
         for unit in units:
-            rows = unit.details.part("learning").columns("sample", name)
-            if not any(y is not None for _, y in rows):
-                continue
             colour, symbol, dash = style(unit.key)
-            x, y = [x or 0.0 for x, _ in rows], [None if y is None else scale * y for _, y in rows]
+            points = unit.details.part("learning").pairs("sample", name)
+            x, y = [x for x, _ in points], [scale * y for _, y in points]
             mark = symbol if len(x) <= 40 else ""
-            data.append(draw.curve(x, y, colour, dash, name=shown(unit.key.label), mark=mark, hover=None))
+            line = draw.curve(x, y, colour, dash, name=shown(unit.key.label), mark=mark, hover=None)
+            data += [line] if points else []
         axes, label = (draw.number_axis("samples seen"), draw.axis_from_zero("")), f"{title} while learning"
         figures.append(draw.chart(data, *axes, label, 330, title=title, legend={**legend, "traceorder": "normal"}))
     return figures
@@ -258,7 +257,7 @@ def learning(units: Sequence[Unit]) -> list[Figure | None]:
 # -- predictions -------------------------------------------------------------------------------------------------------
 
 
-def confusion(units: Sequence[Unit]) -> Figure | None:
+def confusion(units: Sequence[Repeat]) -> Figure | None:
     """What was said (columns) when each class was meant (rows), summed over `units`, each row a share of 1."""
     pairs: list[tuple[int, int]] = []
     names: list[str] = []
@@ -300,7 +299,7 @@ def _classes_axis(title: str, names: Sequence[str], ends: list[float]) -> Axis:
     }  # fmt: skip
 
 
-def forecast(unit: Unit) -> Figure | None:
+def forecast(unit: Repeat) -> Figure | None:
     """The true course and the predicted one, the first variables, over time in Lyapunov times where that is known."""
     part = unit.details.part("forecast")
     truth, prediction = part.items("truth"), part.items("prediction")
@@ -319,7 +318,7 @@ def forecast(unit: Unit) -> Figure | None:
     for v in range(n_variables):
         suffix = "" if v == 0 else str(v + 1)
         for name, table, look in (
-            ("truth", truth, (INK, "solid")),
+            ("truth", truth, (draw.INK, "solid")),
             ("prediction", prediction, (style(unit.key)[0], "dash")),
         ):
             values = [number(step[v]) for step in table[:MAX_STEPS]]
@@ -336,43 +335,3 @@ def forecast(unit: Unit) -> Figure | None:
     across = draw.number_axis(f"time ({unit_words})", anchor=f"y{'' if n_variables == 1 else n_variables}")
     up = axes.pop("yaxis", {})
     return draw.chart(data, across, up, "truth and prediction", 110 + 150 * n_variables, note=note, **axes)
-
-
-def vpt_per_start(results: Results, metric: str) -> Figure | None:
-    """Valid prediction time (`metric`) from each start, one row of points per arm, with its mean, as in the tables."""
-    rows: list[tuple[Key, list[float]]] = []
-    for row in results.rows:
-        each = [u.details.part("by_start").numbers(metric) for u in results.units_of(row.key)]
-        values = sorted(v for one in each for v in one if v is not None)
-        rows += [(row.key, values)] if values else []
-    data = []
-    for y, (key, values) in enumerate(rows := rows[:MAX_ROWS]):
-        colour, symbol, _ = style(key)
-        spread = [y + 0.3 * ((i * 0.618034) % 1 - 0.5) for i in range(len(values))]
-        drawn = {"color": colour, "symbol": symbol, "size": 7, "opacity": 0.55}
-        tips = [f"{shown(key.label)}<br>{quantity(v)}{unit_of(metric)}" for v in values]
-        data.append(draw.marks(values, spread, marker=drawn, hovertext=tips))
-        mean = sum(values) / len(values)
-        tip = f"{shown(key.label)}<br>mean {quantity(mean)}"
-        data.append(draw.curve([mean, mean], [y - 0.32, y + 0.32], INK, width=2.5, hover=tip))
-    x, names = draw.axis_from_zero(label_of(metric)), [_two_lines(key) for key, _ in rows]
-    return draw.chart(data, x, draw.names_axis(names), "valid prediction time per start", 70 + 48 * len(rows))
-
-
-# -- the parts they share ----------------------------------------------------------------------------------------------
-
-
-def _two_lines(key: Key) -> str:
-    rest = key.label[len(key.arm) + 2 :]
-    return shown(key.arm, 18) + (f"<br>{small_print(shown(rest, 22))}" if rest else "")
-
-
-def _histogram(unit: Unit, name: str) -> tuple[list[float], list[float]] | None:
-    part = unit.details.part("histograms").part(name)
-    edges, counts = part.numbers("edges"), part.numbers("counts")
-    if not edges or not counts:
-        return None
-    known = [e for e in edges if e is not None]
-    part.check(len(edges) == len(counts) + 1, "edges", "must have one edge more than counts")
-    part.check(len(known) == len(edges) and all(a < b for a, b in pairwise(known)), "edges", "must have rising edges")
-    return known, [c or 0.0 for c in counts]

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hrsnn.report.parts.words import Finding, Kind, listed, plain, plural, signed
+from hrsnn.report.parts.words import Finding, capital, listed, plain, plural, signed, with_interval, within
 from hrsnn.report.pruned import Pruned, gap_kept, of_equal_size, pruned_of
 from hrsnn.report.source import Comparison, Key, Results
 from hrsnn.vocabulary import CONTROLS, ERRORS, LADDERS, METRICS, NETWORKS, higher_is_better, kind_of, unit_of, words_of
@@ -62,12 +62,11 @@ def explained(metric: str | None) -> list[str]:
 
 def names_explained(results: Results) -> list[str]:
     """What the names of the four arms mean, where any of them is there."""
-    if not any(row.key.arm in NETWORKS[:4] for row in results.rows):
-        return []
-    return [
+    said = (
         "He is heterogeneous, every one its own, and Ho homogeneous, all at the mean: N of neurons (time constants, "
         "thresholds), S of synapses (plasticity)."
-    ]
+    )
+    return [said] if any(row.key.arm in NETWORKS[:4] for row in results.rows) else []
 
 
 def found(results: Results) -> list[Finding]:
@@ -75,8 +74,9 @@ def found(results: Results) -> list[Finding]:
     metric = results.headline
     if metric is None:
         return [Finding("plain", "This run holds no measured values.")]
+    season, last = (results.row(Key(arm)).metrics for arm in ("SeasonalNaive", "Persistence"))
     asked = questions(results.reference)
-    if _same_scores(results, Key("SeasonalNaive"), Key("Persistence")):  # no season: asked of the last value already
+    if season and season == last:  # no season: asked of the last value already
         asked = tuple(q for q in asked if all(b != Key("SeasonalNaive") for _, b in q.pairs))
     answers = [answer for q in asked for answer in answers_to(results, q, metric)]
     if not answers:
@@ -107,129 +107,82 @@ def questions(reference: Key | None) -> tuple[Question, ...]:
 
 def answers_to(results: Results, question: Question, metric: str) -> list[Finding]:
     """What this run answers to `question`, by the rules at the top; empty when it was not asked or has no answer."""
-    for a, b in question.pairs:
-        comparison = results.compared(a, b, metric)
-        if comparison is not None:
-            return _answers(results, question, comparison)
-    return []
-
-
-def tied(comparison: Comparison | None) -> bool:
-    """Whether a comparison tells its two arms apart in no recording and no start.
-
-    >>> tied(Comparison(Key("A"), Key("B"), "vpt_steps", diff=0.0, ci95=(0.0, 0.0), n_pairs=5))
-    True
-    """
-    return comparison is not None and comparison.diff == 0 and comparison.ci95 in (None, (0.0, 0.0))
+    asked = (results.compared(a, b, metric) for a, b in question.pairs)
+    first = next((c for c in asked if c is not None), None)
+    if first is None:
+        return []
+    ladder = LADDERS.get(first.metric, ())
+    others = [c for name in ladder if (c := results.compared(first.a, first.b, name)) is not None]
+    if first.tied:
+        if alike(results, first.a, first.b):
+            return _never_wrong(results, question, first)
+        following = next((c for c in others if c.diff is not None and not c.tied), first)
+        return [_answer(results, question, following)]
+    hidden = [c for c in others if c.metric == "rmse" and c.reading == "loss" and first.reading in ("none", "gain")]
+    return [_answer(results, question, c) for c in (first, *hidden)]
 
 
 def alike(results: Results, a: Key, b: Key) -> bool:
     """Whether nothing that the run compares tells `a` and `b` apart: there is nothing to say about them."""
     rows = [c for c in results.comparisons if (c.a, c.b) in ((a, b), (b, a)) and c.diff is not None]
-    return bool(rows) and all(tied(c) or _negligible(results, c) for c in rows)
+    return bool(rows) and all(c.tied or _negligible(results, c) for c in rows)
 
 
 def _negligible(results: Results, c: Comparison) -> bool:
     """Whether a whole interval of an error lies within a thousandth of it."""
-    row = results.row(c.b)
-    level = row.metrics.get(c.metric) if row else None
-    if c.metric not in ERRORS or c.ci95 is None or level is None or level.mean is None:
+    level = results.row(c.b).mean(c.metric)
+    if c.metric not in ERRORS or c.ci95 is None or level is None:
         return False
-    return max(abs(bound) for bound in c.ci95) < 1e-3 * level.mean
+    return max(abs(bound) for bound in c.ci95) < 1e-3 * level
 
 
-def _same_scores(results: Results, a: Key, b: Key) -> bool:
-    rows = results.row(a), results.row(b)
-    return None not in rows and rows[0].metrics == rows[1].metrics  # type: ignore[union-attr]
-
-
-def _answers(results: Results, question: Question, first: Comparison) -> list[Finding]:
-    ladder = LADDERS.get(first.metric, ())
-    if tied(first):
-        if alike(results, first.a, first.b):
-            return _both_at_the_bound(results, question, first)
-        others = (results.compared(first.a, first.b, name) for name in ladder)
-        following = next((c for c in others if c is not None and c.diff is not None and not tied(c)), first)
-        return [_answer(results, question, following)]
-    told = [_answer(results, question, first)]
-    if "rmse" in ladder and reading(first) in ("none", "gain"):
-        error = results.compared(first.a, first.b, "rmse")
-        if error is not None and reading(error) == "loss":
-            told.append(_answer(results, question, error))
-    return told
-
-
-def _both_at_the_bound(results: Results, question: Question, c: Comparison) -> list[Finding]:
+def _never_wrong(results: Results, question: Question, c: Comparison) -> list[Finding]:
     """Two networks that are never wrong differ by what they spend; two that are wrong alike are one thing."""
-    row = results.row(c.a)
-    estimate = row.metrics.get(c.metric) if row else None
     spent = _at_cost(results, c)
-    if c.metric != "accuracy" or estimate is None or estimate.mean != 1 or not spent:
+    if c.metric != "accuracy" or results.row(c.a).mean("accuracy") != 1 or not spent:
         return []
     text = f"{question.subject}: accuracy is {plain(1.0)[0]} either way, so it cannot tell them apart;{spent}"
     return [Finding("plain", f"{text} ({c.a.label} against {c.b.label}; {plural(c.n_pairs, 'paired seed')}).")]
 
 
-def reading(comparison: Comparison) -> Kind:
-    """How a comparison reads: the kind of finding it is, for a metric of known direction or (gain = higher) not.
-
-    >>> c = Comparison(Key("A"), Key("B"), "nrmse", diff=-0.2, ci95=(-0.3, -0.1), n_pairs=5)
-    >>> reading(c)
-    'gain'
-    """
-    if comparison.ci95 is None or comparison.diff is None:
-        return "open"
-    low, high = comparison.ci95
-    if low <= 0 <= high:
-        return "none"
-    return "gain" if (low > 0) == (higher_is_better(comparison.metric) is not False) else "loss"
-
-
 def _answer(results: Results, question: Question, c: Comparison) -> Finding:
-    kind = reading(c)
     name, unit = words_of(c.metric), unit_of(c.metric)
     versus = f"{c.a.label} against {c.b.label}"
+    seeds = "one seed" if c.n_pairs == 1 else plural(c.n_pairs, "paired seed")
     if c.diff is None:
         return Finding("open", f"{question.subject}: this run has no value of {name} for {versus}.")
     if c.ci95 is None:
-        seeds = "one seed" if c.n_pairs == 1 else plural(c.n_pairs, "paired seed")
         change = f"{name} differs by {signed(c.diff)[0]}{unit} ({versus}; {seeds})"
         return Finding("open", f"{question.subject}: {change}. There is no interval, so this is not yet a finding.")
-    evidence = f"({versus}; {plural(c.n_pairs, 'paired seed')})"
-    low, high = c.ci95
-    at_cost = _at_cost(results, c)
-    if kind == "none":
-        diff, *interval = signed(c.diff, low, high)
-        change = f"{name} differs by {diff}{unit}, 95 % interval [{', '.join(interval)}], which contains zero"
+    at_cost, evidence = _at_cost(results, c), f"({versus}; {seeds})"
+    if c.reading == "none":
+        diff, *ends = signed(c.diff, *c.ci95)
+        change = f"{name} differs by {diff}{unit}, 95 % interval {within(ends, str)}, which contains zero"
         spent = f",{at_cost}" if at_cost else ""
         return Finding("none", f"{question.subject} {question.nothing}: {change}{spent} {evidence}.")
-    sign = 1 if low > 0 else -1
-    size, *interval = plain(sign * c.diff, *sorted((sign * low, sign * high)))
-    amount = f"{size} [{', '.join(interval)}]{unit}"
+    rises = c.ci95[0] > 0
+    amount = f"{with_interval(plain, abs(c.diff), sorted(map(abs, c.ci95)))}{unit}"
     if higher_is_better(c.metric) is True:
-        verb = question.verb(question.gains if kind == "gain" else question.loses)
+        verb = question.verb(question.gains if rises else question.loses)
         noun = "of valid prediction" if unit else name
-        return Finding(kind, f"{question.subject} {verb} {amount} {noun}{question.against}{at_cost} {evidence}.")
-    verb = question.verb("raise" if low > 0 else "lower")
+        return Finding(c.reading, f"{question.subject} {verb} {amount} {noun}{question.against}{at_cost} {evidence}.")
     known = c.metric in METRICS
-    judged = (", which is better" if kind == "gain" else ", which is worse") if known else ""
-    text = f"{question.subject} {verb} {name} by {amount}{question.against}{at_cost}{judged} {evidence}."
-    return Finding(kind if known else "plain", text)
+    judged = f", which is {'better' if c.reading == 'gain' else 'worse'}" if known else ""
+    text = f"{question.subject} {question.verb('raise' if rises else 'lower')} {name} by {amount}{question.against}"
+    return Finding(c.reading if known else "plain", f"{text}{at_cost}{judged} {evidence}.")
 
 
 def _level(results: Results, metric: str) -> list[Finding]:
     row = results.row(results.reference)
-    estimate = row.metrics.get(metric) if row else None
-    if row is None or estimate is None or estimate.mean is None:
+    mean, ends = row.mean(metric), row.score(metric).ci95
+    if mean is None:
         return []
-    if estimate.mean == 0 and "rmse" in LADDERS.get(metric, ()) and "rmse" in row.metrics:
+    if mean == 0 and "rmse" in LADDERS.get(metric, ()) and "rmse" in row.metrics:
         return _level(results, "rmse")
-    name, unit = words_of(metric), unit_of(metric)
-    value, *interval = plain(estimate.mean, *(estimate.ci95 or ()))
-    within = f" [{', '.join(interval)}]" if interval else ""
     over = "one seed, which gives no interval" if row.n_seeds == 1 else f"{row.n_seeds} seeds"
     chance = _chance(results) if metric == "accuracy" else ""
-    return [Finding("plain", f"{row.key.label}: {name} {value}{within}{unit} over {over}{chance}.")]
+    text = f"{row.key.label}: {words_of(metric)} {with_interval(plain, mean, ends)}{unit_of(metric)} over {over}"
+    return [Finding("plain", f"{text}{chance}.")]
 
 
 def _of_pruning(results: Results, metric: str) -> list[Finding]:
@@ -238,39 +191,29 @@ def _of_pruning(results: Results, metric: str) -> list[Finding]:
     if not methods:
         return []
     first, *others = methods
+    equal = [str(other.key.method) for other in others if of_equal_size(results, first.key, other.key)]
     asked = [Question(f"Pruning ({first.key.method})", ((first.key, first.dense),), differs=True)]
     for other in others:
         subject = f"Pruning by {first.key.method} rather than {other.key.method}"
-        equal = "" if of_equal_size(results, first.key, other.key) else ", whose size is another"
-        asked.append(
-            Question(subject, ((first.key, other.key),), gains="gain", loses="lose", against=equal, differs=True)
-        )
+        size = "" if other.key.method in equal else ", whose size is another"
+        pair = ((first.key, other.key),)
+        asked.append(Question(subject, pair, gains="gain", loses="lose", against=size, differs=True))
     answers = [answer for question in asked for answer in answers_to(results, question, metric)]
-    return [*_size(results, first, others), *answers, *_recurrence_kept(results, methods, metric)]
+    return [*_size(first, equal), *answers, *_recurrence_kept(results, methods, metric)]
 
 
-def _size(results: Results, first: Pruned, others: list[Pruned]) -> list[Finding]:
-    kept = [
-        f"{after:,.0f} of {before:,.0f} {words}"
-        for sizes, words in ((first.n_neurons, "neurons"), (first.n_synapses, "recurrent synapses"))
-        if sizes is not None
-        for before, after in (sizes,)
-    ]
-    spent = [
-        f"{ratio:.3g} times fewer {words}"
-        for ratio, words in (
-            (first.fewer_recurrent, "recurrent operations"),
-            (first.fewer_synops, "in all, input and readout included,"),
-        )
-        if ratio is not None
-    ]
+def _size(first: Pruned, equal: list[str]) -> list[Finding]:
+    """What the first method left; the others in `equal` left as much."""
+    sizes = ((first.n_neurons, "neurons"), (first.n_synapses, "recurrent synapses"))
+    kept = [f"{size[1]:,.0f} of {size[0]:,.0f} {words}" for size, words in sizes if size is not None]
     if not kept:
         return []
+    all_words = "in all, input and readout included,"
+    ratios = ((first.fewer_recurrent, "recurrent operations"), (first.fewer_synops, all_words))
+    spent = [f"{ratio:.3g} times fewer {words}" for ratio, words in ratios if ratio is not None]
     text = f"{first.key.label} keeps {' and '.join(kept)}"
     text += f", and spends {' and '.join(spent)} than {first.dense.label}" if spent else ""
-    equal = [str(other.key.method) for other in others if of_equal_size(results, first.key, other.key)]
-    who = listed(equal)
-    also = f" {who[:1].upper()}{who[1:]} left exactly as many neurons and synapses." if equal else ""
+    also = f" {capital(listed(equal))} left exactly as many neurons and synapses." if equal else ""
     return [Finding("plain", f"{text}.{also}")]
 
 
@@ -279,21 +222,18 @@ def _recurrence_kept(results: Results, methods: list[Pruned], metric: str) -> li
     recurrence = results.compared(methods[0].dense, methods[0].dense.without_recurrence, metric)
     if recurrence is None or recurrence.ci95 is None:
         return []
-    shares = [
-        (method.key.method, share) for method in methods if (share := gap_kept(results, method, metric)) is not None
-    ]
-    if not shares:
+    shares = [(one.key.method, share) for one in methods if (share := gap_kept(results, one, metric)) is not None]
+    kept = ", ".join(f"{method} {100 * share:.0f} %" for method, share in shares)
+    if not kept:
         text = "Recurrence adds nothing measurable here, so this task cannot tell good pruning from bad."
         return [Finding("plain", text)]
-    kept = ", ".join(f"{method} {100 * share:.0f} %" for method, share in shares)
     return [Finding("plain", f"Of what recurrence adds here, pruned networks keep on average: {kept}.")]
 
 
 def _chance(results: Results) -> str:
     """What naming the most frequent class of the test part would give, where the labels are known."""
     for unit in results.units_of(results.reference):
-        labels = unit.details.items("labels")
-        if labels and all(isinstance(label, int) for label in labels):
+        if labels := unit.details.items("labels"):
             share = max(labels.count(label) for label in set(labels)) / len(labels)
             return f"; naming the most frequent class every time would give {plain(share)[0]}"
     return ""
@@ -306,22 +246,18 @@ def group_word(results: Results, key: Key) -> str:
 
 def _seen(results: Results) -> list[Finding]:
     row = results.row(results.reference)
-    scores = [row.score(name).mean if row else None for name in ("accuracy_seen", "accuracy_unseen")]
-    if row is None or scores[0] is None or scores[1] is None:
+    seen, unseen = (row.mean(name) for name in ("accuracy_seen", "accuracy_unseen"))
+    if seen is None or unseen is None:
         return []
-    known, unknown = plain(scores[0], scores[1])
-    word = group_word(results, row.key)
+    (known, unknown), word = plain(seen, unseen), group_word(results, row.key)
     text = f"{row.key.label} has accuracy {known} on {word}s seen in training and {unknown} on {word}s that were not."
     return [Finding("plain", text)]
 
 
 def _caution(results: Results, metric: str) -> list[Finding]:
-    pairs = [c.n_pairs for c in results.comparisons if c.metric == metric and c.ci95 is not None]
-    if not pairs or min(pairs) >= FEW_SEEDS:
-        return []
-    return [
-        Finding("plain", f"With only {min(pairs)} paired seeds the intervals themselves are uncertain; use 5 or more.")
-    ]
+    n = min((c.n_pairs for c in results.comparisons if c.metric == metric and c.ci95 is not None), default=FEW_SEEDS)
+    text = f"With only {n} paired seeds the intervals themselves are uncertain; use 5 or more."
+    return [Finding("plain", text)] if n < FEW_SEEDS else []
 
 
 def _costs(results: Results) -> list[Finding]:
@@ -330,10 +266,8 @@ def _costs(results: Results) -> list[Finding]:
     homogeneous = Key("HoNB" if reference == Key("HeNB") else "HoNHoS")
     if reference is None or reference == homogeneous:
         return []
-    ratios = {
-        "spikes": results.ratio(reference, homogeneous, *SPIKES),
-        "recurrent synaptic operations": results.ratio(reference, homogeneous, "synops_recurrent"),
-    }
+    counted = {"spikes": SPIKES, "recurrent synaptic operations": ("synops_recurrent",)}
+    ratios = {words: results.ratio(reference, homogeneous, *costs) for words, costs in counted.items()}
     parts = [f"{ratio:.2f} times the {words}" for words, ratio in ratios.items() if ratio is not None]
     text = f"{reference.label} spends {' and '.join(parts)} of {homogeneous.label} (counted, not estimated)."
     return [Finding("plain", text)] if parts else []

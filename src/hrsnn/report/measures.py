@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from hrsnn._checks import require
 from hrsnn.report.findings import FEW_SEEDS
 from hrsnn.report.parts.document import Part, Range
-from hrsnn.report.parts.words import Finding, Kind, listed, quantity, told, with_sign, within
-from hrsnn.vocabulary import ANALYSIS
+from hrsnn.report.parts.words import Finding, Kind, listed, quantity, with_sign, within
 
 N_ERRORS = 2  # standard errors on either side of an exponent: about 95 %
 
@@ -43,7 +41,7 @@ PLAYERS = {
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """The Shapley value of one group of parameters."""
+    """The Shapley value of one group of parameters, `name` in words."""
 
     name: str
     mean: float
@@ -55,168 +53,139 @@ class Player:
             return "open"
         return "none" if self.within[0] <= 0 <= self.within[1] else "plain"
 
-
-@dataclass(frozen=True, slots=True)
-class Exponents:
-    """The largest exponent with its interval, per ms; `gain` of the surrogate, 0 where the network was silent."""
-
-    largest: float
-    within: Range | None
-    gain: float | None
-
-
-def read(document: Mapping[str, Any]) -> Part:
-    """The document of `hrsnn analyse --json`; raises `InputError` for another schema."""
-    ANALYSIS.checked(document)
-    return Part("", document)
+    @property
+    def value(self) -> str:
+        return f"{with_sign(self.mean)} {within(self.within)}".rstrip()
 
 
 # -- in sentences ------------------------------------------------------------------------------------------------------
 
 
-def findings(document: Mapping[str, Any]) -> list[Finding]:
-    """What the numbers mean, one sentence each; raises `InputError` for a document of another schema."""
-    whole = read(document)
-    said = [
-        *_of_memory(whole),
-        *_of_efficiency(whole),
-        *_of_separation(whole),
-        *_of_stability(whole),
-        *_of_heterogeneity(whole),
-        *_of_silence(whole),
-        *_of_importance(whole.part("importance")),
-    ]
+def findings(whole: Part) -> list[Finding]:
+    """What the numbers mean, one sentence each."""
+    about = (_memory, _efficiency, _separation, _stability, _heterogeneity, _silence, _importance)
+    said = [finding for part in about for finding in part(whole)]
     return said or [Finding("plain", "Nothing was measured.")]
 
 
-def _of_memory(whole: Part) -> list[Finding]:
+def _memory(whole: Part) -> Iterator[Finding]:
     capacity, memory = whole.number("memory_capacity"), whole.part("memory")
+    interval, alone, sample_ms = memory.interval(), memory.number("input_only"), duration_ms(whole)
     if capacity is None:
-        return []
-    interval, alone, sample_ms = memory.interval("ci95"), memory.number("input_only"), duration_ms(whole)
-    what = f"{told(capacity)} {within(interval)}".rstrip()
-    span = "" if sample_ms is None else f", {told(capacity * sample_ms)} ms of input at {told(sample_ms)} ms a sample"
-    said = [Finding("plain", f"The state holds {what} past input samples{span}.")]
+        return
+    what = f"{quantity(capacity)} {within(interval)}".rstrip()
+    span = f", {quantity(capacity * sample_ms)} ms of input at {quantity(sample_ms)} ms a sample" if sample_ms else ""
+    yield Finding("plain", f"The state holds {what} past input samples{span}.")
     if alone is None:
-        return said
-    control = "the same readout recovers from the input spikes alone"
+        return
+    control = f"the {quantity(alone)} samples that the same readout recovers from the input spikes alone"
     if interval is None:
-        text = f"Without an interval it cannot be told from the {told(alone)} samples that {control}."
-        return [*said, Finding("open", text)]
+        yield Finding("open", f"Without an interval it cannot be told from {control}.")
+        return
     low, high = interval[0] - alone, interval[1] - alone
     if low > 0:
-        more = f"{told(capacity - alone)} {within((low, high))}"
-        return [*said, Finding("gain", f"The network adds {more} to the {told(alone)} samples that {control}.")]
-    if high < 0:
-        less = f"{told(alone - capacity)} {within((-high, -low))}"
-        return [*said, Finding("loss", f"The network loses {less} of the {told(alone)} samples that {control}.")]
-    text = f"The network adds no measurable memory: the interval contains the {told(alone)} samples that {control}."
-    return [*said, Finding("none", text)]
+        more = f"{quantity(capacity - alone)} {within((low, high))}"
+        yield Finding("gain", f"The network adds {more} to {control}.")
+    elif high < 0:
+        less = f"{quantity(alone - capacity)} {within((-high, -low))}"
+        yield Finding("loss", f"The network loses {less} of {control}.")
+    else:
+        yield Finding("none", f"The network adds no measurable memory: the interval contains {control}.")
 
 
-def _of_efficiency(whole: Part) -> list[Finding]:
+def _efficiency(whole: Part) -> Iterator[Finding]:
     efficiency, spikes, rate = (whole.number(n) for n in ("spike_efficiency", "spikes_per_neuron", "mean_rate_hz"))
-    if spikes is None:
-        return []
-    if spikes == 0:
-        return [Finding("plain", "The network does not spike, so its memory has no efficiency.")]
-    at = "" if rate is None else f" ({told(rate)} Hz)"
-    each = "" if efficiency is None else f": {told(efficiency)} samples of memory per spike"
-    return [Finding("plain", f"It spends {told(spikes)} spikes per neuron on a sample{at}{each}.")]
+    if spikes:
+        at = "" if rate is None else f" ({quantity(rate)} Hz)"
+        each = "" if efficiency is None else f": {quantity(efficiency)} samples of memory per spike"
+        yield Finding("plain", f"It spends {quantity(spikes)} spikes per neuron on a sample{at}{each}.")
+    elif spikes is not None:
+        yield Finding("plain", "The network does not spike, so its memory has no efficiency.")
 
 
-def _of_separation(whole: Part) -> list[Finding]:
+def _separation(whole: Part) -> Iterator[Finding]:
     rank, separation = whole.number("separation_rank"), whole.part("separation")
     n, copies = separation.number("n_stimuli"), separation.number("generalisation")
-    if rank is None:
-        return []
-    stimuli = "Different stimuli" if n is None else f"{quantity(n)} different stimuli"
-    text = f"{stimuli} fill {dimensions(rank)} of the state (99 % rank)"
-    if copies is not None:
-        text += f", jittered copies of one stimulus {quantity(copies)}"
-    return [Finding("plain", f"{text}.")]
+    if rank is not None:
+        stimuli = "Different stimuli" if n is None else f"{quantity(n)} different stimuli"
+        also = "" if copies is None else f", jittered copies of one stimulus {quantity(copies)}"
+        yield Finding("plain", f"{stimuli} fill {dimensions(rank)} of the state (99 % rank){also}.")
 
 
-def _of_stability(whole: Part) -> list[Finding]:
-    found = largest_exponent(whole)
-    if found is None:
-        return []
-    low, high = found.within or (found.largest, found.largest)
-    value = f"{told(found.largest)} {within(found.within)}".rstrip()
-    if found.gain == 0:
+def _stability(whole: Part) -> Iterator[Finding]:
+    largest, lyapunov, interval = whole.number("lyapunov_max_per_ms"), whole.part("lyapunov"), of_largest(whole)
+    if largest is None:
+        return
+    value, gain = f"{quantity(largest)} {within(interval)}".rstrip(), lyapunov.number("surrogate_gain")
+    how = "estimated with a surrogate" if gain is None else f"surrogate gain {quantity(gain)}"
+    if gain == 0:  # the network was silent
         how = "no neuron spikes, so this is the slowest leak"
-    else:
-        how = "estimated with a surrogate" if found.gain is None else f"surrogate gain {told(found.gain)}"
-    gains = by_gain(whole.part("lyapunov"))
-    lowest, highest = (pick(gains, key=lambda point: point[1], default=(0.0, 0.0)) for pick in (min, max))
-    if lowest[1] < 0 < highest[1]:
-        ends = " and ".join(f"{told(y)} per ms at gain {told(x)}" for x, y in (lowest, highest))
-        text = f"Undecided: the sign of the largest Lyapunov exponent depends on the surrogate ({ends})."
-        return [Finding("open", text)]
-    if low <= 0 <= high:
+    gains = by_gain(lyapunov)
+    ends = [pick(gains, key=lambda point: point[1], default=(0.0, 0.0)) for pick in (min, max)]
+    low, high = interval or (largest, largest)
+    if ends[0][1] < 0 < ends[1][1]:
+        told = " and ".join(f"{quantity(y)} per ms at gain {quantity(x)}" for x, y in ends)
+        text = f"Undecided: the sign of the largest Lyapunov exponent depends on the surrogate ({told})."
+        yield Finding("open", text)
+    elif low <= 0 <= high:
         text = f"Neither stable nor unstable: the largest Lyapunov exponent is {value} per ms, not told from 0 ({how})."
+        yield Finding("plain", text)
     else:
         word, fate = ("Stable", "halve") if high < 0 else ("Unstable", "double")
-        period = f"{told(math.log(2) / abs(found.largest))} ms"
-        text = f"{word}: the largest Lyapunov exponent is {value} per ms, so small changes {fate} every {period}"
-        text += f" ({how})."
-    return [Finding("plain", text)]
+        text = f"{word}: the largest Lyapunov exponent is {value} per ms, so small changes {fate} every "
+        yield Finding("plain", f"{text}{quantity(math.log(2) / abs(largest))} ms ({how}).")
 
 
-def _of_heterogeneity(whole: Part) -> list[Finding]:
+def _heterogeneity(whole: Part) -> Iterator[Finding]:
     value, epsilon = whole.number("heterogeneity"), whole.part("heterogeneity_detail").number("epsilon")
     if value is None:
-        return []
-    least = None if epsilon is None or epsilon <= 0 else math.log(epsilon)
+        return
+    least = math.log(epsilon) if epsilon else None
     if least is not None and value <= least + 1e-6:
-        return [Finding("plain", f"Homogeneous: H is {told(value)} nats per parameter, the least there is.")]
-    against = "" if least is None else f"; {told(least)} is a homogeneous network"
-    return [Finding("plain", f"Heterogeneity H is {told(value)} nats per parameter{against}.")]
+        text = f"Homogeneous: H is {quantity(value)} nats per parameter, the least there is."
+    else:
+        against = "" if least is None else f"; {quantity(least)} is a homogeneous network"
+        text = f"Heterogeneity H is {quantity(value)} nats per parameter{against}."
+    yield Finding("plain", text)
 
 
-def _of_silence(whole: Part) -> list[Finding]:
+def _silence(whole: Part) -> Iterator[Finding]:
     share = whole.part("firing").number("silent_share")
-    if share is None:
-        return []
-    who = f"{told(100 * share)} % of the neurons are silent" if share else "Every neuron spikes"
-    return [Finding("plain", f"{who} under the drive.")]
+    if share is not None:
+        who = f"{quantity(100 * share)} % of the neurons are silent" if share else "Every neuron spikes"
+        yield Finding("plain", f"{who} under the drive.")
 
 
-def _of_importance(importance: Part) -> list[Finding]:
-    said, n_seeds = [], importance.number("n_seeds")
+def _importance(whole: Part) -> Iterator[Finding]:
+    n_seeds, importance = whole.part("importance").number("n_seeds"), players_of(whole)
     seeds = "" if n_seeds is None else " (1 seed)" if n_seeds == 1 else f" ({quantity(n_seeds)} seeds)"
-    for name, players in players_of(importance).items():
-        told_ = [f"{called(p)} {with_sign(p.mean)} {within(p.within)}".rstrip() for p in players if p.kind != "none"]
-        nothing = [called(p) for p in players if p.kind == "none"]
-        parts = [", ".join(told_)] if told_ else []
+    for name, players in importance.items():
+        measurable = [f"{player.name} {player.value}" for player in players if player.kind != "none"]
+        nothing = [player.name for player in players if player.kind == "none"]
+        parts = [", ".join(measurable)] if measurable else []
         parts += [f"nothing measurable for {listed(nothing)}"] if nothing else []
-        kind: Kind = "open" if any(p.kind == "open" for p in players) else "plain" if told_ else "none"
+        kind: Kind = "open" if any(p.kind == "open" for p in players) else "plain" if measurable else "none"
         caution = "; without intervals this is not yet a finding" if kind == "open" else ""
-        said.append(Finding(kind, f"What heterogeneity adds to {measure(name)}: {'; '.join(parts)}{seeds}{caution}."))
-    if said and n_seeds is not None and 1 < n_seeds < FEW_SEEDS:
-        text = (
-            f"With only {quantity(n_seeds)} seeds the intervals of importance are uncertain themselves; use 5 or more."
-        )
-        said.append(Finding("plain", text))
-    return said
+        yield Finding(kind, f"What heterogeneity adds to {measure(name)}: {'; '.join(parts)}{seeds}{caution}.")
+    if importance and n_seeds is not None and 1 < n_seeds < FEW_SEEDS:
+        few = f"With only {quantity(n_seeds)} seeds the intervals of importance are uncertain themselves"
+        yield Finding("plain", f"{few}; use 5 or more.")
 
 
-def largest_exponent(whole: Part) -> Exponents | None:
-    largest, lyapunov = whole.number("lyapunov_max_per_ms"), whole.part("lyapunov")
-    if largest is None:
-        return None
-    error = next(iter(lyapunov.numbers("standard_error_per_ms")), None)
-    interval = None if not error else (largest - N_ERRORS * error, largest + N_ERRORS * error)
-    return Exponents(largest, interval, lyapunov.number("surrogate_gain"))
+def of_largest(whole: Part) -> Range | None:
+    """The interval of the largest exponent, per ms."""
+    largest = whole.number("lyapunov_max_per_ms")
+    error = next(iter(whole.part("lyapunov").numbers("standard_error_per_ms")), None)
+    return (largest - N_ERRORS * error, largest + N_ERRORS * error) if largest is not None and error else None
 
 
-def players_of(importance: Part) -> dict[str, list[Player]]:
+def players_of(whole: Part) -> dict[str, list[Player]]:
     """The players of every quantity, the most important first."""
-    quantities = importance.part("quantities")
+    quantities = whole.part("importance").part("quantities")
     found: dict[str, list[Player]] = {}
     for name in quantities.values:
         table = quantities.part(name)
-        parts = [(player, table.part(player)) for player in table.values]
+        parts = [(PLAYERS.get(player, player), table.part(player)) for player in table.values]
         players = [Player(p, mean, v.interval()) for p, v in parts if (mean := v.number("mean")) is not None]
         if players:
             found[name] = sorted(players, key=lambda player: -abs(player.mean))
@@ -239,10 +208,6 @@ def duration_ms(whole: Part) -> float | None:
 
 def dimensions(n: float) -> str:
     return "1 dimension" if n == 1 else f"{quantity(n)} dimensions"
-
-
-def called(player: Player) -> str:
-    return PLAYERS.get(player.name, player.name)
 
 
 def measure(name: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from hrsnn.report.source import Key, Results, Row
-from hrsnn.vocabulary import SYNOPS, higher_is_better
+from hrsnn.vocabulary import SYNOPS
 
 SIZES = ("n_neurons", "n_recurrent_synapses")
 
@@ -37,13 +37,13 @@ def pruned_of(results: Results) -> list[Pruned]:
     found = []
     for row in results.rows:
         dense = results.row(Key(row.key.arm))
-        if row.key.stage == "pruned" and dense is not None:
-            sizes = [_sizes(results, dense.key, row.key, name) for name in SIZES]
+        if row.key.stage == "pruned" and dense in results.rows:
             before, after = synops(dense), synops(row)
             fewer = before / after if before is not None and after else None
             on_data = (u.details.part("pruning").part("on_data").number("ratio") for u in results.units_of(row.key))
             recurrent = results.ratio(dense.key, row.key, "synops_recurrent")
-            found.append(Pruned(row.key, dense.key, sizes[0], sizes[1], recurrent, fewer, _mean(on_data)))
+            neurons, synapses = (_sizes(results, dense.key, row.key, name) for name in SIZES)
+            found.append(Pruned(row.key, dense.key, neurons, synapses, recurrent, fewer, _mean(on_data)))
     order = list(dict.fromkeys(c.a for c in results.comparisons))
     return sorted(found, key=lambda one: order.index(one.key) if one.key in order else len(order))
 
@@ -60,13 +60,10 @@ def gap_kept(results: Results, pruned: Pruned, metric: str) -> float | None:
     (pruned - none) / (dense - none), with the same network without recurrent synapses for "none".
     """
     none = pruned.dense.without_recurrence
-    recurrence = results.compared(pruned.dense, none, metric)
-    left = results.compared(pruned.key, none, metric)
-    if recurrence is None or left is None or recurrence.diff is None or left.diff is None or recurrence.ci95 is None:
+    recurrence, left = (results.compared(key, none, metric) for key in (pruned.dense, pruned.key))
+    if recurrence is None or left is None or left.diff is None or recurrence.diff is None:
         return None
-    low, high = recurrence.ci95
-    better = high < 0 if higher_is_better(metric) is False else low > 0
-    return left.diff / recurrence.diff if better else None
+    return left.diff / recurrence.diff if recurrence.reading == "gain" else None
 
 
 def synops(row: Row) -> float | None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from hrsnn.report import write_document
 from hrsnn.report.parts import drawing as draw
 from hrsnn.report.parts.document import Part
 from hrsnn.report.parts.drawing import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILION, Figure, Trace, shown
-from hrsnn.report.parts.page import Page, Section, closing, render_page, replace_file, warnings_of
+from hrsnn.report.parts.page import Page, Section, warnings_of
 from hrsnn.report.parts.table import Cell, Table, table_of
-from hrsnn.report.parts.words import Finding, Kind, capital, plural, quantity, signed
+from hrsnn.report.parts.words import Finding, Kind, capital, plural, quantity, signed, with_interval
 from hrsnn.report.pruning_figures import before_and_after, shrinking
 from hrsnn.vocabulary import REPRODUCTION, label_of
 
@@ -48,63 +48,16 @@ Document = Mapping[str, Any]
 Entry = Mapping[str, Any]
 Column = Callable[[Entry], Cell | str]
 
-
-def write_reproduction_page(document: Document, path: Path) -> Path:
-    """Write the page of a document of `hrsnn reproduce` to `path`, complete in itself; return the path.
-
-    Raises `InputError` for a document of another schema, `RunError` when the page cannot be written.
-    """
-    return replace_file(path, render(document))
+write_reproduction_page = write_document
 
 
-def render(document: Document) -> str:
-    """The whole page as text."""
+def page(document: Document) -> Page:
+    """The page of a document of `hrsnn reproduce`; raises `InputError` for a document of another schema."""
     REPRODUCTION.checked(document)
-    scale = document["scale"]
-    end = closing(
-        "Stopped and started again, it goes on where it was, and gives the same numbers:",
-        document["command"],
-        document["versions"],
-        warnings_of(_warnings(document), "Stopped early"),
-        Section("method", "How it was made", paragraphs=_method(document)),
-    )
-    size = f"scale {scale['name']} · {scale['n_neurons']} neurons · {plural(scale['n_seeds'], 'seed')}"
-    return render_page(
-        Page(
-            kind=f"hrsnn reproduce {document['name']}",
-            title=document["title"],
-            created=document["created"],
-            facts=(size,),
-            found=findings(document),
-            sections=[*sections(document), *end],
-            key="▲ as claimed \u2002 ▼ the opposite \u2002 ○ nothing measurable \u2002 ? open",
-        )
-    )
-
-
-def _method(document: Document) -> tuple[str, ...]:
-    return (
-        *(f"{_task(case)}: {words}" for case, words in document["tasks"].items()),
-        "HRSNN is a directed small world of heterogeneous neurons, CHRSNN four of them, sparsely joined, each with "
-        "time constants of its own; on the digits the network is the built-in one. A way has "
-        f"{document['scale']['n_iterations']} iterations to 4.94 % of the recurrent synapses, as published, and 45 % "
-        "of the neurons: the published 6 % cannot hold so many synapses. Firing rates are brought back to those of the "
-        "unpruned network after each step, for all methods alike. Pruning sees no data and no scores, but for activity "
-        "pruning, which learns on the training part and counts spikes there. What was pruned learns by STDP, and a "
-        "linear readout is fitted; a random graph has the neurons and synapses of the others, drawn anew in each "
-        "iteration.",
-        "LNP as published: harmonic means of exponents, noise of equal strength on all neurons, one step after the "
-        "other to the end, new synapses by variance of degree, time constants in every tenth iteration. LNP as "
-        "shipped: what the library does when nobody asks for anything else, in one step from the unpruned network to "
-        "each size. In branches of the ablation, what a step that is left out would have chosen goes by chance.",
-    )
-
-
-def sections(document: Document) -> list[Section]:
-    """Everything between the findings and the method; empty sections included."""
-    REPRODUCTION.checked(document)
+    scale, words = document["scale"], document["methods"]
+    stopped = [f"{_setting(s)}, {words[s['method']]}, seed {s['seed']}: {s['why']}" for s in document["stopped"]]
     figures = list(_on_the_way(document))
-    return [
+    sections = [
         Section(
             "sizes",
             "Neurons and synapses on the way",
@@ -153,7 +106,39 @@ def sections(document: Document) -> list[Section]:
             "Differences a − b over seeds with 95 % t-intervals, each for itself, and the side that is claimed.",
             tables=[_comparisons(document)],
         ),
+        warnings_of(stopped, "Stopped early"),
+        Section("method", "How it was made", paragraphs=_method(document)),
     ]
+    return Page(
+        kind=f"hrsnn reproduce {document['name']}",
+        title=document["title"],
+        created=document["created"],
+        facts=(f"scale {scale['name']} · {scale['n_neurons']} neurons · {plural(scale['n_seeds'], 'seed')}",),
+        found=findings(document),
+        sections=sections,
+        key="▲ as claimed \u2002 ▼ the opposite \u2002 ○ nothing measurable \u2002 ? open",
+        versions=document["versions"],
+        again="Stopped and started again, it goes on where it was, and gives the same numbers:",
+        code=document["command"],
+    )
+
+
+def _method(document: Document) -> tuple[str, ...]:
+    return (
+        *(f"{_task(case)}: {words}" for case, words in document["tasks"].items()),
+        "HRSNN is a directed small world of heterogeneous neurons, CHRSNN four of them, sparsely joined, each with "
+        "time constants of its own; on the digits the network is the built-in one. A way has "
+        f"{document['scale']['n_iterations']} iterations to 4.94 % of the recurrent synapses, as published, and 45 % "
+        "of the neurons: the published 6 % cannot hold so many synapses. Firing rates are brought back to those of the "
+        "unpruned network after each step, for all methods alike. Pruning sees no data and no scores, but for activity "
+        "pruning, which learns on the training part and counts spikes there. What was pruned learns by STDP, and a "
+        "linear readout is fitted; a random graph has the neurons and synapses of the others, drawn anew in each "
+        "iteration.",
+        "LNP as published: harmonic means of exponents, noise of equal strength on all neurons, one step after the "
+        "other to the end, new synapses by variance of degree, time constants in every tenth iteration. LNP as "
+        "shipped: what the library does when nobody asks for anything else, in one step from the unpruned network to "
+        "each size. In branches of the ablation, what a step that is left out would have chosen goes by chance.",
+    )
 
 
 # -- in words ----------------------------------------------------------------------------------------------------------
@@ -161,7 +146,6 @@ def sections(document: Document) -> list[Section]:
 
 def findings(document: Document) -> list[Finding]:
     """What the paired comparisons say, one sentence for each question, in the order in which they were asked."""
-    REPRODUCTION.checked(document)
     asked: dict[tuple[str, str, str], list[Entry]] = {}
     for comparison in document["comparisons"]:
         asked.setdefault((comparison["a"], comparison["b"], comparison["metric"]), []).append(comparison)
@@ -200,15 +184,7 @@ def _spread_of_tau(document: Document) -> Finding:
 def _difference(one: Entry) -> str:
     if one["effect"] is None:
         return "–"
-    effect, *ends = signed(*(round(value, 9) for value in (one["effect"], *(one["ci95"] or ()))))
-    return f"{effect} [{', '.join(ends)}]" if ends else effect
-
-
-def _warnings(document: Document) -> list[str]:
-    return [
-        f"{_setting(one)}, {document['methods'][one['method']]}, seed {one['seed']}: {one['why']}"
-        for one in document["stopped"]
-    ]
+    return with_interval(signed, round(one["effect"], 9), one["ci95"] and [round(end, 9) for end in one["ci95"]])
 
 
 def _task(case: str) -> str:
@@ -224,17 +200,16 @@ def _setting(one: Entry) -> str:
 
 def tables(document: Document) -> Iterator[Table]:
     """One table for each task: the end of the way, all methods and models."""
-    REPRODUCTION.checked(document)
     for case in document["tasks"]:
-        table = _table(document, case, [row for row in document["rows"] if row["case"] == case])
-        if table is not None:
+        rows = [row for row in document["rows"] if row["case"] == case]
+        if (table := _table(document["methods"], case, rows)) is not None:
             yield table
 
 
-def _table(document: Document, case: str, rows: Sequence[Entry]) -> Table | None:
+def _table(words: Mapping[str, str], case: str, rows: Sequence[Entry]) -> Table | None:
     several = len({row["model"] for row in rows}) > 1
     columns: dict[str, Column] = {
-        _task(case): lambda row: Cell(document["methods"][row["method"]], row["model"] if several else ""),
+        _task(case): lambda row: Cell(words[row["method"]], row["model"] if several else ""),
         "neurons": lambda row: Cell(quantity(row["n_neurons"]), f"{quantity(row['n_synapses'])} synapses"),
         "recurrent ops": lambda row: _spent(row, "synops_recurrent", None),
         "all ops": lambda row: _spent(row, "synops", row["published"]["fewer_operations"]),
@@ -297,7 +272,7 @@ def _sizes(document: Document) -> Figure | None:
     """Of the method that takes all iterations and got furthest: the others have the same."""
     ways = [way["sizes"] for way in document["ways"]]
     longest = max(ways, key=lambda way: len(way["iteration"]))
-    return shrinking(Part("", longest, f"{document['name']}.json")) if len(longest["iteration"]) > 2 else None
+    return shrinking(Part(longest)) if len(longest["iteration"]) > 2 else None
 
 
 def _on_the_way(document: Document) -> list[Figure | None]:
@@ -379,8 +354,7 @@ def _point(document: Document, row: Entry, metric: str) -> Trace:
 def _time_constants(document: Document) -> Iterator[Figure | None]:
     """A panel for each method and sign: the unpruned networks dotted, what is left of them filled."""
     found = [one for one in document["time_constants"] if one["method"] != "unpruned"]
-    titles = [f"{capital(document['methods'][one['method']])}: {one['sign']}" for one in found]
     yield from before_and_after(
-        (title, "membrane time constant (ms)", Part("", one, f"{document['name']}.json"))
-        for title, one in zip(titles, found, strict=True)
+        (f"{capital(document['methods'][one['method']])}: {one['sign']}", "membrane time constant (ms)", Part(one))
+        for one in found
     )

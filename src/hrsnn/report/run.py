@@ -5,17 +5,16 @@ It begins with a verdict, one figure and one table; everything else is folded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hrsnn._checks import FileError
 from hrsnn.report import figures, tables, tradeoff
 from hrsnn.report.findings import explained, found, names_explained
-from hrsnn.report.parts.page import Page, Section, closing, render_page, replace_file, warnings_of
+from hrsnn.report.parts.page import Page, Section, warnings_of, write_page
 from hrsnn.report.parts.words import capital, listed, plural
-from hrsnn.report.source import Key, Results, Unit, read_run
-from hrsnn.report.tradeoff import against_operations
+from hrsnn.report.source import Key, Repeat, Results, parse_results, read_run
 from hrsnn.report.verdict import leading, sample_name, verdict
 from hrsnn.vocabulary import higher_is_better, kind_of, label_of
 
@@ -36,49 +35,79 @@ def write_report(run_dir: Path, results: Mapping[str, Any] | None = None) -> Pat
     results.json or an outcome it lists is missing or damaged, `RunError` when the report cannot be written.
     """
     run_dir = Path(run_dir)
-    page = render(read_run(run_dir, results), config=_config(run_dir), run_name=run_dir.resolve().name)
-    return replace_file(run_dir / "report.html", page)
+    found = read_run(run_dir, results)
+    return write_page(_page(found, _config(run_dir), f" ({run_dir.resolve().name})"), run_dir / "report.html")
 
 
-def render(results: Results, *, config: str = "", run_name: str = "") -> str:
-    """The whole page as text."""
-    again = (
-        f"In the directory of this run{f' ({run_name})' if run_name else ''}, with the versions above, the first line "
-        "gives the same numbers; the second makes this page again from the stored results."
+def page(document: Mapping[str, Any]) -> Page:
+    """The page of results.json alone, without what outcomes/ and config.toml add."""
+    return _page(parse_results(document))
+
+
+def _page(results: Results, config: str = "", run_name: str = "") -> Page:
+    return Page(
+        kind="hrsnn report",
+        title=results.task,
+        created=results.created,
+        facts=(_subtitle(results), f"Data: {results.data}" if results.data else ""),
+        verdict=verdict(results),
+        sections=[
+            *_first_screen(results),
+            *_sections(results),
+            warnings_of(tables.warnings(results)),
+            Section("config", "Configuration", code=config),
+        ],
+        key="Values in brackets are 95 % intervals. ▲ better \u2002 ▼ worse \u2002 ○ nothing measurable \u2002 "
+        "? no interval, so open",
+        versions=results.versions,
+        again=f"In the directory of this run{run_name}, with the versions above, the first line gives the same "
+        "numbers; the second makes this page again from the stored results.",
+        code="hrsnn run config.toml --out again\nhrsnn report .",
     )
-    end = closing(
-        again,
-        "hrsnn run config.toml --out again\nhrsnn report .",
-        results.versions,
-        warnings_of(tables.warnings(results)),
-        Section("config", "Configuration", code=config),
-    )
-    return render_page(
-        Page(
-            kind="hrsnn report",
-            title=results.task,
-            created=results.created,
-            facts=(_subtitle(results), f"Data: {results.data}" if results.data else ""),
-            verdict=verdict(results),
-            sections=[*sections(results), *end],
-            key="Values in brackets are 95 % intervals. ▲ better \u2002 ▼ worse \u2002 ○ nothing measurable \u2002 "
-            "? no interval, so open",
-        )
-    )
 
 
-def sections(results: Results) -> list[Section]:
-    """Everything between the verdict and the warnings, in order; empty sections included, the first two unfolded."""
+def _first_screen(results: Results) -> list[Section]:
+    """The one figure and the one table that stand unfolded below the verdict."""
+    metric = leading(results)
+    if metric is None:
+        return []
+    sample, reference = sample_name(results), results.reference
+    n_seeds = sorted({row.n_seeds for row in results.rows})
+    several = n_seeds[-1:] > [1]
+    interval = f"bars are 95 % intervals over {listed([str(n) for n in n_seeds])} seeds"
+    caption = [
+        f"{'Higher' if higher_is_better(metric) else 'Lower'} is better, further left is cheaper; operations are those "
+        f"of input, network and readout together; {interval if several else 'one seed gives no interval'}.",
+        *([f"Open marks are controls of {reference.label}."] if reference is not None else []),
+        *explained(metric),
+    ]
+
+    def short(key: Key) -> str:
+        """Controls and pruned networks of the reference without its name, which they all would repeat."""
+        return key.rest or key.label if reference is not None and key.arm == reference.arm else key.label
+
+    figure = tradeoff.against_operations(results.rows, metric, f"synaptic operations per {sample}", short)
+    title = f"{capital(label_of(metric))} against operations"
+    brackets = ["Brackets hold 95 % intervals."] if several else []
+    words, table = " ".join([*brackets, *names_explained(results)]), tables.first(results, metric, sample)
+    return [
+        Section("tradeoff", title, " ".join(caption), [figure], folded=False),
+        Section("table", "The arms", words, tables=[table], folded=False),
+    ]
+
+
+def _sections(results: Results) -> list[Section]:
+    """Everything between the first screen and the warnings, in order; empty sections included."""
     metric = results.headline
-    name = label_of(metric) if metric else ""
     side = {True: "right", False: "left", None: ""}[higher_is_better(metric) if metric else None]
     better = f" Further {side} is better." if side else ""
     reference = results.reference
     who = reference.label if reference else ""
     single = any(row.n_seeds == 1 for row in results.rows)
     intervals = any(estimate.ci95 for row in results.rows for estimate in row.metrics.values())
+    same = [c for c in results.comparisons if c.metric == metric and results.identical(c.a, c.b)]
+    identical = listed([f"{c.a.label} and {c.b.label}" for c in same])
     return [
-        *_first_screen(results),
         Section(
             "answers",
             "Every question that was asked",
@@ -90,11 +119,11 @@ def sections(results: Results) -> list[Section]:
             "Every score and cost",
             "Means over seeds with 95 % intervals. Operations are counted per sample; energy is computed from the "
             "counts with the named profile, not measured." + (" One seed gives no interval." if single else ""),
-            tables=[tables.scores(results), tables.costs(results), tables.energies(results)],
+            tables=tables.everything(results),
         ),
         Section(
             "metric",
-            f"{capital(name)} per arm",
+            f"{capital(label_of(metric) if metric else '')} per arm",
             (
                 "Large marks are means with 95 % intervals, the small circles below them single seeds: look whether "
                 "the intervals are narrow against the distances between arms."
@@ -104,7 +133,19 @@ def sections(results: Results) -> list[Section]:
             + better,
             [figures.metric_per_arm(results, metric) if metric else None],
         ),
-        _comparisons(results, metric),
+        Section(
+            "comparisons",
+            "What differs",
+            (
+                "Paired differences between two arms with 95 % intervals: a bar that crosses the line at zero is no "
+                "measurable difference. They are not corrected for their number: one of twenty misses zero by chance."
+                if any(c.ci95 for c in results.comparisons)
+                else "Differences between two arms, without intervals: chance alone may have made them."
+            )
+            + (f" Identical here, so not compared: {identical}." if identical else ""),
+            [figures.comparisons(results, metric) if metric else None],
+            [tables.comparisons(results)],
+        ),
         tradeoff.pruned_networks(results, metric),
         Section(
             "costs",
@@ -113,7 +154,6 @@ def sections(results: Results) -> list[Section]:
             figures.costs_per_arm(results),
             small=True,
         ),
-        _raster(results, reference),
         *_inside(results, reference),
         Section(
             "rates",
@@ -136,7 +176,7 @@ def sections(results: Results) -> list[Section]:
             "taken for one another.",
             [figures.confusion(results.units_of(reference))],
         ),
-        _forecast(results, reference),
+        *_forecast(results, reference),
         Section(
             "vpt",
             "Valid prediction time per start",
@@ -153,127 +193,60 @@ def sections(results: Results) -> list[Section]:
     ]
 
 
-def _first_screen(results: Results) -> list[Section]:
-    """The one figure and the one table that stand unfolded below the verdict."""
-    metric = leading(results)
-    if metric is None:
-        return []
-    sample = sample_name(results)
-    title = f"{capital(label_of(metric))} against operations"
-    side = {True: "Higher is better, ", False: "Lower is better, ", None: "Lower is better, "}[higher_is_better(metric)]
-    figure = against_operations(
-        results, metric, results.rows, f"synaptic operations per {sample}", name=_short(results.reference)
-    )
-    n_seeds = sorted({row.n_seeds for row in results.rows})
-    over = listed([str(n) for n in n_seeds])
-    interval = f"bars are 95 % intervals over {over} seeds" if n_seeds[-1:] > [1] else "one seed gives no interval"
-    caption = f"{side}further left is cheaper; operations are those of input, network and readout together; {interval}."
-    caption += f" Open marks are controls of {results.reference.label}." if results.reference is not None else ""
-    caption = " ".join([caption, *explained(metric)])
-    brackets = ["Brackets hold 95 % intervals."] if n_seeds[-1:] > [1] else []
-    return [
-        Section("tradeoff", title, caption, [figure], folded=False),
-        Section(
-            "table",
-            "The arms",
-            " ".join([*brackets, *names_explained(results)]),
-            tables=[tables.first(results, metric, sample)],
-            folded=False,
-        ),
-    ]
-
-
-def _short(reference: Key | None) -> Callable[[Key], str]:
-    """Names for a figure: controls and pruned networks of `reference` without its name, which they all would repeat."""
-    return lambda key: (
-        key.label.removeprefix(f"{key.arm}, ") if reference is not None and key.arm == reference.arm else key.label
-    )
-
-
-def _comparisons(results: Results, metric: str | None) -> Section:
-    same = listed([f"{c.a.label} and {c.b.label}" for c in results.of_identical(metric)])
-    return Section(
-        "comparisons",
-        "What differs",
-        (
-            "Paired differences between two arms with 95 % intervals: a bar that crosses the line at zero is no "
-            "measurable difference. They are not corrected for their number: one of twenty misses zero by chance."
-            if any(c.ci95 for c in results.comparisons)
-            else "Differences between two arms, without intervals: chance alone may have made them."
-        )
-        + (f" Identical here, so not compared: {same}." if same else ""),
-        [figures.comparisons(results, metric) if metric else None],
-        [tables.comparisons(results)],
-    )
-
-
-def _raster(results: Results, reference: Key | None) -> Section:
-    unit = _first(results, reference, "raster")
-    figure = figures.raster(unit) if unit else None
-    if unit is None or figure is None:
-        return Section("raster", "")
-    label = unit.details.part("raster").values.get("label")
-    what = "One sample" if label is None else f"One sample of “{label}”"
-    caption = (
-        f"{what} in {unit.key.label}, seed {unit.seed}: each dash is a spike, input channels above, neurons below; "
-        f"look how long activity outlasts its input.{figure.note}"
-    )
-    return Section("raster", "One sample", caption, [figure])
-
-
 def _inside(results: Results, reference: Key | None) -> list[Section]:
-    """What the reference network is made of, and what learning made of it."""
-    unit = _first(results, reference, "histograms")
-    if unit is None:
-        return []
-    who = f"{unit.key.label}, seed {unit.seed}"
-    return [
-        Section(
-            "laws",
-            "Time constants and thresholds",
-            f"Drawn for {who}, before anything was learned: look at the spread, which the homogeneous arms replace by "
-            "its mean.",
-            figures.histograms(unit, LAWS),
-            small=True,
-        ),
-        Section(
-            "weights",
-            "Weights",
-            f"{who}: look how far learning (filled) moved the weights from where they began (dotted). Both outlines "
-            "enclose the same area.",
-            figures.weights(unit),
-            small=True,
-        ),
-    ]
+    """What the reference network does with a sample, what it is made of, and what learning made of it."""
+    sections = []
+    for unit in _first(results, reference, "raster"):
+        figure, label = figures.raster(unit), unit.details.part("raster").values.get("label")
+        caption = (
+            f"{'One sample' if label is None else f'One sample of “{label}”'} in {_who(unit)}: each dash is a spike, "
+            "input channels above, neurons below; look how long activity outlasts its input."
+        )
+        sections.append(Section("raster", "One sample", caption + (figure.note if figure else ""), [figure]))
+    for unit in _first(results, reference, "histograms"):
+        laws = (
+            f"Drawn for {_who(unit)}, before anything was learned: look at the spread, which the homogeneous arms "
+            "replace by its mean."
+        )
+        weights = (
+            f"{_who(unit)}: look how far learning (filled) moved the weights from where they began (dotted). Both "
+            "outlines enclose the same area."
+        )
+        drawn = figures.histograms(unit, LAWS)
+        sections.append(Section("laws", "Time constants and thresholds", laws, drawn, small=True))
+        sections.append(Section("weights", "Weights", weights, figures.weights(unit), small=True))
+    return sections
 
 
-def _forecast(results: Results, reference: Key | None) -> Section:
-    unit = _first(results, reference, "forecast")
-    figure = figures.forecast(unit) if unit else None
-    if unit is None or figure is None:
-        return Section("forecast", "")
-    caption = (
-        f"{unit.key.label}, seed {unit.seed}, running on its own output: look where the dashed prediction leaves "
-        f"the true course.{figure.note}"
-    )
-    return Section("forecast", "Truth and prediction", caption, [figure])
+def _forecast(results: Results, reference: Key | None) -> list[Section]:
+    for unit in _first(results, reference, "forecast"):
+        if (figure := figures.forecast(unit)) is not None:
+            caption = (
+                f"{_who(unit)}, running on its own output: look where the dashed prediction leaves the true "
+                f"course.{figure.note}"
+            )
+            return [Section("forecast", "Truth and prediction", caption, [figure])]
+    return []
 
 
-def _first(results: Results, key: Key | None, part: str) -> Unit | None:
-    return next((unit for unit in results.units_of(key) if unit.details.part(part).values), None)
+def _who(unit: Repeat) -> str:
+    return f"{unit.key.label}, seed {unit.seed}"
 
 
-def _one_per_network(results: Results, part: str) -> list[Unit]:
-    """The first unit with these details of every trained network, in the order of the table."""
-    keys = [row.key for row in results.rows if row.key.stage == "trained"]
-    return [unit for key in keys if (unit := _first(results, key, part)) is not None]
+def _first(results: Results, key: Key | None, part: str) -> list[Repeat]:
+    """The first seed with these details, where there is one."""
+    return [unit for unit in results.units_of(key) if unit.details.part(part).values][:1]
+
+
+def _one_per_network(results: Results, part: str) -> list[Repeat]:
+    """The first seed with these details of every trained network, in the order of the table."""
+    return [unit for row in results.rows if row.key.stage == "trained" for unit in _first(results, row.key, part)]
 
 
 def _subtitle(results: Results) -> str:
     """The size of the run in one line."""
-    seeds = {unit.seed for unit in results.units}
     sizes = [unit.network for unit in results.units_of(results.reference)]
-    parts = [plural(len(results.rows), "arm"), plural(len(seeds), "seed")]
+    parts = [plural(len(results.rows), "arm"), plural(len({unit.seed for unit in results.units}), "seed")]
     for name, words in (
         ("n_neurons", "neurons"),
         ("n_recurrent_synapses", "recurrent synapses"),
@@ -283,7 +256,7 @@ def _subtitle(results: Results) -> str:
         if any(counts):
             about = "" if len(set(counts)) == 1 else "about "
             parts.append(f"{about}{round(sum(counts) / len(counts)):,} {words}")
-    seconds = sum(unit.wall_s or 0.0 for unit in results.units)
+    seconds = sum(unit.outcome.number("wall_s") or 0.0 for unit in results.units)
     if seconds:
         parts.append(f"{seconds / 60:.1f} minutes of work" if seconds >= 60 else f"{seconds:.1f} s of work")
     return " · ".join(parts)

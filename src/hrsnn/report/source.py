@@ -7,16 +7,16 @@ the first that has not is named with its file.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import fmean
 from typing import Any, get_args
 
 from hrsnn._checks import FileError
 from hrsnn.outcome import Stage, unsealed
 from hrsnn.report.parts.document import Part, Range, number
-from hrsnn.vocabulary import METRICS, MOST_HETEROGENEOUS, NETWORKS, RESULTS, baselines
+from hrsnn.report.parts.words import Kind
+from hrsnn.vocabulary import METRICS, MOST_HETEROGENEOUS, NETWORKS, RESULTS, baselines, higher_is_better
 
 _AGAIN = "run again, or read it with the hrsnn that wrote it"
 _RESUME = "delete {} and run again with `--resume`"
@@ -52,12 +52,16 @@ class Key:
         return Key(self.arm, "trained" if baseline else self.stage, method)
 
     @property
-    def label(self) -> str:
-        if self.stage == "trained" and self.method is None:
-            return self.arm
+    def rest(self) -> str:
+        """The label without the arm: what was done to it, "" where it was only trained."""
         if self.stage == "control" and self.method is not None:
-            return f"{self.arm}, {self.method.replace('-', ' ')}"
-        return f"{self.arm}, {self.stage}" + (f" ({self.method})" if self.method else "")
+            return self.method.replace("-", " ")
+        method = f" ({self.method})" if self.method else ""
+        return f"{self.stage}{method}" if self.stage != "trained" or method else ""
+
+    @property
+    def label(self) -> str:
+        return f"{self.arm}, {self.rest}" if self.rest else self.arm
 
     @property
     def without_recurrence(self) -> Key:
@@ -75,22 +79,28 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
-    """One finished unit of work; `details` is empty where outcomes/ holds none."""
+class Repeat:
+    """One seed of a row: the outcome as it stands in results.json, or in outcomes/ with its details."""
 
     key: Key
     seed: int
-    metrics: Numbers
-    costs: Numbers
-    energy_pj: Numbers
-    network: Part
-    wall_s: float | None
-    warnings: tuple[str, ...]
-    details: Part
+    outcome: Part
 
     @property
-    def scores(self) -> tuple[Numbers, Numbers, Numbers]:
-        return self.metrics, self.costs, self.energy_pj
+    def details(self) -> Part:
+        return self.outcome.part("details")
+
+    @property
+    def network(self) -> Part:
+        return self.outcome.part("network")
+
+    @property
+    def warnings(self) -> list[str]:
+        return [str(warning) for warning in self.outcome.items("warnings")]
+
+    @property
+    def scores(self) -> list[Mapping[str, Any]]:
+        return [self.outcome.part(name).values for name in ("metrics", "costs")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +114,17 @@ class Row:
     """The seeds of one key together; `ci95` is None with one seed."""
 
     key: Key
-    n_seeds: int
-    metrics: Mapping[str, Estimate]
-    costs: Numbers
-    energy_pj: Numbers
+    n_seeds: int = 0
+    metrics: Mapping[str, Estimate] = field(default_factory=dict)
+    costs: Numbers = field(default_factory=dict)
+    energy_pj: Numbers = field(default_factory=dict)
 
     def score(self, metric: str) -> Estimate:
         """The metric, without a mean where it was not measured."""
         return self.metrics.get(metric, Estimate(None))
+
+    def mean(self, metric: str) -> float | None:
+        return self.score(metric).mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +139,41 @@ class Comparison:
     n_pairs: int
 
     @property
+    def reading(self) -> Kind:
+        """How it reads: the kind of finding it is, for a metric of known direction or (gain = higher) not.
+
+        >>> Comparison(Key("A"), Key("B"), "nrmse", diff=-0.2, ci95=(-0.3, -0.1), n_pairs=5).reading
+        'gain'
+        """
+        if self.ci95 is None or self.diff is None:
+            return "open"
+        low, high = self.ci95
+        if low <= 0 <= high:
+            return "none"
+        return "gain" if (low > 0) == (higher_is_better(self.metric) is not False) else "loss"
+
+    @property
+    def tied(self) -> bool:
+        """Whether it tells its two arms apart in no recording and no start.
+
+        >>> Comparison(Key("A"), Key("B"), "vpt_steps", diff=0.0, ci95=(0.0, 0.0), n_pairs=5).tied
+        True
+        """
+        return self.diff == 0 and self.ci95 in (None, (0.0, 0.0))
+
+    @property
+    def words(self) -> str:
+        """In a few words."""
+        if self.diff is None:
+            return "no value"
+        if self.ci95 is None:
+            return "one seed, no interval" if self.n_pairs == 1 else "no interval"
+        if self.reading == "none":
+            return "no measurable difference"
+        judged = {"gain": " (better)", "loss": " (worse)"}[self.reading] if self.metric in METRICS else ""
+        return ("higher" if self.ci95[0] > 0 else "lower") + judged
+
+    @property
     def swapped(self) -> Comparison:
         ci95 = None if self.ci95 is None else (-self.ci95[1], -self.ci95[0])
         return replace(self, a=self.b, b=self.a, diff=None if self.diff is None else -self.diff, ci95=ci95)
@@ -137,12 +185,13 @@ class Results:
     created: str
     data: str
     versions: Mapping[str, str]
-    units: tuple[Unit, ...]
+    units: tuple[Repeat, ...]
     rows: tuple[Row, ...]
     comparisons: tuple[Comparison, ...]
 
-    def row(self, key: Key | None) -> Row | None:
-        return next((row for row in self.rows if row.key == key), None)
+    def row(self, key: Key | None) -> Row:
+        """The row of `key`, one without numbers where there is none."""
+        return next((row for row in self.rows if row.key == key), Row(key or Key("")))
 
     def compared(self, a: Key, b: Key, metric: str) -> Comparison | None:
         """The comparison of `a` with `b`, turned round if it was written the other way; None for identical things."""
@@ -153,12 +202,8 @@ class Results:
 
     def identical(self, a: Key, b: Key) -> bool:
         """Whether two rows are one and the same: every seed of both has equal scores and equal costs."""
-        first, second = ({u.seed: (u.metrics, u.costs) for u in self.units if u.key == key} for key in (a, b))
+        first, second = ({one.seed: one.scores for one in self.units_of(key)} for key in (a, b))
         return bool(first) and first == second
-
-    def of_identical(self, metric: str | None) -> list[Comparison]:
-        """The comparisons of one metric that compare a thing with itself, which are not told."""
-        return [c for c in self.comparisons if c.metric == metric and self.identical(c.a, c.b)]
 
     @property
     def told(self) -> list[Comparison]:
@@ -168,7 +213,7 @@ class Results:
     @property
     def metrics(self) -> list[str]:
         """Those that have a value, the known ones first."""
-        found = {name for row in self.rows for name, e in row.metrics.items() if e.mean is not None}
+        found = {name for row in self.rows for name in row.metrics if row.mean(name) is not None}
         return [*(name for name in METRICS if name in found), *sorted(found - METRICS.keys())]
 
     @property
@@ -183,13 +228,12 @@ class Results:
         preferred = [key for arm in MOST_HETEROGENEOUS for key in networks if key.arm == arm]
         return next(iter([*preferred, *networks]), None)
 
-    def units_of(self, key: Key | None) -> list[Unit]:
-        return sorted((u for u in self.units if u.key == key), key=lambda u: u.seed)
+    def units_of(self, key: Key | None) -> list[Repeat]:
+        return sorted((one for one in self.units if one.key == key), key=lambda one: one.seed)
 
     def ratio(self, a: Key, b: Key, *costs: str) -> float | None:
         """How many times as much `a` spends as `b`, of the first of the costs that both know."""
-        rows = self.row(a), self.row(b)
-        spent = ([row.costs.get(cost) if row else None for row in rows] for cost in costs)
+        spent = ([self.row(key).costs.get(cost) for key in (a, b)] for cost in costs)
         return next((over / under for over, under in spent if over is not None and under), None)
 
 
@@ -215,17 +259,15 @@ def read_run(run_dir: Path, values: Mapping[str, Any] | None = None) -> Results:
 
 def parse_results(values: Any, owner: str = "results.json") -> Results:
     """`Results` from the object of results.json (docs/reference/run-directory.md); `owner` is named in errors."""
-    whole = Part.of(values, "", owner, _AGAIN)
+    whole = Part(values, owner, remedy=_AGAIN)
     whole.check(whole.values.get("schema") == RESULTS.text, "schema", f'must be "{RESULTS.text}"')
-    units = tuple(_unit(part) for part in whole.parts("outcomes"))
-    rows = _completed([_row(part) for part in whole.parts("summary")], units)
     return Results(
         task=str(whole.values.get("task") or "unnamed task"),
         created=str(whole.values.get("created") or ""),
         data=_data_line(whole.values.get("data")),
         versions={str(k): str(v) for k, v in whole.part("versions").values.items() if v is not None},
-        units=units,
-        rows=tuple(sorted(rows, key=lambda row: row.key.rank)),
+        units=tuple(_repeat(part) for part in whole.parts("outcomes")),
+        rows=tuple(sorted(map(_row, whole.parts("summary")), key=lambda row: row.key.rank)),
         comparisons=tuple(_comparison(part) for part in whole.parts("comparisons")),
     )
 
@@ -234,115 +276,71 @@ def read_json(path: Path) -> Any:
     """The JSON value in `path`; NaN and infinity, which are no JSON, become None."""
     try:
         return json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None)
-    except FileNotFoundError as error:
-        raise FileError(f"{path} is missing; rebuild it with `hrsnn run --resume`") from error
     except OSError as error:
         raise FileError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
     except (ValueError, RecursionError) as error:
         raise FileError(f"{path} is damaged: {error}; {_RESUME.format('it')}") from error
 
 
-def _unit(part: Part) -> Unit:
-    costs = part.part("costs")
-    return Unit(
-        key=_key(part),
-        seed=int(part.number("seed") or 0),
-        metrics=part.part("metrics").floats(),
-        costs={name: value for name, value in costs.floats().items() if name != "energy_pj"},
-        energy_pj=costs.part("energy_pj").floats(),
-        network=part.part("network"),
-        wall_s=part.number("wall_s"),
-        warnings=tuple(str(warning) for warning in part.items("warnings")),
-        details=replace(part, values={}),
-    )
+def _repeat(part: Part) -> Repeat:
+    return Repeat(_key(part), part.whole("seed"), part)
 
 
 def _row(part: Part) -> Row:
     n_seeds, costs, metrics = part.whole("n_seeds"), part.part("costs"), part.part("metrics")
     estimates = {str(name): metrics.part(name) for name in metrics.values}
     return Row(
-        key=_key(part),
-        n_seeds=n_seeds,
-        metrics={n: Estimate(e.number("mean"), e.interval() if n_seeds != 1 else None) for n, e in estimates.items()},
-        costs={name: mean for name, mean in _means_in(costs).items() if name != "energy_pj"},
-        energy_pj={n: mean for n, mean in _means_in(costs.part("energy_pj")).items() if n not in ("mean", "sd")},
+        _key(part),
+        n_seeds,
+        {n: Estimate(e.number("mean"), e.interval() if n_seeds != 1 else None) for n, e in estimates.items()},
+        _means(costs),
+        _means(costs.part("energy_pj")),
     )
 
 
-def _means_in(part: Part) -> dict[str, float | None]:
-    each = {
-        str(name): value.get("mean") if isinstance(value, Mapping) else value for name, value in part.values.items()
-    }
-    return {name: number(value) for name, value in each.items()}
+def _means(part: Part) -> dict[str, float | None]:
+    """Of the tables in a table."""
+    each = {str(name): value for name, value in part.values.items() if isinstance(value, Mapping)}
+    return {name: number(value.get("mean")) for name, value in each.items() if name != "energy_pj"}
 
 
 def _comparison(part: Part) -> Comparison:
-    names = [part.text(name, None) for name in ("a", "b", "metric")]
-    for name, value in zip(("a", "b", "metric"), names, strict=True):
-        part.check(value is not None, name, "must be a text")
-    a, b, metric = map(str, names)
+    a, b, metric = (_text(part, name) for name in ("a", "b", "metric"))
     n_pairs = part.whole("n_pairs")
     interval = part.interval() if n_pairs > 1 else None
     return Comparison(Key.parse(a), Key.parse(b), metric, part.number("diff"), interval, n_pairs)
 
 
 def _key(part: Part) -> Key:
-    arm = part.text("arm")
-    part.check(arm, "arm", "must be a text")
-    return Key(str(arm), str(part.text("stage", "trained")), part.text("method", None)).plain
+    return Key(_text(part, "arm"), str(part.text("stage", "trained")), part.text("method", None)).plain
 
 
-def _completed(summary: list[Row], units: Iterable[Unit]) -> list[Row]:
-    """The rows of the summary, each with the costs it lacks, and one row per key the summary forgot."""
-    by_key: dict[Key, list[Unit]] = {}
-    for unit in units:
-        by_key.setdefault(unit.key, []).append(unit)
-    rows = {row.key: row for row in summary}
-    for key, members in by_key.items():
-        row = rows.get(key) or Row(key, len(members), {}, {}, {})
-        metrics, costs, energy_pj = (_means(each) for each in zip(*(unit.scores for unit in members), strict=True))
-        rows[key] = replace(
-            row,
-            n_seeds=row.n_seeds or len(members),
-            metrics={**{name: Estimate(mean) for name, mean in metrics.items()}, **row.metrics},
-            costs={**costs, **{name: value for name, value in row.costs.items() if value is not None}},
-            energy_pj={**energy_pj, **{name: value for name, value in row.energy_pj.items() if value is not None}},
-        )
-    return list(rows.values())
-
-
-def _means(maps: Iterable[Numbers]) -> dict[str, float | None]:
-    found: dict[str, list[float]] = {}
-    for values in maps:
-        for name, value in values.items():
-            found.setdefault(name, []).extend([] if value is None else [value])
-    return {name: fmean(values) if values else None for name, values in found.items()}
+def _text(part: Part, name: str) -> str:
+    part.check(part.text(name), name, "must be a text")
+    return str(part.text(name))
 
 
 def _with_details(results: Results, folder: Path) -> Results:
-    found: dict[tuple[Key, int], tuple[Unit, Part]] = {}
+    found: dict[tuple[Key, int], Repeat] = {}
     listed = folder.parent / "results.json"
     for path in sorted(folder.glob("*.json")):
         values = read_json(path)
-        unit = _unit(whole := Part.of(values, "", str(path), _RESUME.format("that outcome")))
+        one = _repeat(Part(values, str(path), remedy=_RESUME.format("that outcome")))
         if "sha256" in values:
             try:
                 unsealed(path.read_bytes())
             except ValueError as error:
                 raise FileError(f"{path} is damaged: {error}; {_RESUME.format('it')}") from error
-        found[unit.key, unit.seed] = unit, whole.part("details")
-    units = []
-    for unit in results.units:
-        who = f"{unit.key.label}, seed {unit.seed}"
-        if (unit.key, unit.seed) not in found:
+        found[one.key, one.seed] = one
+    for one in results.units:
+        who, stored = f"{one.key.label}, seed {one.seed}", found.get((one.key, one.seed))
+        if stored is None:
             remedy = f"put the file back, or {_RESUME.format('results.json')}"
             raise FileError(f"{folder} holds no outcome of {who}, which {listed} lists; {remedy}")
-        stored, details = found[unit.key, unit.seed]
-        if stored.scores != unit.scores:
+        if stored.scores != one.scores:
             remedy = _RESUME.format("results.json")
-            raise FileError(f"{listed} has other numbers for {who} than {details.owner}; {remedy}")
-        units.append(replace(unit, details=details))
-    return replace(results, units=tuple(units))
+            raise FileError(f"{listed} has other numbers for {who} than {stored.outcome.owner}; {remedy}")
+    return replace(results, units=tuple(found[one.key, one.seed] for one in results.units))
 
 
 _SAYS_NOTHING = ("", "not stated", "own recordings")  # what own data come with unless their owner says more

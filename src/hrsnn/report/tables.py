@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from hrsnn.report.figures import told
 from hrsnn.report.parts.document import number
 from hrsnn.report.parts.table import Cell, Table, as_text, table_of
 from hrsnn.report.parts.words import plain, quantity, signed
 from hrsnn.report.pruned import synops
-from hrsnn.report.source import Key, Results, Row, Unit
+from hrsnn.report.source import Key, Repeat, Results, Row
 from hrsnn.vocabulary import COSTS, higher_is_better, label_of
 
 MAX_TRIED = 60
@@ -24,7 +23,7 @@ READOUT_NAMES = {
     "validation_nrmse": "NRMSE on validation",
     "validation_score": "score on validation",
 }
-Column = Callable[[Row], Cell | str]
+Readouts = tuple[Key, list[Mapping[str, Any]]]  # what each seed of a row chose
 
 
 def first(results: Results, metric: str, sample: str) -> Table | None:
@@ -32,37 +31,34 @@ def first(results: Results, metric: str, sample: str) -> Table | None:
 
     `sample` is what costs are counted per.
     """
-    columns: dict[str, Column] = {"": _name, label_of(metric): _score(metric)}
-    differs = any(row.score("accuracy").mean != row.score(metric).mean for row in results.rows)
+    columns: dict[str, Callable[[Row], Cell | str]] = {"": _name, label_of(metric): _score(metric)}
+    differs = any(row.mean("accuracy") != row.mean(metric) for row in results.rows)
     if metric != "accuracy" and differs and "accuracy" in results.metrics:
         columns[f"{label_of('accuracy')}, all"] = _score("accuracy")
     if any(row.costs.get("spikes_per_neuron") for row in results.rows):
         columns["spikes / neuron"] = lambda row: quantity(row.costs.get("spikes_per_neuron") or None)
     columns[f"operations / {sample}"] = lambda row: quantity(synops(row) or None)
-    rows = [row for row in results.rows if row.score(metric).mean is not None]
-    return table_of(rows, columns, title="The arms")
+    return table_of([row for row in results.rows if row.mean(metric) is not None], columns, title="The arms")
 
 
-def scores(results: Results) -> Table | None:
-    """Every arm with its metrics; columns without any value are left out."""
+def everything(results: Results) -> list[Table | None]:
+    """Every arm with its metrics, its costs, and its energy by profile, whose name always stands beside it.
+
+    Columns and tables without any value are left out.
+    """
+    rows = results.rows
     scored = {label_of(metric): _score(metric) for metric in results.metrics}
-    return table_of(results.rows, {"arm": _name, "seeds": lambda row: str(row.n_seeds), **scored})
-
-
-def costs(results: Results) -> Table | None:
-    """Every arm with its spikes and synaptic operations; columns without any value are left out."""
-    counted = [cost for cost in COSTS.values() if cost.label]
-    known = {c.label: _cost(c.name) for c in counted if any(row.costs.get(c.name) is not None for row in results.rows)}
-    return table_of(results.rows, {"arm": _name, **known}) if known else None
-
-
-def energies(results: Results) -> Table | None:
-    """The energy of every arm by profile, whose name always stands beside it; None where nothing has any."""
-    columns: dict[str, Column] = {}
-    for profile in sorted({name for row in results.rows for name, pj in row.energy_pj.items() if pj is not None}):
-        scale, unit = energy_unit(row.energy_pj.get(profile) for row in results.rows)
-        columns[f"energy, {unit} ({profile})"] = _energy(profile, scale)
-    return table_of(results.rows, {"arm": _name, **columns}) if columns else None
+    named = {cost.name: cost.label for cost in COSTS.values() if cost.label}
+    counted = {n: label for n, label in named.items() if any(row.costs.get(n) is not None for row in rows)}
+    energies = {}
+    for profile in sorted({name for row in rows for name, pj in row.energy_pj.items() if pj is not None}):
+        scale, unit = energy_unit(row.energy_pj.get(profile) for row in rows)
+        energies[f"energy, {unit} ({profile})"] = _energy(profile, scale)
+    return [
+        table_of(rows, {"arm": _name, "seeds": lambda row: str(row.n_seeds), **scored}),
+        table_of(rows if counted else (), {"arm": _name, **{label: _cost(n) for n, label in counted.items()}}),
+        table_of(rows if energies else (), {"arm": _name, **energies}),
+    ]
 
 
 def energy_unit(values_pj: Iterable[float | None]) -> tuple[float, str]:
@@ -84,7 +80,7 @@ def comparisons(results: Results) -> Table | None:
             "a": lambda c: _label(c.a),
             "b": lambda c: _label(c.b),
             "metric": lambda c: label_of(c.metric),
-            "a is": told,
+            "a is": lambda c: c.words,
             "a − b": lambda c: Cell.of(signed, c.diff, c.ci95),
             "paired seeds": lambda c: str(c.n_pairs),
         },
@@ -94,21 +90,16 @@ def comparisons(results: Results) -> Table | None:
 
 def readouts(results: Results) -> list[Table | None]:
     """The readout each arm chose on validation, one row per arm, and all that the reference arm tried."""
-    chosen = {
-        row.key: [found for u in results.units_of(row.key) if (found := u.details.part("readout").values)]
-        for row in results.rows
-    }
-    names = dict.fromkeys(str(n) for rs in chosen.values() for r in rs for n in r if n != "tried")
-    columns = {
-        READOUT_NAMES.get(name, name): _over_seeds(name) for name in sorted(names, key=_is_score)
-    }  # fmt: skip
-    rows = [(key, several) for key, several in chosen.items() if several]
-    head: dict[str, Callable[[tuple[Key, list[Mapping[str, Any]]]], Cell | str]] = {
+    chosen = ((row.key, [u.details.part("readout").values for u in results.units_of(row.key)]) for row in results.rows)
+    rows = [(key, known) for key, several in chosen if (known := [one for one in several if one])]
+    names = dict.fromkeys(str(n) for _, several in rows for one in several for n in one if n != "tried")
+    columns: dict[str, Callable[[Readouts], Cell | str]] = {
         "arm": lambda row: _label(row[0]),
         "seeds": lambda row: str(len(row[1])),
+        **{READOUT_NAMES.get(name, name): _over_seeds(name) for name in sorted(names, key=_is_score)},
     }
-    tried = next((u for u in results.units_of(results.reference) if u.details.part("readout").items("tried")), None)
-    return [table_of(rows, {**head, **columns}), None if tried is None else _tried(tried)]
+    tried = [u for u in results.units_of(results.reference) if u.details.part("readout").items("tried")]
+    return [table_of(rows, columns), *map(_tried, tried[:1])]
 
 
 def warnings(results: Results) -> list[Cell]:
@@ -117,13 +108,11 @@ def warnings(results: Results) -> list[Cell]:
     for unit in results.units:
         for text in unit.warnings:
             found.setdefault(text, []).append(f"{unit.key.label}, seed {unit.seed}")
-    return [
-        Cell(text, "; ".join(where[:6]) + (f"; and {len(where) - 6} more" if len(where) > 6 else ""))
-        for text, where in found.items()
-    ]
+    more = {text: f"; and {len(where) - 6} more" if len(where) > 6 else "" for text, where in found.items()}
+    return [Cell(text, "; ".join(where[:6]) + more[text]) for text, where in found.items()]
 
 
-def _tried(unit: Unit) -> Table | None:
+def _tried(unit: Repeat) -> Table | None:
     settings = [t for t in unit.details.part("readout").items("tried") if isinstance(t, dict)]
     names = list(dict.fromkeys(str(name) for t in settings for name in t))
     best = next((name for name in names if _is_score(name)), None)
@@ -144,18 +133,18 @@ def _name(row: Row) -> Cell:
 
 
 def _label(key: Key) -> Cell:
-    return Cell(key.arm, key.label[len(key.arm) + 2 :])
+    return Cell(key.arm, key.rest)
 
 
-def _score(metric: str) -> Column:
-    return lambda row: Cell.of(plain, row.score(metric).mean, row.score(metric).ci95)
+def _score(metric: str) -> Callable[[Row], Cell]:
+    return lambda row: Cell.of(plain, row.mean(metric), row.score(metric).ci95)
 
 
-def _cost(name: str) -> Column:
+def _cost(name: str) -> Callable[[Row], str]:
     return lambda row: quantity(row.costs.get(name))
 
 
-def _energy(profile: str, scale: float) -> Column:
+def _energy(profile: str, scale: float) -> Callable[[Row], str]:
     return lambda row: quantity(None if (pj := row.energy_pj.get(profile)) is None else pj / scale)
 
 
@@ -163,10 +152,10 @@ def _of_setting(name: str) -> Callable[[Mapping[str, Any]], str]:
     return lambda one: _mean([number(one.get(name))]) if _is_score(name) else _text(one.get(name))
 
 
-def _over_seeds(name: str) -> Callable[[tuple[Key, list[Mapping[str, Any]]]], str]:
+def _over_seeds(name: str) -> Callable[[Readouts], str]:
     """What several seeds chose: of scores the mean, else the value where they agree, else each with how often."""
 
-    def text(row: tuple[Key, list[Mapping[str, Any]]]) -> str:
+    def text(row: Readouts) -> str:
         if _is_score(name):
             return _mean([number(one.get(name)) for one in row[1]])
         counts = Counter(_text(one.get(name)) for one in row[1]).most_common()

@@ -15,7 +15,7 @@ from hrsnn.report.parts.page import Section
 from hrsnn.report.parts.table import Cell, Table, table_of
 from hrsnn.report.parts.words import plain, quantity, signed, told_interval
 from hrsnn.report.pruned import Pruned, gap_kept, pruned_of, synops
-from hrsnn.report.source import Comparison, Estimate, Key, Results, Row
+from hrsnn.report.source import Estimate, Key, Results, Row
 from hrsnn.vocabulary import higher_is_better, kind_of, label_of
 
 HEIGHT_PX, NARROW_HEIGHT_PX = 440, 520
@@ -30,18 +30,20 @@ class Point:
     row: Row
     operations: float
     mean: float
-    low: float
-    high: float
+    ci95: Range | None
     name: str
+
+    @property
+    def ends(self) -> Range:
+        return self.ci95 or (self.mean, self.mean)
 
 
 def against_operations(
-    results: Results,
-    metric: str,
     rows: Sequence[Row],
+    metric: str,
     words: str,
+    name: Callable[[Key], str],
     spent: Callable[[Row], float | None] = synops,
-    name: Callable[[Key], str] = lambda key: key.label,
     floor: Estimate | None = None,
 ) -> Figure | None:
     """Mean and interval of a score against operations on a logarithmic axis, every row a named mark.
@@ -54,26 +56,27 @@ def against_operations(
     if len(estimates) < 2 or not known:
         return None
     nothing = min(known) / 3
-    points = [
-        Point(row, spent(row) or nothing, e.mean or 0.0, *(e.ci95 or (e.mean or 0.0, e.mean or 0.0)), name(row.key))
-        for row, e in estimates
-    ]
-    idle = any(not spent(row) for row, _ in estimates)
+    points = [Point(row, spent(row) or nothing, e.mean or 0.0, e.ci95, name(row.key)) for row, e in estimates]
     x_ends = min(p.operations for p in points) / 1.5, max(p.operations for p in points) * 1.5
-    lows = [p.low for p in points] + ([min(floor.ci95 or (floor.mean,))] if floor and floor.mean is not None else [])
-    y_ends, y_axis = _score_axis(metric, min(lows), max(p.high for p in points))
+    lows, band = [p.ends[0] for p in points], []
+    if floor is not None and floor.mean is not None:
+        ends = floor.ci95 or (floor.mean, floor.mean)
+        across = {"xref": "paper", "x0": 0, "x1": 1, "y0": floor.mean, "y1": floor.mean, "layer": "below"}
+        band = [draw.stripe(*ends), {"type": "line", **across, "line": {"color": GREY, "dash": "dot"}}]
+        lows.append(ends[0])
+    y_ends, y_axis = _score_axis(metric, min(lows), max(p.ends[1] for p in points))
     x_axis = draw.log_axis(words, *x_ends)
-    if idle:
+    if any(not spent(row) for row, _ in estimates):
         after = [(v, t) for v, t in zip(x_axis["tickvals"], x_axis["ticktext"], strict=True) if v > 1.5 * nothing]
         x_axis |= {"tickvals": [nothing, *(v for v, _ in after)], "ticktext": ["none", *(t for _, t in after)]}
-    data, logarithmic = [_mark(point) for point in points], y_axis["type"] == "log"
-    names = [
-        _names(points, x_ends, y_ends, size, logarithmic=logarithmic, limit=limit)
-        for size, limit in ((WIDE_PX, 40), (NARROW_PX, 22))
-    ]
+    scale: Callable[[float], float] = math.log10 if y_axis["type"] == "log" else float
+    wide, narrow = (
+        _names(points, x_ends, y_ends, size, scale, limit) for size, limit in ((WIDE_PX, 40), (NARROW_PX, 22))
+    )
     return draw.chart(
-        data, x_axis, y_axis, f"{label_of(metric)} against {words}", HEIGHT_PX, narrow={"annotations": names[1]},
-        narrow_height_px=NARROW_HEIGHT_PX, annotations=names[0], shapes=_band(floor), showlegend=False,
+        [_mark(point) for point in points], x_axis, y_axis, f"{label_of(metric)} against {words}", HEIGHT_PX,
+        narrow={"annotations": narrow}, narrow_height_px=NARROW_HEIGHT_PX, annotations=wide, shapes=band,
+        showlegend=False,
     )  # fmt: skip
 
 
@@ -91,23 +94,17 @@ def pruned_networks(results: Results, metric: str | None) -> Section:
         "the other choices of synapses. The band is the same network without recurrent synapses, within its 95 % "
         "interval."
     )
-    rows = [row for key in (dense, *(p.key for p in found)) if (row := results.row(key)) is not None]
-    none = results.row(dense.without_recurrence)
     figure = against_operations(
-        results,
-        metric,
-        rows,
-        "recurrent operations per sample",
-        lambda row: row.costs.get("synops_recurrent"),
-        lambda key: key.method or "unpruned",
-        none.score(metric) if none else None,
-    )
+        [results.row(key) for key in (dense, *(p.key for p in found))], metric, "recurrent operations per sample",
+        lambda key: key.method or "unpruned", lambda row: row.costs.get("synops_recurrent"),
+        results.row(dense.without_recurrence).score(metric),
+    )  # fmt: skip
     return Section("pruning", title, caption, [figure], [_table(results, found, metric)])
 
 
 def _mark(point: Point) -> Trace:
     colour, symbol, _ = style(point.row.key)
-    interval = (point.low, point.high) if point.low < point.high else None
+    interval = point.ci95 if point.ends[0] < point.ends[1] else None
     tip = f"{shown(point.row.key.label)}<br>{quantity(point.operations)} operations<br>mean {plain(point.mean)[0]}"
     tip += f"<br>{told_interval(plain, interval)}"
     return draw.estimate_mark(point.mean, point.operations, interval, (colour, symbol), tip, up=True)
@@ -127,17 +124,10 @@ def _score_axis(metric: str, low: float, high: float) -> tuple[Range, Axis]:
 
 
 def _names(
-    points: Sequence[Point],
-    x_ends: Range,
-    y_ends: Range,
-    size: Range,
-    *,
-    logarithmic: bool,
-    limit: int,
+    points: Sequence[Point], x_ends: Range, y_ends: Range, size: Range, scale: Callable[[float], float], limit: int
 ) -> list[dict[str, Any]]:
-    """The names as annotations, placed for figures of `size`."""
+    """The names as annotations, placed for figures of `size`; `scale` is that of the vertical axis."""
     width, height = size
-    scale: Callable[[float], float] = math.log10 if logarithmic else float
 
     def across(x: float) -> float:
         return width * math.log(x / x_ends[0]) / math.log(x_ends[1] / x_ends[0])
@@ -145,7 +135,7 @@ def _names(
     def down(y: float) -> float:
         return height * (scale(y_ends[1]) - scale(max(y, y_ends[0]))) / (scale(y_ends[1]) - scale(y_ends[0]))
 
-    spots = [Spot(across(p.operations), down(p.mean), p.name[:limit], down(p.high), down(p.low)) for p in points]
+    spots = [Spot(across(p.operations), down(p.mean), p.name[:limit], down(p.ends[1]), down(p.ends[0])) for p in points]
     return [
         {
             "x": draw.short(math.log10(p.operations)), "y": draw.short(scale(p.mean)), "ax": round(dx), "ay": round(dy),
@@ -156,47 +146,28 @@ def _names(
     ]  # fmt: skip
 
 
-def _band(floor: Estimate | None) -> list[dict[str, Any]]:
-    if floor is None or floor.mean is None:
-        return []
-    across = {"xref": "paper", "x0": 0, "x1": 1, "y0": floor.mean, "y1": floor.mean, "layer": "below"}
-    middle = {"type": "line", **across, "line": {"color": GREY, "dash": "dot"}}
-    return [draw.stripe(*(floor.ci95 or (floor.mean, floor.mean))), middle]
-
-
 def _table(results: Results, found: list[Pruned], metric: str) -> Table | None:
     shares = {p.key: gap_kept(results, p, metric) for p in found}
+    unpruned = {p.key: results.compared(p.key, p.dense, metric) for p in found}
     columns: dict[str, Callable[[Pruned], Cell | str]] = {
         "method": lambda p: str(p.key.method),
         "neurons": lambda p: _sizes(p.n_neurons),
         "recurrent synapses": lambda p: _sizes(p.n_synapses),
-        "fewer recurrent ops": lambda p: _times(p.fewer_recurrent),
-        "fewer ops in all": lambda p: _times(p.fewer_synops),
+        "fewer recurrent ops": lambda p: _known(p.fewer_recurrent, lambda ratio: f"{quantity(ratio)}×"),
+        "fewer ops in all": lambda p: _known(p.fewer_synops, lambda ratio: f"{quantity(ratio)}×"),
     }
     if any(p.rate_ratio is not None for p in found):
-        columns["rate over dense, when cut"] = lambda p: "–" if p.rate_ratio is None else f"{p.rate_ratio:.2f}"
-    columns[label_of(metric)] = lambda p: _estimate(results.row(p.key), metric)
-    columns["− unpruned"] = lambda p: _difference(results.compared(p.key, p.dense, metric))
+        columns["rate over dense, when cut"] = lambda p: _known(p.rate_ratio, lambda ratio: f"{ratio:.2f}")
+    columns[label_of(metric)] = lambda p: Cell.of(plain, (e := results.row(p.key).score(metric)).mean, e.ci95)
+    columns["− unpruned"] = lambda p: Cell.of(signed, c.diff, c.ci95) if (c := unpruned[p.key]) else Cell("–")
     if any(share is not None for share in shares.values()):
-        columns["kept of what recurrence adds"] = lambda p: _percent(shares[p.key])
+        columns["kept of what recurrence adds"] = lambda p: _known(shares[p.key], lambda share: f"{100 * share:.0f} %")
     return table_of(found, columns)
-
-
-def _estimate(row: Row | None, metric: str) -> Cell:
-    return Cell.of(plain, row.score(metric).mean, row.score(metric).ci95) if row else Cell("–")
-
-
-def _difference(c: Comparison | None) -> Cell:
-    return Cell.of(signed, c.diff, c.ci95) if c else Cell("–")
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.0f} %"
 
 
 def _sizes(sizes: Range | None) -> Cell:
     return Cell("–") if sizes is None else Cell(quantity(round(sizes[1])), f"of {quantity(round(sizes[0]))}")
 
 
-def _times(ratio: float | None) -> str:
-    return "–" if ratio is None else f"{quantity(ratio)}×"
+def _known(value: float | None, written: Callable[[float], str]) -> str:
+    return "–" if value is None else written(value)

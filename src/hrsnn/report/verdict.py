@@ -7,9 +7,9 @@ is the same for all arms gives way to the next.
 
 from __future__ import annotations
 
-from hrsnn.report.findings import group_word, reading
+from hrsnn.report.findings import group_word
 from hrsnn.report.parts.document import Part
-from hrsnn.report.parts.words import listed, plain, plural, quantity, signed
+from hrsnn.report.parts.words import listed, plain, plural, quantity, signed, with_interval
 from hrsnn.report.pruned import of_equal_size, pruned_of, synops
 from hrsnn.report.source import Comparison, Estimate, Key, Results, Row
 from hrsnn.vocabulary import LADDERS, METRICS, baselines, higher_is_better, unit_of, words_of
@@ -19,16 +19,11 @@ UNSEEN = "accuracy_unseen"
 
 def leading(results: Results) -> str | None:
     """The score that the first screen speaks of."""
-    row = results.row(results.reference)
-    if row is None or results.headline is None:
-        return results.headline
-    ladder = [UNSEEN, results.headline, *LADDERS.get(results.headline, ())]
-    known = [metric for metric in ladder if row.score(metric).mean is not None]
-    return next((metric for metric in known if _tells_apart(results, metric)), next(iter(known), results.headline))
-
-
-def _tells_apart(results: Results, metric: str) -> bool:
-    return len({mean for row in results.rows if (mean := row.score(metric).mean) is not None}) > 1
+    headline, reference = results.headline, results.row(results.reference)
+    ladder = [UNSEEN, *([headline, *LADDERS.get(headline, ())] if headline else ())]
+    known = [metric for metric in ladder if reference.mean(metric) is not None]
+    differing = (metric for metric in known if len({row.mean(metric) for row in results.rows} - {None}) > 1)
+    return next(differing, next(iter(known), headline))
 
 
 def sample_name(results: Results) -> str:
@@ -42,7 +37,7 @@ def verdict(results: Results) -> list[str]:
     if metric is None:
         return ["This run holds no measured values."]
     row = results.row(results.reference)
-    if row is None or row.score(metric).mean is None:
+    if row.mean(metric) is None:
         return ["This run holds no network with a score."]
     said = [_level(results, row, metric), _cost(results, row, metric), _pruned(results, metric)]
     return [sentence for sentence in said if sentence]
@@ -53,7 +48,7 @@ def _level(results: Results, row: Row, metric: str) -> str:
     name = "accuracy" if metric == UNSEEN else words_of(metric)
     said = f"{_over(results, row.key, metric)} ({plural(row.n_seeds, 'seed')}), {row.key.label} has {name} "
     said += _value(row.score(metric), metric)
-    seen = row.score("accuracy_seen").mean
+    seen = row.mean("accuracy_seen")
     if metric == UNSEEN and seen is not None:
         said += f", and {plain(seen)[0]} on recordings of {group_word(results, row.key)}s seen in training"
     last = results.compared(row.key, Key("Persistence"), metric)
@@ -63,17 +58,13 @@ def _level(results: Results, row: Row, metric: str) -> str:
 
 def _rivals(results: Results, row: Row, metric: str) -> str:
     """Which models without spikes are better, but those that the sentences speak of anyway; best first."""
-    told = (Key("InputOnly"), Key("Persistence"))
-    better = [
-        other
-        for other in results.rows
-        if other.key.arm in baselines() and other.key not in told
-        if (c := results.compared(row.key, other.key, metric)) is not None and reading(c) == "loss"
-    ]
+    arms = set(baselines()) - {"InputOnly", "Persistence"}
+    asked = ((o, results.compared(row.key, o.key, metric)) for o in results.rows if o.key.arm in arms)
+    better = [other for other, c in asked if c is not None and c.reading == "loss"]
     if not better:
         return ""
-    better.sort(key=lambda other: other.score(metric).mean or 0.0, reverse=higher_is_better(metric) is not False)
-    names = listed([f"{other.key.label} ({plain(other.score(metric).mean or 0.0)[0]})" for other in better])
+    better.sort(key=lambda other: other.mean(metric) or 0.0, reverse=higher_is_better(metric) is not False)
+    names = listed([f"{other.key.label} ({plain(other.mean(metric) or 0.0)[0]})" for other in better])
     return f"; {names} {'is' if len(better) == 1 else 'are'} better without a spiking network"
 
 
@@ -83,25 +74,22 @@ def _cost(results: Results, row: Row, metric: str) -> str:
     counted = ((row.costs.get("spikes_per_sample"), "spikes"), (operations, "synaptic operations"))
     spent = [f"{quantity(_rounded(n))} {words}" for n, words in counted if n is not None]
     costs = f"{' and '.join(spent)} a {sample_name(results)}" if spent else ""
-    if alone is None or alone.score(metric).mean is None:
+    if alone.mean(metric) is None:
         return f"It spends {costs}; no readout without a network stands beside it." if costs else ""
     said = f"The same readout without a network has {_value(alone.score(metric), metric)}"
     compared = results.compared(row.key, alone.key, metric)
     said += f": {row.key.label} is {_difference(compared)} that" if compared is not None else ""
     least = synops(alone)
-    ratio = (
-        f", {quantity(_rounded(operations / least))} times the operations of the readout alone"
-        if operations and least
-        else ""
-    )
+    times = quantity(_rounded(operations / least)) if operations and least else ""
+    ratio = f", {times} times the operations of the readout alone" if times else ""
     return f"{said}, for {costs}{ratio}." if costs else f"{said}."
 
 
 def _pruned(results: Results, metric: str) -> str:
     """What pruning left, and whether other cuts of the same size are as good."""
     methods = pruned_of(results)
-    row = results.row(methods[0].key) if methods else None
-    if row is None or methods[0].n_synapses is None or row.score(metric).mean is None:
+    row = results.row(methods[0].key if methods else None)
+    if row.mean(metric) is None or methods[0].n_synapses is None:
         return ""
     first, *others = methods
     before, after = methods[0].n_synapses
@@ -115,22 +103,21 @@ def _pruned(results: Results, metric: str) -> str:
         for other in others
         if of_equal_size(results, first.key, other.key) and (c := results.compared(first.key, other.key, metric))
     ]
-    told = [f"{_difference(c)} {name}" for name, c in rivals if reading(c) != "none"]
-    same = [name for name, c in rivals if reading(c) == "none"]
+    told = [f"{_difference(c)} {name}" for name, c in rivals if c.reading != "none"]
+    same = [name for name, c in rivals if c.reading == "none"]
     told += [f"not to be told from {listed(same)}"] if same else []
     return f"{said}; among cuts of the same size it is {listed(told)}." if told else f"{said}."
 
 
 def _over(results: Results, reference: Key, metric: str) -> str:
     """Over what the score is a mean: so many recordings of whom, so many starts."""
-    details = next((unit.details for unit in results.units_of(reference) if unit.details.values), Part("", {}))
+    details = next((unit.details for unit in results.units_of(reference) if unit.details.values), Part({}))
     if metric == UNSEEN:
         unseen, groups = details.items("unseen"), [str(group) for group in details.items("unseen_groups")]
         n = f"{sum(map(bool, unseen)):,} recordings" if unseen else "recordings"
         names = f" {listed(groups[:8])}," if groups else ""
-        return (
-            f"On {n} of {group_word(results, reference)}{'' if len(groups) == 1 else 's'}{names} not seen in training"
-        )
+        whose = group_word(results, reference) + ("" if len(groups) == 1 else "s")
+        return f"On {n} of {whose}{names} not seen in training"
     labels, starts = details.items("labels"), details.part("by_start").items(metric)
     if labels:
         return f"On {len(labels):,} test recordings"
@@ -138,27 +125,21 @@ def _over(results: Results, reference: Key, metric: str) -> str:
 
 
 def _value(estimate: Estimate, metric: str) -> str:
-    mean, *ends = plain(estimate.mean or 0.0, *(estimate.ci95 or ()))
-    unit = unit_of(metric)
-    return f"{mean} [{', '.join(ends)}]{unit}" if ends else f"{mean}{unit}"
+    return f"{with_interval(plain, estimate.mean or 0.0, estimate.ci95)}{unit_of(metric)}"
 
 
 def _difference(c: Comparison) -> str:
     """How the first stands to the second, whose name can follow."""
     if c.diff is None:
         return "without a value to compare with"
-    diff, *ends = signed(c.diff, *(c.ci95 or ()))
-    if c.ci95 is None and c.diff == 0:
-        return "equal to"
+    difference = with_interval(signed, c.diff, c.ci95)
     if c.ci95 is None:
-        return f"{diff} (no interval, so no finding) against"
-    kind = reading(c)
-    if kind == "none":
-        return f"not measurably different ({diff} [{', '.join(ends)}]) from"
-    size, *ends = plain(abs(c.diff), *sorted(map(abs, c.ci95)))
-    judged = {"gain": "better", "loss": "worse"}[kind]
+        return f"{difference} (no interval, so no finding) against" if c.diff else "equal to"
+    if c.reading == "none":
+        return f"not measurably different ({difference}) from"
+    judged = {"gain": "better", "loss": "worse"}[c.reading]
     word = judged if c.metric in METRICS else "higher" if c.diff > 0 else "lower"
-    return f"{size} [{', '.join(ends)}] {word} than"
+    return f"{with_interval(plain, abs(c.diff), sorted(map(abs, c.ci95)))} {word} than"
 
 
 def _rounded(value: float) -> float:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from hrsnn._checks import FileError, InputError, require
-from hrsnn.report.parts.words import quantity
 
 Range = tuple[float, float]
 
@@ -24,28 +23,23 @@ class Part:
     there is a `remedy`.
     """
 
-    path: str
     values: Mapping[str, Any]
-    owner: str = "analysis.json"
+    owner: str = "document"
+    path: str = ""
     remedy: str = ""
 
-    @classmethod
-    def of(cls, value: Any, path: str, owner: str, remedy: str = "") -> Part:
-        """`value` as a table; `path` leads to it."""
-        is_table = isinstance(value, Mapping)
-        part = cls(f"{path}." if path else "", value if is_table else {}, owner, remedy)
-        part._require(is_table, path or "the document", "must be a table", value)
-        return part
+    def __post_init__(self) -> None:
+        self._require(isinstance(self.values, Mapping), self.path or "the document", "must be a table", self.values)
 
     def part(self, name: str) -> Part:
         """The table `name` within."""
         value = self.values.get(name)
-        return self.of({} if value is None else value, f"{self.path}{name}", self.owner, self.remedy)
+        return Part({} if value is None else value, self.owner, self._path(name), self.remedy)
 
     def parts(self, name: str) -> list[Part]:
         """The tables in the list `name`."""
         each = enumerate(self.items(name))
-        return [self.of(value, f"{self.path}{name}[{k}]", self.owner, self.remedy) for k, value in each]
+        return [Part(value, self.owner, self._path(f"{name}[{k}]"), self.remedy) for k, value in each]
 
     def items(self, name: str) -> list[Any]:
         """The list `name`, empty where there is none."""
@@ -66,20 +60,13 @@ class Part:
         """A count, 0 where it is not known."""
         return max(0, int(self.number(name) or 0))
 
-    def count(self, name: str) -> str:
-        return quantity(self.number(name))
-
     def numbers(self, name: str) -> list[float | None]:
         """A list of numbers, empty where there is none."""
         return [number(item) for item in self.items(name)]
 
-    def floats(self) -> dict[str, float | None]:
-        """Everything in the table by its name, None where it is no number."""
-        return {str(name): number(value) for name, value in self.values.items()}
-
     def known(self) -> dict[str, float]:
         """Every number of the table by its name."""
-        return {name: value for name, value in self.floats().items() if value is not None}
+        return {str(name): known for name, value in self.values.items() if (known := number(value)) is not None}
 
     def columns(self, *names: str) -> list[tuple[float | None, ...]]:
         """Lists side by side, row by row; one that was left out is None in every row."""
@@ -105,7 +92,10 @@ class Part:
     def check(self, ok: object, name: str, rule: str) -> None:
         value = self.values.get(name)
         shown = f"a list of {len(value)}" if isinstance(value, list) and len(value) > 4 else value
-        self._require(ok, f"{self.path}{name}", rule, shown)
+        self._require(ok, self._path(name), rule, shown)
+
+    def _path(self, name: str) -> str:
+        return f"{self.path}.{name}" if self.path else name
 
     def _require(self, ok: object, path: str, rule: str, value: Any) -> None:
         try:

@@ -11,7 +11,7 @@ import base64
 import gzip
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from importlib import resources
@@ -98,9 +98,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What stands above the sections: `kind` is the command, `facts` are lines below the title, `key` explains marks.
+    """The whole of it: `kind` is the command, `facts` are lines below the title, `key` explains marks.
 
-    `verdict` are sentences in large type, `found` a list of findings; a page has the one or the other.
+    `verdict` are sentences in large type, `found` a list of findings; a page has the one or the other. `again` is what
+    is said of `code`, which gives the same numbers with these `versions`.
     """
 
     kind: str
@@ -111,12 +112,22 @@ class Page:
     verdict: Sequence[str] = ()
     found: Sequence[Finding] = ()
     key: str = ""
+    versions: Mapping[str, Any] = field(default_factory=dict)
+    again: str = ""
+    code: str = ""
 
     @property
     def lines(self) -> list[str]:
         """The facts, the first after the date."""
         first, *rest = self.facts or ("",)
         return [line for line in (" · ".join(filter(None, (_when(self.created), first))), *rest) if line]
+
+    @property
+    def shown(self) -> list[Section]:
+        """The sections that hold something, at the end versions and what to type for the same numbers."""
+        versions = Section("versions", "Versions", tables=[named(self.versions, "package", "version")])
+        end = versions, Section("reproduce", "How to reproduce", self.again, code=self.code)
+        return [section for section in (*self.sections, *end) if not section.empty]
 
 
 def warnings_of(sentences: Sequence[Any], title: str = "Warnings") -> Section:
@@ -125,27 +136,16 @@ def warnings_of(sentences: Sequence[Any], title: str = "Warnings") -> Section:
     return Section("warnings", f"{title} ({len(items)})", items=items)
 
 
-def closing(again: str, code: str, versions: Mapping[str, Any], *before: Section) -> list[Section]:
-    """The end of a page: the sections `before`, versions, and what to type for the same numbers."""
-    table = named(versions, ("package", "version"))
-    return [
-        *before,
-        Section("versions", "Versions", tables=(table and replace(table, title=""),)),
-        Section("reproduce", "How to reproduce", again, code=code),
-    ]
-
-
 def render_page(page: Page) -> str:
     """The page as text; empty sections do not appear."""
     environment = Environment(
         loader=FunctionLoader(_text), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    shown = [section for section in page.sections if not section.empty]
-    figures = [figure for section in shown for figure in section.figures if figure]
+    figures = [figure for section in page.shown for figure in section.figures if figure]
     script, packed = _plotly() if figures else ("", "")
     return environment.get_template("page.html.j2").render(
         page=page,
-        sections=shown,
+        sections=page.shown,
         number_of=[id(figure) for figure in figures].index,
         id=id,
         style=Markup(_text("style.css")),
@@ -156,10 +156,11 @@ def render_page(page: Page) -> str:
     )
 
 
-def replace_file(path: Path, page: str) -> Path:
+def write_page(page: Page, path: Path) -> Path:
     """Write `page` to `path` in one step; raises `RunError` when it cannot be written."""
     try:
-        write_atomically(path, page.encode("utf-8", errors="replace"))  # a lone surrogate in a name becomes "?"
+        # a lone surrogate in a name becomes "?"
+        write_atomically(path, render_page(page).encode("utf-8", errors="replace"))
     except OSError as error:
         raise RunError(f"{path} cannot be written ({error.strerror}); make room or check permissions") from error
     return path

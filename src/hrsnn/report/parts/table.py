@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
+from hrsnn.report.parts.words import Written, within
+
 _T = TypeVar("_T")
+Columns = Mapping[str, Callable[[_T], "Cell | str"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +20,7 @@ class Cell:
     note: str = ""
 
     @classmethod
-    def of(
-        cls, written: Callable[..., list[str]], value: float | None, within: tuple[float, float] | None = None
-    ) -> Self:
+    def of(cls, written: Written, value: float | None, ends: tuple[float, float] | None = None) -> Self:
         """A number with its interval, as `written` writes both; a dash where there is none.
 
         >>> from hrsnn.report.parts.words import plain
@@ -28,8 +29,8 @@ class Cell:
         """
         if value is None:
             return cls("–")
-        text, *ends = written(value, *(within or ()))
-        return cls(text, f"[{', '.join(ends)}]" if ends else "")
+        text, *both = written(value, *(ends or ()))
+        return cls(text, within(both or None, str))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Table:
     folded: bool = False
 
 
-def table_of(records: Iterable[_T], columns: Mapping[str, Callable[[_T], Cell | str]], **how: Any) -> Table | None:
+def table_of(records: Iterable[_T], columns: Columns[_T], **how: Any) -> Table | None:
     """A row for each record, a column for each function of a record; None without records. `how` is as in `Table`.
 
     >>> table_of([2, 3], {"n": str, "square": lambda n: Cell(str(n * n), "exactly")}).rows[1]
@@ -54,14 +55,13 @@ def table_of(records: Iterable[_T], columns: Mapping[str, Callable[[_T], Cell | 
     return Table(tuple(columns), rows, **how) if rows else None
 
 
-def named(values: Mapping[str, Any], columns: tuple[str, str]) -> Table | None:
-    """Names beside what is known of them, None where nothing is.
+def named(values: Mapping[str, Any], name: str, value: str) -> Table | None:
+    """Names beside what is known of them, under the heads `name` and `value`; None where nothing is.
 
-    >>> named({"a": 0.1 + 0.2, "b": None}, ("name", "value")).rows
+    >>> named({"a": 0.1 + 0.2, "b": None}, "name", "value").rows
     ((Cell(text='a', note=''), Cell(text='0.3', note='')),)
     """
-    known = [(str(name), as_text(value)) for name, value in values.items() if value is not None]
-    name, value = columns
+    known = [(str(key), as_text(found)) for key, found in values.items() if found is not None]
     return table_of(known, {name: lambda pair: pair[0], value: lambda pair: pair[1]}, n_names=2, title=name)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Kind = Literal["gain", "loss", "none", "open", "plain"]
+Ends = Sequence[Any] | None
+Written = Callable[..., list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +20,23 @@ class Finding:
 
 
 def quantity(value: float | None) -> str:
-    """A count or cost for people: three digits, thousands separated, a dash where there is none.
+    """A number for people: three digits, thousands separated, a real minus, a dash where there is none.
 
-    >>> quantity(12345.6), quantity(11.234), quantity(0.012345), quantity(None)
-    ('12,346', '11.2', '0.0123', '–')
+    >>> quantity(12345.6), quantity(11.234), quantity(-0.012345), quantity(None)
+    ('12,346', '11.2', '−0.0123', '–')
     """
     if value is None:
         return "–"
-    if abs(value) >= 1e9 or 0 < abs(value) < 1e-4:
-        return f"{value:.3g}"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    form = ",.0f" if 100 <= abs(value) < 1e9 else ".3g"
+    return f"{value:{form}}".replace("-", "−")
+
+
+def with_sign(value: float) -> str:
+    """
+    >>> with_sign(0.5), with_sign(-0.5), with_sign(0)
+    ('+0.5', '−0.5', '0')
+    """
+    return f"+{quantity(value)}" if value > 0 else quantity(value)
 
 
 def signed(*values: float) -> list[str]:
@@ -49,6 +58,33 @@ def plain(*values: float) -> list[str]:
     return [f"{v:.{_decimals(values)}f}".replace("-", "−") for v in values]
 
 
+def _decimals(values: Sequence[float]) -> int:
+    return next((d for d in range(3, 9) if all(v == 0 or round(v, d) != 0 for v in values)), 9)
+
+
+def within(ends: Ends, written: Callable[[Any], str] = quantity) -> str:
+    """An interval in brackets, "" where there is none.
+
+    >>> within((-1.0, 2.5))
+    '[−1, 2.5]'
+    """
+    return "" if ends is None else f"[{', '.join(map(written, ends))}]"
+
+
+def with_interval(written: Written, value: float, ends: Ends) -> str:
+    """A number with its interval, where it has one, both with as many decimals.
+
+    >>> with_interval(plain, 0.5, (0.25, 0.75)), with_interval(signed, 0.5, None)
+    ('0.500 [0.250, 0.750]', '+0.500')
+    """
+    text, *both = written(value, *(ends or ()))
+    return f"{text} {within(both or None, str)}".rstrip()
+
+
+def told_interval(written: Written, ends: Ends) -> str:
+    return "no interval" if ends is None else f"95 % interval [{', '.join(written(*ends))}]"
+
+
 def listed(names: Sequence[str]) -> str:
     """Names in a sentence.
 
@@ -68,37 +104,3 @@ def plural(n: int, word: str) -> str:
 
 def capital(words: str) -> str:
     return words[:1].upper() + words[1:]
-
-
-def told(value: float | None) -> str:
-    """A number for people, three digits, with a real minus.
-
-    >>> told(-0.02345), told(None)
-    ('−0.0234', '–')
-    """
-    return quantity(value).replace("-", "−")
-
-
-def with_sign(value: float) -> str:
-    """
-    >>> with_sign(0.5), with_sign(-0.5), with_sign(0)
-    ('+0.5', '−0.5', '0')
-    """
-    return f"+{told(value)}" if value > 0 else told(value)
-
-
-def within(ends: tuple[float, float] | Sequence[float] | None, written: Callable[[float], str] = told) -> str:
-    """An interval in brackets, "" where there is none.
-
-    >>> within((-1.0, 2.5))
-    '[−1, 2.5]'
-    """
-    return "" if ends is None else f"[{', '.join(map(written, ends))}]"
-
-
-def told_interval(written: Callable[..., list[str]], ends: tuple[float, float] | None) -> str:
-    return "no interval" if ends is None else f"95 % interval [{', '.join(written(*ends))}]"
-
-
-def _decimals(values: Sequence[float]) -> int:
-    return next((d for d in range(3, 9) if all(v == 0 or round(v, d) != 0 for v in values)), 9)
