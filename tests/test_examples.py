@@ -24,7 +24,7 @@ from scipy.io import wavfile
 
 import fake_experiment
 import hrsnn
-from hrsnn import survey
+from hrsnn import verbs
 from hrsnn.cli import main
 from hrsnn.config import Config, load_config, to_toml
 from hrsnn.pruning import session
@@ -153,7 +153,7 @@ def test_commands_of_the_guides_run(line: str, a_run: Path, own_data: Path, monk
     monkeypatch.setattr(fake_experiment, "build", lambda spec, seed: build(NetworkSpec(n_neurons=20), seed=seed))
     monkeypatch.setattr("hrsnn.report.write_report", lambda *_: None)
     shallow = Depth(n_delays=3, n_samples=300, n_exponents=2, n_stimuli=10, exponent_ms=50, firing_ms=500)
-    monkeypatch.setattr(survey, "analyse", partial(ignoring, survey.analyse, depth=shallow))
+    monkeypatch.setattr(verbs, "document_of", partial(ignoring, verbs.document_of, depth=shallow))
     monkeypatch.setattr(session, "prune", partial(ignoring, session.prune, correct=False, drive_ms=500.0))
     monkeypatch.setattr(session, "criterion_of", lambda *_, **__: Uniform())
     monkeypatch.setattr(session, "document_of", lambda *_, **__: {"schema": "hrsnn.pruning/1"})

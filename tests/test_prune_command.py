@@ -80,7 +80,7 @@ def test_a_share_has_a_point_and_a_count_has_none(dense: Network) -> None:
 
 def test_the_document_tells_what_the_networks_are(dense: Network, tmp_path: Path) -> None:
     spec = PruneSpec(keep_synapses=0.2, keep_neurons=0.75, n_iterations=3, lnp=QUICK)
-    document = prune_into(tmp_path / "a", dense, spec, name="mine", seed=3)
+    document = prune_into(tmp_path / "a", dense, spec, name="mine", seed=3).document
     assert document == json.loads((tmp_path / "a" / "trajectory.json").read_text())
     pruned = hrsnn.load(tmp_path / "a" / "pruned.safetensors")
     n_synapses = len(dense.recurrent)
@@ -104,7 +104,7 @@ def test_the_document_tells_what_the_networks_are(dense: Network, tmp_path: Path
 
 def test_the_same_seed_gives_the_same_network_and_another_one_another(dense: Network, tmp_path: Path) -> None:
     spec = PruneSpec(keep_synapses=0.1, lnp=QUICK)
-    hashes = [prune_into(tmp_path / str(k), dense, spec, seed=s)["after"]["hash"] for k, s in enumerate((0, 0, 1))]
+    hashes = [prune_into(tmp_path / str(k), dense, spec, seed=s).network.hash for k, s in enumerate((0, 0, 1))]
     assert hashes[0] == hashes[1] != hashes[2]
 
 
@@ -169,7 +169,7 @@ def test_memory_takes_the_place_of_synapses(saved: str, capsys: pytest.CaptureFi
         (["--max-bytes", "10", "--method", "magnitude"], "the least that can be reached is"),
         (["--keep-synapses", "10", "--max-bytes", "9000"], "must not come with"),
         (["--set", "network.n_neurons=3"], "is for networks that are built from a config"),
-        (["--arm", "HeNHeS"], "must not stand beside a saved network"),
+        (["--arm", "HeNHeS"], "`arm` of `prune` must not stand beside a network"),
         (["--resume", "--force"], "give one of them"),
         (["--iterations", "0"], "--iterations"),
         (["--out", "dense.safetensors"], "is a file; give a directory"),

@@ -141,9 +141,9 @@ def test_a_config_and_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[st
         (["nowhere.safetensors"], "nowhere.safetensors"),
         (["spoken-digit"], 'did you mean "spoken-digits"'),
         (["--arm", "HeNHoT"], "did you mean"),
-        (["mine.safetensors", "--arm", "HeNHoS"], "--arm"),
+        (["mine.safetensors", "--arm", "HeNHoS"], "`arm` of `analyse` must not stand beside a network"),
         (["--set", "network.n_neurons=20", "--exponents", "61"], "must be in 1..60"),
-        (["saved.safetensors", "--importance", "2"], "--importance"),
+        (["saved.safetensors", "--importance", "2"], "`importance` of `analyse` needs a config"),
     ],
 )
 def test_wrong_usage_is_one_sentence(

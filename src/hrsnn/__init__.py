@@ -43,11 +43,13 @@ if TYPE_CHECKING:
     from hrsnn.recommendation import recommended as recommended
     from hrsnn.spec import NetworkSpec as NetworkSpec
     from hrsnn.spikes import Spikes as Spikes
-    from hrsnn.survey import analyse as analyse
     from hrsnn.tasks import evaluate as evaluate
     from hrsnn.tasks import load_task as load_task
     from hrsnn.tasks import predict as predict
     from hrsnn.train import learn as learn
+    from hrsnn.verbs import analyse as analyse
+    from hrsnn.verbs import prune as prune
+    from hrsnn.verbs import run as run
     from hrsnn.wiring import build as build
 
 _HOME = {
@@ -77,11 +79,13 @@ _HOME = {
     "recommended": "recommendation",
     "NetworkSpec": "spec",
     "Spikes": "spikes",
-    "analyse": "survey",
     "evaluate": "tasks",
     "load_task": "tasks",
     "predict": "tasks",
     "learn": "train",
+    "analyse": "verbs",
+    "prune": "verbs",
+    "run": "verbs",
     "build": "wiring",
 }
 

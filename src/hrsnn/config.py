@@ -18,13 +18,14 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
+from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any
 
 import tomli_w
 from pydantic import BeforeValidator, SerializeAsAny
 
-from hrsnn._checks import FileError, InputError, as_path, as_text, did_you_mean, require, shortened
+from hrsnn._checks import FileError, InputError, as_path, as_text, did_you_mean, instance, require, shortened
 from hrsnn.data.readers import kind_of, may_be_data
 from hrsnn.distributions import KINDS as LAWS
 from hrsnn.learners import KINDS as LEARNERS
@@ -67,7 +68,7 @@ class Config(Table):
 
 
 def load_config(
-    source: str | Path | None = None,
+    source: Config | str | PathLike[str] | None = None,
     overrides: Sequence[str] = (),
     *,
     seed: int | None = None,
@@ -76,9 +77,9 @@ def load_config(
 ) -> Config:
     """The config in a file or of a built-in name, with the overrides applied before it is checked.
 
-    source      path of a .toml file, a name from `preset_names()`, or None for spoken-digits. A bare name that is both
-                is the built-in one; write `./name` for the file. Another file, or a folder, is own data: everything is
-                as recommended for data of that kind, learning included
+    source      a config, the path of a .toml file, a name from `preset_names()`, or None for spoken-digits. A bare name
+                that is both is the built-in one; write `./name` for the file. Another file, or a folder, is own data:
+                everything is as recommended for data of that kind, learning included
     overrides   "table.key=value" each, the value in TOML or a bare word; later ones and deeper ones win.
                 "learn=false" takes that stage out, "learn=true" puts it in
     seed, n_seeds   of `[task]`
@@ -188,12 +189,15 @@ def preset_names() -> list[str]:
     return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
 
 
-def _read(source: str | Path | None) -> dict[str, Any]:
+def _read(source: Config | str | PathLike[str] | None) -> dict[str, Any]:
+    if isinstance(source, Config):
+        return to_tables(source)
     names = preset_names()
     if source is None or (isinstance(source, str) and source in names):
         name = source or DEFAULT_PRESET
         content = resources.files("hrsnn").joinpath("presets", f"{name}.toml").read_bytes()
         return _parsed(content, f"the built-in config {name}")
+    instance("hrsnn run", "CONFIG", source, str, PathLike)
     path = Path(source)
     if _is_data(path):
         return {"task": {"name": path.stem or "own", "path": str(path)}, "learn": {}}

@@ -64,38 +64,18 @@ class Depth:
     firing_ms: float = 10_000.0
 
 
-def analyse(
+def document_of(
     network: Network,
     *,
-    name: str = "network",
-    seed: int = 0,
-    depth: Depth = Depth(),
-    drive: WhiteDrive = WhiteDrive(),  # noqa: B008 - frozen
-    surrogate_gain: float = 3.0,
-    n_threads: int = 1,
-    say: Say = lambda _: None,
+    name: str,
+    seed: int,
+    depth: Depth,
+    drive: WhiteDrive,
+    surrogate_gain: float,
+    n_threads: int,
+    say: Say,
 ) -> dict[str, Any]:
-    """Memory, ranks, Lyapunov spectrum, efficiency, heterogeneity, firing statistics and costs of `network`.
-
-    name            what it is called in the document
-    seed            of the drive, its spikes and the stimuli
-    depth           how much is measured
-    drive           the input, see `hrsnn.analysis.drive`
-    surrogate_gain  of the Lyapunov exponents, which depend on it; the surrogate counts at spikes alone
-    n_threads       for stimuli; no number depends on it
-    say             told in a line what comes next
-
-    Returns the document of `hrsnn analyse --json` (docs/how-to/analyse.md): plain JSON values, None where a quantity
-    does not exist. Raises `InputError` for a drive too short for the delays, more exponents than dimensions, and a
-    network with fewer than two input channels.
-
-    >>> from hrsnn.spec import NetworkSpec
-    >>> from hrsnn.wiring import build
-    >>> network = build(NetworkSpec(n_neurons=20, n_inputs=10), seed=0)
-    >>> found = analyse(network, depth=Depth(n_delays=3, n_exponents=2, exponent_ms=100, firing_ms=500))
-    >>> sorted(found)[:4], len(found["lyapunov"]["exponents_per_ms"])
-    (['costs', 'created', 'energy_pj', 'firing'], 2)
-    """
+    """The document of `network`. Arguments and errors as of `hrsnn.analyse`."""
     dimension = n_state_rows(network)
     k = min(64, dimension) if depth.n_exponents is None else depth.n_exponents
     rule = f"must be in 1..{dimension}, the dimension of the state with {network.synapse} synapses"

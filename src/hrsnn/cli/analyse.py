@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +16,6 @@ from hrsnn.cli.app import (
     NetworkSource,
     Quiet,
     Verb,
-    network_of,
     print_json,
     stop_on_termination,
 )
@@ -62,47 +59,21 @@ def analyse(
 
     def do() -> int:
         stop_on_termination()
-        from hrsnn._checks import require
-        from hrsnn.analysis.importance import require_shapiq
+        from hrsnn import verbs
         from hrsnn.console import Display, analysis_text
-        from hrsnn.network_file import write_atomically
-        from hrsnn.report import write_document
-        from hrsnn.run_directory import RunDirectory
-        from hrsnn.survey import Depth, importance_of
-        from hrsnn.survey import analyse as measure
-        from hrsnn.work.workers import process_pool, usable_cpus
+        from hrsnn.survey import Depth
 
-        if out is not None:
-            require(not out.is_file(), "hrsnn analyse", "--out", "must be a directory", str(out))
-            given = force or not any((out / file).exists() for file in ("analysis.json", "analysis.html"))
-            remedy = "give another --out, or --force to replace it"
-            require(given, "hrsnn analyse", "--out", "must not hold an analysis", str(out), remedy=remedy)
-        name, subject, spec = network_of(
-            "hrsnn analyse", network, arm=arm, overrides=set_ or (), seed=seed, data_dir=data_dir
-        )
-        depth = Depth(n_delays=delays, n_samples=samples, n_exponents=exponents)
-        given, remedy = importance is None or spec is not None, "give the config that the network was built from"
-        require(given, "hrsnn analyse", "--importance", "needs a config", network, remedy=remedy)
-        if importance is not None:
-            require_shapiq()
         with Display(quiet=quiet) as display:
-            document = measure(
-                subject, name=name, seed=seed, depth=depth, surrogate_gain=gain, n_threads=os.cpu_count() or 1,
-                say=display.say,
+            document = verbs.analyse(
+                network, arm=arm, set=set_ or (), seed=seed, surrogate_gain=gain, importance=importance, jobs=jobs,
+                depth=Depth(n_delays=delays, n_samples=samples, n_exponents=exponents), out=out, force=force,
+                data_dir=data_dir, say=display.say,
             )  # fmt: skip
-            if importance is not None and spec is not None:
-                display.say(f"importance: 16 networks for each of {importance} seeds")
-                with process_pool(jobs or usable_cpus()) as pool:
-                    shares = importance_of(spec, n_seeds=importance, seed=seed, depth=depth, executor=pool)
-                document["importance"] = shares
-        folder = RunDirectory.next_free(name, Path("analysis")).path if out is None else out
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "analysis.json", (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
-        report = write_document(document, folder / "analysis.html")
+        page = verbs.write_analysis(document) if out is None else out / verbs.ANALYSIS_PAGE
         if as_json:
             print_json(document)
         else:
-            print(f"{analysis_text(document)}\nReport: {report}")
+            print(f"{analysis_text(document)}\nReport: {page}")
         return OK
 
     return do

@@ -14,15 +14,11 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from hrsnn._version import __version__
-
-if TYPE_CHECKING:
-    from hrsnn.network import Network
-    from hrsnn.spec import NetworkSpec
 
 Verb = Callable[[], int]
 
@@ -138,32 +134,6 @@ def print_summary(path: Path) -> None:
 
     print(f"\n{summary_text(read_run(path))}")
     print(f"Report: {path / 'report.html'}")
-
-
-def network_of(
-    verb: str, source: str | None, *, arm: str | None, overrides: Sequence[str], seed: int, data_dir: Path | None
-) -> tuple[str, Network, NetworkSpec | None]:
-    """What to call it, a saved network or the one that a config describes, and its spec if it has one."""
-    from hrsnn._checks import did_you_mean, require
-    from hrsnn.config import load_config
-    from hrsnn.network_file import load
-    from hrsnn.spec import PRESETS
-    from hrsnn.wiring import build
-
-    if source is not None and is_saved(source):
-        remedy = "leave it out, it is for networks that are built from a config"
-        require(arm is None, verb, "--arm", "must not stand beside a saved network", arm, remedy=remedy)
-        require(not overrides, verb, "--set", "must not stand beside a saved network", overrides, remedy=remedy)
-        return Path(source).stem, load(source), None
-    config = load_config(source, overrides, data_dir=data_dir)
-    name = config.task.arms[-1] if arm is None else arm
-    require(name in PRESETS, verb, "--arm", "must be a known arm", name, remedy=did_you_mean(name, PRESETS))
-    spec = config.network.arm(name)
-    return f"{config.task.name}, {name}, untrained", build(spec, seed=seed), spec
-
-
-def is_saved(source: str | None) -> bool:
-    return source is not None and source.endswith(".safetensors")
 
 
 @app.callback(invoke_without_command=True)

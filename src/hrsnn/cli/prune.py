@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -23,15 +21,9 @@ from hrsnn.cli.app import (
     Quiet,
     Verb,
     complain,
-    is_saved,
-    network_of,
     print_json,
     stop_on_termination,
 )
-
-if TYPE_CHECKING:
-    from hrsnn.network import Network
-    from hrsnn.pruning.spec import PruneSpec
 
 
 def prune(
@@ -75,60 +67,41 @@ def prune(
 
     def do() -> int:
         stop_on_termination()
+        from hrsnn import verbs
         from hrsnn.console import Display, pruning_text
-        from hrsnn.pruning.session import NETWORK, REPORT, prune_into
-        from hrsnn.report import write_document
+        from hrsnn.pruning.session import NETWORK, REPORT
 
-        budget = max_synops is not None or max_bytes is not None
-        options = {
-            "methods": None if method is None else json.dumps([method]),
-            "keep_synapses": 0 if budget and keep_synapses is None else keep_synapses, "keep_neurons": keep_neurons,
-            "max_synops_per_s": max_synops, "max_bytes": max_bytes, "n_iterations": iterations,
-        }  # fmt: skip
-        overrides = [*(set_ or ()), *(f"prune.{key}={value}" for key, value in options.items() if value is not None)]
-        name, dense, spec = _to_prune(network, arm=arm, overrides=overrides, seed=seed, data_dir=data_dir)
         with Display(quiet=quiet) as display:
             try:
-                document = prune_into(
-                    out, dense, spec, name=name, seed=seed, resume=resume, force=force, n_threads=os.cpu_count() or 1,
-                    on_snapshot=lambda one: display.pruned(one, spec.n_iterations), say=display.say,
-                )  # fmt: skip
+                document = verbs.prune(
+                    network, keep_synapses=keep_synapses, keep_neurons=keep_neurons, max_synops_per_s=max_synops,
+                    max_bytes=max_bytes, method=method, n_iterations=iterations, set=set_ or (), arm=arm, seed=seed,
+                    out=out, resume=resume, force=force, data_dir=data_dir, on_snapshot=display.pruned,
+                    say=display.say,
+                ).document  # fmt: skip
             except KeyboardInterrupt:
                 display.close()
                 complain("interrupted")
-                line = _prune_command(network, arm=arm, overrides=overrides, seed=seed, out=out, data_dir=data_dir)
+                options = {
+                    "--keep-synapses": keep_synapses, "--keep-neurons": keep_neurons, "--max-synops": max_synops,
+                    "--max-bytes": max_bytes, "--method": method, "--iterations": iterations, "--arm": arm,
+                    "--seed": seed, "--out": out, "--data-dir": data_dir,
+                }  # fmt: skip
+                line = _resume_line(network, set_ or (), options)
                 print(f"what is finished is kept; go on with:\n  {line}", file=sys.stderr)
                 return INTERRUPTED
-        report = write_document(document, out / REPORT)
         if as_json:
             print_json(document)
         else:
-            print(f"{pruning_text(document)}\nNetwork: {out / NETWORK}\nReport: {report}")
+            print(f"{pruning_text(document)}\nNetwork: {out / NETWORK}\nReport: {out / REPORT}")
         return OK
 
     return do
 
 
-def _to_prune(
-    source: str | None, *, arm: str | None, overrides: Sequence[str], seed: int, data_dir: Path | None
-) -> tuple[str, Network, PruneSpec]:
-    """What to call it, the network, and the table `[prune]`; a saved network has no other table."""
-    from hrsnn.config import load_config, prune_table
-    from hrsnn.pruning.spec import PruneSpec
-
-    if is_saved(source):
-        spec = prune_table(overrides)
-        name, network, _ = network_of("hrsnn prune", source, arm=arm, overrides=(), seed=seed, data_dir=data_dir)
-        return name, network, spec
-    name, network, _ = network_of("hrsnn prune", source, arm=arm, overrides=overrides, seed=seed, data_dir=data_dir)
-    return name, network, load_config(source, overrides, data_dir=data_dir).prune or PruneSpec()
-
-
-def _prune_command(
-    source: str | None, *, arm: str | None, overrides: Sequence[str], seed: int, out: Path, data_dir: Path | None
-) -> str:
+def _resume_line(network: str | None, set_: Sequence[str], options: Mapping[str, object]) -> str:
     """The line that goes on where pruning was interrupted."""
-    words = ["hrsnn", "prune", *([source] if source else []), *(["--arm", arm] if arm else [])]
-    words += [word for override in overrides for word in ("--set", override)]
-    words += ["--seed", str(seed), "--out", str(out), *(["--data-dir", str(data_dir)] if data_dir else [])]
+    words = ["hrsnn", "prune", *([network] if network else [])]
+    words += [word for change in set_ for word in ("--set", change)]
+    words += [word for option, value in options.items() if value is not None for word in (option, str(value))]
     return shlex.join([*words, "--resume"])

@@ -50,7 +50,7 @@ def run(
 
     def do() -> int:
         stop_on_termination()
-        from hrsnn import experiments, runs, summary
+        from hrsnn import experiments, runs, verbs
         from hrsnn._checks import InputError, RunError
         from hrsnn.config import load_config
         from hrsnn.console import Display
@@ -59,10 +59,8 @@ def run(
             try:
                 settings = load_config(config, set_ or (), seed=seed, n_seeds=seeds, data_dir=data_dir)
                 display.headline = lambda: f"{settings.task.name}   {experiments.describe_task(settings, data_dir)}"
-                functions = runs.Experiment(experiments.plan, experiments.run_unit, summary.summarise)
-                finished = runs.execute(
-                    settings, functions, out=out, data_dir=data_dir, jobs=jobs, resume=resume, force=force,
-                    watcher=display,
+                finished = verbs.run(
+                    settings, out=out, data_dir=data_dir, jobs=jobs, resume=resume, force=force, watcher=display
                 )  # fmt: skip
             except (KeyboardInterrupt, RunError, OSError) as error:
                 display.close()

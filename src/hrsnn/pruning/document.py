@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrsnn.analysis.cost import count_costs
+from hrsnn.analysis.lyapunov import SURROGATE_GAIN
 from hrsnn.engine import Recording, simulate
 from hrsnn.evaluation import facts_of_network, versions
 from hrsnn.network import Network
 from hrsnn.outcome import plain_values
 from hrsnn.pruning.drive import DURATION_MS, on_grid_ms, rates_on, standard_drive
 from hrsnn.pruning.schedule import QUANTILES, Trajectory
-from hrsnn.pruning.timescales import SURROGATE_GAIN, spectrum_under_drive
+from hrsnn.pruning.timescales import spectrum_under_drive
 from hrsnn.spikes import Spikes
 from hrsnn.vocabulary import PRUNING
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hrsnn._checks import among, did_you_mean, require
 from hrsnn.analysis.lyapunov import local_exponents, lyapunov_spectrum
-from hrsnn.analysis.lyapunov.tangent import n_state_rows
+from hrsnn.analysis.lyapunov.tangent import SURROGATE_GAIN, n_state_rows
 from hrsnn.network import Network
 from hrsnn.pruning.criteria import Diagnostics, at_random, check_left, recorded, sampled, without_neurons
 from hrsnn.pruning.criterion import Criterion, Size, Step, summary_of
@@ -25,7 +25,6 @@ from hrsnn.pruning.timescales import (
     N_EXPONENTS,
     N_STEPS,
     N_WARM_UP_STEPS,
-    SURROGATE_GAIN,
     match_timescales,
     spectrum_under_drive,
 )

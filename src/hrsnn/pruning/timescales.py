@@ -17,7 +17,7 @@ from scipy.stats import qmc, rankdata, wasserstein_distance
 
 from hrsnn._checks import check_column, require
 from hrsnn.analysis.lyapunov import LyapunovSpectrum, lyapunov_spectrum
-from hrsnn.analysis.lyapunov.tangent import n_state_rows
+from hrsnn.analysis.lyapunov.tangent import SURROGATE_GAIN, n_state_rows
 from hrsnn.distributions import Constant, Distribution, Gamma
 from hrsnn.network import Network
 from hrsnn.pruning.drive import DRIVE_HZ, standard_drive
@@ -29,7 +29,6 @@ Objective = Callable[[Array], float]
 
 N_EXPONENTS = 64
 N_STEPS = 500
-SURROGATE_GAIN = 3.0  # at spikes alone: the one that ranks networks as the event-driven exponents do
 BAND_PER_MS = (-0.02, 0.0)  # lambda_low and lambda*: the largest exponent is to lie between them
 PENALTY = 10.0  # c_1 = c_2
 MOST_MEAN_CHANGE = 2.0  # of the mean of a law, and its inverse

@@ -15,8 +15,10 @@ from hrsnn.analysis.lyapunov.events import EventSpectrum, TwoTrajectories, salta
 from hrsnn.analysis.lyapunov.nodes import LocalExponents, local_exponents, node_exponents
 from hrsnn.analysis.lyapunov.qr import QrExponents, qr_exponents
 from hrsnn.analysis.lyapunov.surrogate import LyapunovSpectrum, lyapunov_spectrum
+from hrsnn.analysis.lyapunov.tangent import SURROGATE_GAIN
 
 __all__ = [
+    "SURROGATE_GAIN",
     "EventSpectrum",
     "LocalExponents",
     "LyapunovSpectrum",

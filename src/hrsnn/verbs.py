@@ -1,0 +1,328 @@
+"""What the verbs of the command do, as functions that give the same: `hrsnn.run`, `hrsnn.prune`, `hrsnn.analyse`."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hrsnn._checks import as_path, as_text, did_you_mean, require
+from hrsnn.analysis.drive import WhiteDrive
+from hrsnn.analysis.importance import require_shapiq
+from hrsnn.analysis.lyapunov import SURROGATE_GAIN
+from hrsnn.config import Config, load_config, prune_table
+from hrsnn.network import Network
+from hrsnn.network_file import load, write_atomically
+from hrsnn.pruning.schedule import Snapshot
+from hrsnn.pruning.session import REPORT, Pruned, prune_by_table, prune_into
+from hrsnn.pruning.spec import PruneSpec
+from hrsnn.report import write_document
+from hrsnn.run_directory import RunDirectory
+from hrsnn.spec import PRESETS, NetworkSpec
+from hrsnn.survey import Depth, document_of, importance_of
+from hrsnn.wiring import build
+from hrsnn.work.workers import process_pool, usable_cpus
+
+if TYPE_CHECKING:
+    from hrsnn.runs import Finished, Watcher
+
+Place = str | PathLike[str]
+Source = Network | NetworkSpec | Config | Place | None
+Say = Callable[[str], None]
+
+ANALYSIS, ANALYSIS_PAGE = "analysis.json", "analysis.html"
+
+
+# -- run ---------------------------------------------------------------------------------------------------------------
+
+
+def run(
+    config: Config | Place | None = None,
+    *,
+    set: Sequence[str] = (),
+    seed: int | None = None,
+    n_seeds: int | None = None,
+    out: Place | None = None,
+    data_dir: Place | None = None,
+    jobs: int | None = None,
+    resume: bool = False,
+    force: bool = False,
+    watcher: Watcher | None = None,
+) -> Finished:
+    """Train networks on a task and compare them, as `hrsnn run` does; the finished run, with its path and results.
+
+    config           a config, the path of one, a built-in name, or data of one's own; None is spoken-digits
+    set              changes "table.key=value", in order
+    seed, n_seeds    first seed, and how many; None leaves those of the config
+    out              directory of the run; None is the next free `runs/<task>-<k>`
+    data_dir         where data sets lie; else $HRSNN_DATA, else the user cache
+    jobs             processes; None is one per usable core, 1 works in this one. No number depends on it. A script has
+                     `if __name__ == "__main__":` around the call where there are more: they import it
+    resume, force    finish what was begun in `out`, or start over
+    watcher          is told how it goes (`hrsnn.runs.Watcher`)
+
+    Raises `InputError` for a config or directory that cannot be used, `RunError` when a part fails; what is finished is
+    kept.
+    """
+    from hrsnn import experiments, runs, summary
+
+    _require_own_process("run")
+    data = _path("run", "data_dir", data_dir)
+    settings = load_config(config, _changes("run", set), seed=seed, n_seeds=n_seeds, data_dir=data)
+    functions = runs.Experiment(experiments.plan, experiments.run_unit, summary.summarise)
+    return runs.execute(
+        settings, functions, out=_path("run", "out", out), data_dir=data, jobs=jobs, resume=resume, force=force,
+        watcher=watcher,
+    )  # fmt: skip
+
+
+# -- prune -------------------------------------------------------------------------------------------------------------
+
+
+def prune(
+    network: Source = None,
+    *,
+    keep_synapses: float | str | None = None,
+    keep_neurons: float | str | None = None,
+    max_synops_per_s: float | None = None,
+    max_bytes: int | None = None,
+    method: str | None = None,
+    n_iterations: int | None = None,
+    set: Sequence[str] = (),
+    arm: str | None = None,
+    seed: int = 0,
+    out: Place | None = None,
+    resume: bool = False,
+    force: bool = False,
+    data_dir: Place | None = None,
+    on_snapshot: Callable[[Snapshot, int], object] = lambda one, n: None,
+    say: Say = lambda line: None,
+) -> Pruned:
+    """A network made smaller without looking at a task, as `hrsnn prune` does it.
+
+    network           a network, the path of a saved one, or what it is built from, untrained: a `NetworkSpec`, a
+                      config, its path or built-in name; None is spoken-digits
+    keep_synapses, keep_neurons, max_synops_per_s, max_bytes, n_iterations
+                      keys of the table `[prune]`: a whole number is a count, another one a share. None leaves them to
+                      the config; where nothing says how far, 5 % of the recurrent synapses are kept
+    method            a key of `hrsnn.pruning.methods.KINDS`; None is the first of the config, or "lnp"
+    set               more changes "table.key=value", such as "prune.lnp.edges=none"; of other tables for a config alone
+    arm               of a config or spec: which; None is the last of `task.arms`
+    seed              of the choice, the drive, and a network to build
+    out               directory for the network, the way there and a page; None writes nothing
+    resume, force     finish what was begun in `out`, or replace it
+    data_dir          where data sets lie
+    on_snapshot       called with each network on the way and the number of steps
+    say               told in a line what comes next
+
+    The network that comes out is `.network`, the document of `hrsnn prune --json` is `.document`. For criteria of one's
+    own there is `hrsnn.pruning.schedule.prune`.
+
+    Raises `InputError` for what cannot be pruned that far, or a directory that may not be used.
+
+    >>> from hrsnn.wiring import build
+    >>> dense = build(NetworkSpec(n_neurons=60, n_inputs=10, input={"p_connect": 0.5}), seed=0)
+    >>> small = prune(dense, keep_synapses=100, method="uniform")
+    >>> len(small.network.recurrent), small.document["after"]["n_recurrent_synapses"]
+    (100, 100)
+    """
+    if keep_synapses is None and (max_synops_per_s is not None or max_bytes is not None):
+        keep_synapses = 0
+    given = {
+        "keep_synapses": keep_synapses, "keep_neurons": keep_neurons, "max_synops_per_s": max_synops_per_s,
+        "max_bytes": max_bytes, "n_iterations": n_iterations,
+    }  # fmt: skip
+    changes = _changes("prune", set)
+    changes += [] if method is None else [f"prune.methods={json.dumps([method])}"]
+    changes += [f"prune.{key}={_text(value)}" for key, value in given.items() if value is not None]
+    of_config = _is_config(network)
+    table = PruneSpec() if of_config else prune_table(changes)
+    subject = subject_of("prune", network, arm=arm, changes=changes if of_config else (), seed=seed, data_dir=data_dir)
+    if subject.config is not None:
+        table = subject.config.prune or table
+    how: dict[str, Any] = {
+        "name": subject.name, "seed": seed, "n_threads": usable_cpus(), "say": say,
+        "on_snapshot": lambda one: on_snapshot(one, table.n_iterations),
+    }  # fmt: skip
+    if out is None:
+        return prune_by_table(subject.network, table, **how)
+    folder = as_path("prune", "out", out)
+    pruned = prune_into(folder, subject.network, table, resume=resume, force=force, **how)
+    write_document(pruned.document, folder / REPORT)
+    return pruned
+
+
+# -- analyse -----------------------------------------------------------------------------------------------------------
+
+
+def analyse(
+    network: Source = None,
+    *,
+    name: str | None = None,
+    seed: int = 0,
+    depth: Depth = Depth(),  # noqa: B008 - frozen
+    drive: WhiteDrive = WhiteDrive(),  # noqa: B008 - frozen
+    surrogate_gain: float = SURROGATE_GAIN,
+    importance: int | None = None,
+    jobs: int | None = None,
+    set: Sequence[str] = (),
+    arm: str | None = None,
+    out: Place | None = None,
+    force: bool = False,
+    data_dir: Place | None = None,
+    n_threads: int | None = None,
+    say: Say = lambda line: None,
+) -> dict[str, Any]:
+    """Memory, ranks, Lyapunov spectrum, efficiency, heterogeneity, firing statistics and costs of a network.
+
+    network         a network, the path of a saved one, or what it is built from, untrained: a `NetworkSpec`, a config,
+                    its path or built-in name; None is spoken-digits
+    name            what it is called in the document; None is after where it is from
+    seed            of the drive, its spikes and the stimuli, and of a network to build
+    depth           how much is measured (`hrsnn.survey.Depth`)
+    drive           the input (`hrsnn.analysis.drive.WhiteDrive`)
+    surrogate_gain  of the Lyapunov exponents, which depend on it; the surrogate counts at spikes alone
+    importance      seeds for the Shapley importance of what is heterogeneous; of a config or spec, minutes
+    jobs            processes for `importance`; None is one per usable core. See `hrsnn.run`
+    set             changes "table.key=value" of a config
+    arm             of a config or spec: which; None is the last of `task.arms`
+    out             directory for analysis.json and analysis.html; None writes nothing
+    force           replace the analysis in `out`
+    data_dir        where data sets lie
+    n_threads       for stimuli; None is one per usable core. No number depends on it
+    say             told in a line what comes next
+
+    Returns the document of `hrsnn analyse --json` (docs/how-to/analyse.md): plain JSON values, None where a quantity
+    does not exist. Raises `InputError` for a drive too short for the delays, more exponents than dimensions, and a
+    network with fewer than two input channels; `MissingExtraError` for importance without shapiq.
+
+    >>> from hrsnn.wiring import build
+    >>> network = build(NetworkSpec(n_neurons=20, n_inputs=10), seed=0)
+    >>> found = analyse(network, depth=Depth(n_delays=3, n_exponents=2, exponent_ms=100, firing_ms=500))
+    >>> sorted(found)[:4], len(found["lyapunov"]["exponents_per_ms"])
+    (['costs', 'created', 'energy_pj', 'firing'], 2)
+    """
+    if out is not None:
+        require_free(out, force=force)
+    if importance is not None:
+        _require_own_process("analyse")
+    subject = subject_of("analyse", network, arm=arm, changes=_changes("analyse", set), seed=seed, data_dir=data_dir)
+    spec = subject.spec
+    if importance is not None:
+        remedy = "give the config that the network was built from"
+        require(spec is not None, "analyse", "importance", "needs a config", subject.name, remedy=remedy)
+        require_shapiq()
+    document = document_of(
+        subject.network, name=subject.name if name is None else name, seed=seed, depth=depth, drive=drive,
+        surrogate_gain=surrogate_gain, n_threads=n_threads or usable_cpus(), say=say,
+    )  # fmt: skip
+    if importance is not None and spec is not None:
+        say(f"importance: 16 networks for each of {importance} seeds")
+        with process_pool(jobs or usable_cpus()) as pool:
+            document["importance"] = importance_of(spec, n_seeds=importance, seed=seed, depth=depth, executor=pool)
+    if out is not None:
+        write_analysis(document, out)
+    return document
+
+
+def require_free(out: Place, *, force: bool) -> None:
+    """Raises `InputError` unless an analysis may be written to this directory."""
+    folder = as_path("analyse", "out", out)
+    require(not folder.is_file(), "analyse", "out", "must be a directory", str(out))
+    ok = force or not any((folder / file).exists() for file in (ANALYSIS, ANALYSIS_PAGE))
+    remedy = "give another --out, or --force to replace it"
+    require(ok, "analyse", "out", "must not hold an analysis", str(out), remedy=remedy)
+
+
+def write_analysis(document: dict[str, Any], out: Place | None = None) -> Path:
+    """Write analysis.json and analysis.html to `out`; the page. None is the next free `analysis/<name>-<k>`."""
+    if out is None:
+        folder = RunDirectory.next_free(document["name"], Path("analysis")).path
+    else:
+        folder = as_path("analyse", "out", out)
+        folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / ANALYSIS, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
+    return write_document(document, folder / ANALYSIS_PAGE)
+
+
+# -- what they work on -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A network, what to call it, and the spec and config that it was built from, as far as there are any."""
+
+    name: str
+    network: Network
+    spec: NetworkSpec | None = None
+    config: Config | None = None
+
+
+def subject_of(
+    owner: str,
+    source: Source = None,
+    *,
+    arm: str | None = None,
+    changes: Sequence[str] = (),
+    seed: int = 0,
+    data_dir: Place | None = None,
+) -> Subject:
+    """The network that is given, saved, or described; `arm` and `changes` are for one that is described alone."""
+    if not _is_config(source):
+        remedy = "leave it out, it is for networks that are built from a config"
+        require(not changes, owner, "set", "must not stand beside a network or spec", list(changes), remedy=remedy)
+        if isinstance(source, NetworkSpec):
+            spec = source if arm is None else source.arm(_known(owner, arm))
+            return Subject("network", build(spec, seed=seed), spec)
+        require(arm is None, owner, "arm", "must not stand beside a network", arm, remedy=remedy)
+        if isinstance(source, Network):
+            return Subject("network", source)
+        return Subject(Path(source).stem, load(source))  # type: ignore[arg-type]
+    config = load_config(source, changes, data_dir=_path(owner, "data_dir", data_dir))  # type: ignore[arg-type]
+    name = _known(owner, config.task.arms[-1] if arm is None else arm)
+    spec = config.network.arm(name)
+    return Subject(f"{config.task.name}, {name}, untrained", build(spec, seed=seed), spec, config)
+
+
+def _is_config(source: Source) -> bool:
+    """What a network is built from, and more than a spec."""
+    is_saved = isinstance(source, (str, PathLike)) and str(source).endswith(".safetensors")
+    return not (is_saved or isinstance(source, (Network, NetworkSpec)))
+
+
+def _known(owner: str, arm: str) -> Any:
+    require(arm in PRESETS, owner, "arm", "must be a known arm", arm, remedy=did_you_mean(arm, PRESETS))
+    return arm
+
+
+def _changes(owner: str, given: Sequence[str]) -> list[str]:
+    rule = 'must be a list of texts "table.key=value"'
+    require(not isinstance(given, str) and all(isinstance(c, str) for c in given), owner, "set", rule, given)
+    return list(given)
+
+
+def _text(value: object) -> str:
+    """A value as it stands after "table.key="; text as it is."""
+    if isinstance(value, (bool, str)):
+        return str(value).lower() if isinstance(value, bool) else value
+    if isinstance(value, Integral):
+        return str(int(value))
+    return repr(float(value)) if isinstance(value, Real) else as_text(value)
+
+
+def _path(owner: str, name: str, place: Place | None) -> Path | None:
+    return None if place is None else as_path(owner, name, place)
+
+
+def _require_own_process(owner: str) -> None:
+    """A process that is still being started imports the script that asked for it, and comes by here without a guard."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise SystemExit(
+            f"hrsnn: hrsnn.{owner} starts processes, which import this script: put the call below "
+            '`if __name__ == "__main__":`, or give jobs=1'
+        )
