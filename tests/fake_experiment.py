@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from hrsnn._checks import InputError, RunError
 from hrsnn.evaluation import Label
 from hrsnn.outcome import Outcome
 from hrsnn.progress import ProgressEvent
+from hrsnn.runs import Experiment
 from hrsnn.wiring import build
 from hrsnn.work.unit import Unit
 
@@ -91,12 +94,42 @@ def summarise(config: Any, results: list[Any], *, data_dir: Path | None) -> dict
     }  # fmt: skip
 
 
+FAKE = Experiment(plan, run_unit, summarise)
+N_UNITS = 12
+
+
+# -- what a run left ---------------------------------------------------------------------------------------------------
+
+
+def numbers(path: Path) -> Any:
+    """results.json without times."""
+    results = json.loads((path / "results.json").read_text())
+    for outcome in results["outcomes"]:
+        outcome.pop("wall_s")
+    return {name: value for name, value in results.items() if name not in ("created", "versions")}
+
+
+def no_partial_files(path: Path) -> bool:
+    return not [file for file in path.rglob("*") if file.name.endswith(".tmp")]
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 150.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():  # generous: the machine may be busy
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def n_outcomes(out: Path) -> int:
+    return len(list((out / "outcomes").glob("*.json")))
+
+
 MAIN = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what it puts into the background without it
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and nohup without this one
 import fake_experiment
-sys.modules["hrsnn.experiments"] = fake_experiment
+sys.modules["hrsnn.experiments"] = sys.modules["hrsnn.summary"] = fake_experiment
 from hrsnn import cli
 sys.exit(cli.main())
 """

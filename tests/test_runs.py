@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 import fake_experiment
+from fake_experiment import FAKE, N_UNITS, n_outcomes, no_partial_files, numbers, wait_until
 from hrsnn import runs
 from hrsnn._checks import InputError, RunError
 from hrsnn.config import Config, load_config
@@ -28,11 +29,9 @@ from hrsnn.network_file import load
 from hrsnn.outcome import plain_values
 from hrsnn.run_directory import RunDirectory
 from hrsnn.runs import Experiment, Finished, execute
-from hrsnn.work import workers
+from hrsnn.work import pool
 from hrsnn.work.unit import Unit
 
-FAKE = Experiment(fake_experiment.plan, fake_experiment.run_unit, fake_experiment.summarise)
-N_UNITS = 12
 TESTS = Path(__file__).parent
 
 
@@ -52,20 +51,8 @@ def run(config: Config, out: Path, **options: Any) -> Finished:
     return execute(config, FAKE, out=out, **{"jobs": 1, **options})
 
 
-def numbers(path: Path) -> Any:
-    """results.json without times."""
-    results = json.loads((path / "results.json").read_text())
-    for outcome in results["outcomes"]:
-        outcome.pop("wall_s")
-    return {name: value for name, value in results.items() if name not in ("created", "versions")}
-
-
 def log_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines() if line]
-
-
-def no_partial_files(path: Path) -> bool:
-    return not [file for file in path.rglob("*") if file.name.endswith(".tmp")]
 
 
 # -- what is written -----------------------------------------------------------------------------------------------
@@ -428,7 +415,7 @@ def test_signals_wait_for_the_end_of_a_start(monkeypatch: pytest.MonkeyPatch) ->
     other = threading.Event()
     thread = threading.Thread(target=other.wait)  # takes the signal that this thread does not
     thread.start()
-    with workers._signals_held_back():
+    with pool._signals_held_back():
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.05)
         assert raised == []
@@ -458,23 +445,12 @@ def arguments(out: Path, *more: str) -> list[str]:
     return ["run", str(fake_experiment.TINY), "--out", str(out), *more]
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 150.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():  # generous: the machine may be busy
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-
-
 def is_alive(pid: int) -> bool:
     """Runs still, and is no zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-def n_outcomes(out: Path) -> int:
-    return len(list((out / "outcomes").glob("*.json")))
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
@@ -540,6 +516,6 @@ def test_an_interrupted_run_says_the_line_that_goes_on(
 
 def test_workers_compute_on_one_thread(config: Config, tmp_path: Path) -> None:
     before = dict(os.environ)
-    with workers._one_thread_each():
+    with pool._one_thread_each():
         assert os.environ["OMP_NUM_THREADS"] == os.environ["NUMBA_NUM_THREADS"] == "1"
     assert dict(os.environ) == before

@@ -55,7 +55,7 @@ def _packages() -> Iterator[Finding]:
 
 
 def _processors() -> Iterator[Finding]:
-    from hrsnn.work.workers import usable_cpus
+    from hrsnn.work.pool import usable_cpus
 
     usable, all_ = usable_cpus(), os.cpu_count() or 1
     yield Finding("processors", True, f"{usable} of {all_} cores usable: `hrsnn run` uses {usable} processes")

@@ -12,27 +12,30 @@ import re
 import shlex
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from hrsnn._checks import FileError, HrsnnError, InputError, RunError
 from hrsnn.config import Config, first_difference, load_config
 from hrsnn.outcome import Outcome
 from hrsnn.progress import Progress, ProgressEvent
 from hrsnn.run_directory import Log, RunDirectory, StoredUnit, UnitResult, as_results, versions
+from hrsnn.work.cluster import executor_of
+from hrsnn.work.loop import Failure, finished, to_do
+from hrsnn.work.pool import usable_cpus
 from hrsnn.work.store import cannot_write
 from hrsnn.work.unit import Unit
-from hrsnn.work.workers import Failure, attempts, usable_cpus
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """The functions a run consists of. `run_unit` goes to other processes by name, so it is a function of a module.
+    """The functions a run consists of. They go to other processes by name, so they are functions of a module.
 
     plan        config -> units
     run_unit    (config, unit, data_dir=, progress=) -> UnitResult; the same numbers in any process and order
@@ -46,24 +49,48 @@ class Experiment:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The `Work` of a run: what its units have in common; `run_unit` is that of its `Experiment`."""
+    """The `Work` of a run: what its units have in common. `own_data` are keys of `[task]` for units alone."""
 
     config: Config
-    run_unit: Callable[..., UnitResult]
+    experiment: Experiment
     directory: RunDirectory
     data_dir: Path | None
+    own_data: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:
         return self.directory.path
 
+    def plan(self, done: Mapping[str, Any]) -> Sequence[Unit]:
+        return self.experiment.plan(self.config)
+
+    def read(self, unit: Unit) -> StoredUnit | None:
+        with suppress(FileError):
+            return self.directory.read_unit(unit, self.config)
+        return None
+
     def do(self, unit: Unit, progress: Progress) -> None:
-        result = self.run_unit(self.config, unit, data_dir=self.data_dir, progress=progress)
+        task = self.config.task.model_copy(update=self.own_data)
+        config = self.config.model_copy(update={"task": task}) if self.own_data else self.config
+        result = self.experiment.run_unit(config, unit, data_dir=self.data_dir, progress=progress)
         self.directory.write_unit(unit, result, self.config)
+
+    def for_others(self) -> Job:
+        """The same for processes that stand in another directory and have other variables."""
+        from hrsnn.data import data_directory
+
+        given = {name: getattr(self.config.task, name) for name in ("path", "test_path")}
+        return replace(
+            self, directory=RunDirectory(self.path.absolute()), data_dir=data_directory(self.data_dir).absolute(),
+            own_data={name: str(Path(path).expanduser().absolute()) for name, path in given.items() if path},
+        )  # fmt: skip
 
 
 class Watcher:
     """Is told how a run goes, in the thread that runs it; this one does nothing."""
+
+    def say(self, text: str) -> None:
+        """A line for people."""
 
     def opened(self, path: Path, units: Sequence[Unit], n_done: int) -> None:
         """The directory is ours and this many units are finished in it already."""
@@ -93,6 +120,7 @@ def execute(
     out: Path | None = None,
     data_dir: Path | None = None,
     jobs: int | None = None,
+    executor: Executor | str | None = None,
     resume: bool = False,
     force: bool = False,
     watcher: Watcher | None = None,
@@ -101,6 +129,8 @@ def execute(
 
     out       the directory; None is the next free `runs/<task>-<k>`
     jobs      processes, 1 runs in this one; None is one per usable core
+    executor  does the units instead of processes here: any executor, which is left running, or "dask://HOST:PORT"; its
+              workers must see `out` and the data under the same names
     resume    keep the units finished in `out` under the same config; force: start over, removing only files of a run
 
     Raises `InputError` when `out` may not be used, `RunError` when a unit fails or a file cannot be written (finished
@@ -114,10 +144,13 @@ def execute(
         raise InputError(f"--jobs must be >= 1, got {jobs}")
     units = _checked(experiment.plan(config))
     watcher = watcher or Watcher()
-    directory = RunDirectory(out) if out else RunDirectory.next_free(config.task.name)
-    try:
-        with directory.claimed() as log:
-            run = _Run(Job(config, experiment.run_unit, directory, data_dir), experiment.summarise, log, watcher)
+    with ExitStack() as at_end:
+        workers = at_end.enter_context(executor_of(executor, jobs=jobs, say=watcher.say))
+        directory = RunDirectory(out) if out else RunDirectory.next_free(config.task.name)
+        try:
+            log = at_end.enter_context(directory.claimed())
+            job = Job(config, experiment, directory, data_dir)
+            run = _Run(job if workers is None else job.for_others(), directory, workers, log, watcher)
             done = _prepare(run, units, resume=resume, force=force)
             try:
                 watcher.opened(directory.path, units, len(done))
@@ -126,19 +159,21 @@ def execute(
                 if not isinstance(error, (HrsnnError, OSError)):
                     log("failed", error=repr(error), traceback=traceback.format_exc())
                 raise
-    except OSError as error:
-        raise RunError(cannot_write(directory.path, error)) from error
+        except OSError as error:
+            raise RunError(cannot_write(directory.path, error)) from error
 
 
-def resume_command(path: Path, *, data_dir: Path | None = None, jobs: int | None = None) -> str:
+def resume_command(
+    path: Path, *, data_dir: Path | None = None, jobs: int | None = None, executor: str | None = None
+) -> str:  # fmt: skip
     """The line that finishes the run in `path`.
 
     >>> resume_command(Path("my runs/a"), jobs=2)
     "hrsnn run 'my runs/a/config.toml' --out 'my runs/a' --resume --jobs 2"
     """
     words = ["hrsnn", "run", str(path / "config.toml"), "--out", str(path), "--resume"]
-    words += ["--data-dir", str(data_dir)] if data_dir else []
-    return shlex.join([*words, "--jobs", str(jobs)] if jobs else words)
+    options = {"--data-dir": data_dir, "--jobs": jobs, "--executor": executor}
+    return shlex.join([*words, *(word for name, value in options.items() if value for word in (name, str(value)))])
 
 
 # -- what is to do -----------------------------------------------------------------------------------------------------
@@ -149,13 +184,10 @@ class _Run:
     """What stays the same while a run goes on."""
 
     job: Job
-    summarise: Callable[..., dict[str, Any]]
+    directory: RunDirectory
+    executor: Executor | None
     log: Log
     watcher: Watcher
-
-    @property
-    def directory(self) -> RunDirectory:
-        return self.job.directory
 
 
 def _checked(units: Sequence[Unit]) -> list[Unit]:
@@ -187,12 +219,12 @@ def _prepare(run: _Run, units: list[Unit], *, resume: bool, force: bool) -> dict
             )
     directory.clear_partial()
     directory.begin(config)
-    done = {}
-    for unit in units:
-        try:
-            done[unit.name] = directory.read_unit(unit, config)
-        except FileError as error:
-            if directory.outcome_file(unit).exists():
+    done: dict[str, StoredUnit] = {}
+    for unit in to_do(run.job, done):
+        if directory.outcome_file(unit).exists():
+            try:
+                directory.read_unit(unit, config)
+            except FileError as error:
                 run.log("redo", unit=unit.name, reason=str(error))
     return done
 
@@ -213,13 +245,15 @@ def _complete(run: _Run, units: list[Unit], done: dict[str, StoredUnit], jobs: i
         directory.results_file.unlink(missing_ok=True)
         directory.report_file.unlink(missing_ok=True)
         n_jobs = max(1, min(jobs or usable_cpus(), len(pending)))
-        log("start", pid=os.getpid(), units=len(units), kept=n_kept, jobs=n_jobs, versions=versions())
+        by = {"jobs": n_jobs} if run.executor is None else {"executor": type(run.executor).__name__}
+        log("start", pid=os.getpid(), units=len(units), kept=n_kept, **by, versions=versions())
         started = time.monotonic()
         try:
-            _finish_units(run, pending, done, n_jobs)
+            _finish_units(run, done, n_jobs)
             results = _summarised(run, [done[unit.name] for unit in units])
             report_failure = _report(run, results)  # first, so that the presence of results.json says complete
             written = directory.write_results(results)
+            directory.clear_partial()  # of a worker that died while another did its unit
         except BaseException as error:
             directory.clear_partial()
             with suppress(OSError):
@@ -237,31 +271,24 @@ def _complete(run: _Run, units: list[Unit], done: dict[str, StoredUnit], jobs: i
     return Finished(directory.path, results, len(units), n_kept, was_complete)
 
 
-def _finish_units(run: _Run, pending: list[Unit], done: dict[str, StoredUnit], n_jobs: int) -> None:
-    """Do the pending units; each goes into `done` when it is on disk."""
-    with closing(attempts(run.job, pending, tell=run.watcher.progress, n_jobs=n_jobs)) as ended:
-        for unit, failure in ended:
-            if failure is not None:
-                _fail(run, unit, failure)
-            stored = done[unit.name] = run.directory.read_unit(unit, run.job.config)
-            run.log("unit", unit=unit.name, wall_s=stored.outcome.wall_s)
-            run.watcher.finished(unit, stored.outcome)
-
-
-def _fail(run: _Run, unit: Unit, failure: Failure) -> NoReturn:
-    with suppress(OSError):  # on a full disk the sentence below still comes
-        run.log("failed", unit=unit.name, error=failure.message, traceback=failure.traceback)
-    if failure.is_input:
-        raise InputError(f"{failure.message} (unit {unit.name})")
-    if failure.known:
-        raise RunError(f"unit {unit.name} failed: {failure.message}")
-    raise RunError(f"unit {unit.name} failed: {failure.message}; the traceback is in {run.directory.log_file}")
+def _finish_units(run: _Run, done: dict[str, StoredUnit], n_jobs: int) -> None:
+    """Do what is to do; each unit goes into `done` when it is on disk."""
+    hint = f"; the traceback is in {run.directory.log_file}"
+    work = finished(run.job, done, tell=run.watcher.progress, n_jobs=n_jobs, executor=run.executor)
+    with closing(work) as ended:
+        for unit, value in ended:
+            if isinstance(value, Failure):
+                with suppress(OSError):  # on a full disk the sentence below still comes
+                    run.log("failed", unit=unit.name, error=value.message, traceback=value.traceback)
+                raise value.error(unit, hint=hint)
+            run.log("unit", unit=unit.name, wall_s=value.outcome.wall_s)
+            run.watcher.finished(unit, value.outcome)
 
 
 def _summarised(run: _Run, finished: list[StoredUnit]) -> dict[str, Any]:
     ordered = sorted(finished, key=lambda stored: stored.outcome.sort_key)
     pairs = [(stored.outcome, stored.details) for stored in ordered]
-    return as_results(run.summarise(run.job.config, pairs, data_dir=run.job.data_dir))
+    return as_results(run.job.experiment.summarise(run.job.config, pairs, data_dir=run.job.data_dir))
 
 
 def _report(run: _Run, results: dict[str, Any]) -> Exception | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from numbers import Integral, Real
 from os import PathLike
@@ -26,7 +27,7 @@ from hrsnn.run_directory import RunDirectory
 from hrsnn.spec import PRESETS, NetworkSpec
 from hrsnn.survey import Depth, document_of, importance_of
 from hrsnn.wiring import build
-from hrsnn.work.workers import process_pool, usable_cpus
+from hrsnn.work.pool import process_pool, usable_cpus
 
 if TYPE_CHECKING:
     from hrsnn.runs import Finished, Watcher
@@ -50,6 +51,7 @@ def run(
     out: Place | None = None,
     data_dir: Place | None = None,
     jobs: int | None = None,
+    executor: Executor | str | None = None,
     resume: bool = False,
     force: bool = False,
     watcher: Watcher | None = None,
@@ -63,6 +65,8 @@ def run(
     data_dir         where data sets lie; else $HRSNN_DATA, else the user cache
     jobs             processes; None is one per usable core, 1 works in this one. No number depends on it. A script has
                      `if __name__ == "__main__":` around the call where there are more: they import it
+    executor         does the work instead of processes here: any executor, which is left running, or
+                     "dask://HOST:PORT"; its workers must see `out` and the data under the same names
     resume, force    finish what was begun in `out`, or start over
     watcher          is told how it goes (`hrsnn.runs.Watcher`)
 
@@ -76,8 +80,8 @@ def run(
     settings = load_config(config, _changes("run", set), seed=seed, n_seeds=n_seeds, data_dir=data)
     functions = runs.Experiment(experiments.plan, experiments.run_unit, summary.summarise)
     return runs.execute(
-        settings, functions, out=_path("run", "out", out), data_dir=data, jobs=jobs, resume=resume, force=force,
-        watcher=watcher,
+        settings, functions, out=_path("run", "out", out), data_dir=data, jobs=jobs, executor=executor,
+        resume=resume, force=force, watcher=watcher,
     )  # fmt: skip
 
 

@@ -38,6 +38,10 @@ DataDir = Annotated[
     Path | None,
     typer.Option("--data-dir", help="Where data sets lie; else $HRSNN_DATA, else the user cache.", show_default=False),
 ]
+Executor = Annotated[
+    str | None,
+    typer.Option(metavar="dask://HOST:PORT", help="A cluster, instead of --jobs.", show_default=False),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 NetworkSource = Annotated[

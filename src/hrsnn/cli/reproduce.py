@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from hrsnn.cli.app import INTERRUPTED, MOST, OK, DataDir, Json, Quiet, Verb, complain, print_json, stop_on_termination
+from hrsnn.cli.app import (
+    INTERRUPTED,
+    MOST,
+    OK,
+    DataDir,
+    Executor,
+    Json,
+    Quiet,
+    Verb,
+    complain,
+    print_json,
+    stop_on_termination,
+)
 
 
 def reproduce(
@@ -23,6 +35,7 @@ def reproduce(
         Path | None, typer.Option(help="Directory of the results.", show_default="reproduce/<name>-<scale>")
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one per core")] = None,
+    executor: Executor = None,
     data_dir: DataDir = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -35,7 +48,7 @@ def reproduce(
         from hrsnn.console import Display, aligned, reproduction_text
         from hrsnn.reproduce import REPRODUCTIONS
         from hrsnn.reproduce import reproduce as make
-        from hrsnn.work.workers import usable_cpus
+        from hrsnn.work.pool import usable_cpus
 
         if list_:
             if as_json:
@@ -49,8 +62,8 @@ def reproduce(
         try:
             with Display(quiet=quiet) as display:
                 folder, document = make(
-                    str(name), scale=scale, out=out, n_seeds=seeds, data_dir=data_dir, n_jobs=jobs or usable_cpus(),
-                    say=display.say,
+                    str(name), scale=scale, out=out, n_seeds=seeds, data_dir=data_dir,
+                    n_jobs=jobs if jobs or executor else usable_cpus(), executor=executor, say=display.say,
                 )  # fmt: skip
         except KeyboardInterrupt:
             complain("interrupted; what is finished is kept, and the same command goes on from there")

@@ -14,6 +14,7 @@ from hrsnn.cli.app import (
     MOST,
     OK,
     DataDir,
+    Executor,
     Json,
     Quiet,
     Verb,
@@ -42,6 +43,7 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Finish what was begun in --out.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one per core")] = None,
+    executor: Executor = None,
     data_dir: DataDir = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -60,13 +62,14 @@ def run(
                 settings = load_config(config, set_ or (), seed=seed, n_seeds=seeds, data_dir=data_dir)
                 display.headline = lambda: f"{settings.task.name}   {experiments.describe_task(settings, data_dir)}"
                 finished = verbs.run(
-                    settings, out=out, data_dir=data_dir, jobs=jobs, resume=resume, force=force, watcher=display
+                    settings, out=out, data_dir=data_dir, jobs=jobs, executor=executor, resume=resume, force=force,
+                    watcher=display,
                 )  # fmt: skip
             except (KeyboardInterrupt, RunError, OSError) as error:
                 display.close()
                 if display.path is None:
                     raise
-                line = runs.resume_command(display.path, data_dir=data_dir, jobs=jobs)
+                line = runs.resume_command(display.path, data_dir=data_dir, jobs=jobs, executor=executor)
                 kept = f"{display.n_done} of {display.n_units} units are finished; go on with:\n  {line}"
                 interrupted = isinstance(error, KeyboardInterrupt)
                 complain("interrupted" if interrupted else str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -29,7 +30,8 @@ class Order:
     out: Path
     command: str
     data_dir: Path | None
-    n_jobs: int
+    n_jobs: int | None
+    executor: Executor | str | None
     say: Say
 
 
@@ -52,7 +54,9 @@ def _claims(name: str, order: Order) -> dict[str, Any]:
     from hrsnn.reproduce.claims import claims_document
 
     out = order.out
-    document = claims_document(order.sizes, out, command=order.command, say=order.say, n_jobs=order.n_jobs)
+    document = claims_document(
+        order.sizes, out, command=order.command, say=order.say, n_jobs=order.n_jobs, executor=order.executor
+    )
     write_atomically(out / "CLAIMS.md", claims_markdown(document).encode())
     write_claims_page(document, out / f"{name}.html")
     return document
@@ -64,7 +68,7 @@ def _pruning(name: str, order: Order) -> dict[str, Any]:
 
     document = pruning_document(
         name, order.sizes, order.out,
-        command=order.command, data_dir=order.data_dir, n_jobs=order.n_jobs, say=order.say,
+        command=order.command, data_dir=order.data_dir, n_jobs=order.n_jobs, executor=order.executor, say=order.say,
     )  # fmt: skip
     write_reproduction_page(document, order.out / f"{name}.html")
     return document
@@ -90,7 +94,8 @@ def reproduce(
     out: Path | None = None,
     n_seeds: int | None = None,
     data_dir: Path | None = None,
-    n_jobs: int = 1,
+    n_jobs: int | None = None,
+    executor: Executor | str | None = None,
     say: Say = lambda line: None,
 ) -> tuple[Path, dict[str, Any]]:
     """Make one of `REPRODUCTIONS` again; its directory and document.
@@ -99,11 +104,14 @@ def reproduce(
     out       None is reproduce/<name>-<scale>; what a run that was stopped left there is gone on with
     n_seeds   pairs of every comparison instead of those of the scale
     data_dir  where recorded data lie (else $HRSNN_DATA, else the user cache)
-    n_jobs    processes, 1 works in this one; no number depends on it
+    n_jobs    processes; 1, or None, works in this one; no number depends on it
+    executor  does the units instead: any executor, which is left running, or "dask://HOST:PORT"; its workers must see
+              `out` and the data under the same names
     say       is told how it goes on
 
     Raises `InputError` for an unknown name or scale, `RunError` when something of it cannot be done.
     """
+    from hrsnn.data import data_directory
     from hrsnn.network_file import write_atomically
     from hrsnn.outcome import as_json
 
@@ -116,6 +124,7 @@ def reproduce(
     sizes = entry.scales[scale] if n_seeds is None else entry.scales[scale].with_seeds(n_seeds)
     folder = Path("reproduce") / f"{name}-{scale}" if out is None else out
     command = f"hrsnn reproduce {name} --scale {scale}" + (f" --seeds {n_seeds}" if n_seeds is not None else "")
-    document = entry.make(name, Order(sizes, folder, command, data_dir, n_jobs, say))
+    data = data_directory(data_dir).absolute()
+    document = entry.make(name, Order(sizes, folder, command, data, n_jobs, executor, say))
     write_atomically(folder / f"{name}.json", as_json(document))  # last: its presence says complete
     return folder, document

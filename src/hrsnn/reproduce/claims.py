@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -57,7 +58,13 @@ def _facts(scale: Scale) -> list[Any]:
 
 
 def claims_document(
-    scale: Scale, out: Path, *, command: str, say: Callable[[str], None], n_jobs: int = 1
+    scale: Scale,
+    out: Path,
+    *,
+    command: str,
+    say: Callable[[str], None],
+    n_jobs: int | None = None,
+    executor: Executor | str | None = None,
 ) -> dict[str, Any]:
     """Measure what `out`/units lacks, and judge all claims; the document of claims.json.
 
@@ -65,7 +72,7 @@ def claims_document(
     are kept.
     """
     require_shapiq()
-    values = measured(ClaimsExperiment(scale), out / "units", say, n_jobs=n_jobs)
+    values = measured(ClaimsExperiment(scale), out / "units", say, n_jobs=n_jobs, executor=executor)
     return document_of(scale, values, command=command)
 
 

@@ -6,6 +6,7 @@ docs/how-to/reproduce.md describes the document; `hrsnn.report.reproduced` draws
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,7 +89,8 @@ def pruning_document(
     *,
     command: str,
     data_dir: Path | None,
-    n_jobs: int,
+    n_jobs: int | None,
+    executor: Executor | str | None = None,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Measure what `out`/units lacks of one of `DESIGNS`; its document. A task whose data are missing is left out.
@@ -107,7 +109,7 @@ def pruning_document(
     if not there:
         raise FileError("; ".join(left_out.values()))
     experiment = replace(experiment, cases=tuple(there))
-    values = measured(experiment, out / "units", say, n_jobs=n_jobs)
+    values = measured(experiment, out / "units", say, n_jobs=n_jobs, executor=executor)
     return document_of(name, experiment, values, command=command, tasks=there, left_out=left_out)
 
 

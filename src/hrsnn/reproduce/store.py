@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,9 +15,10 @@ from hrsnn._checks import RunError
 from hrsnn.progress import Progress
 from hrsnn.reproduce.units import Values
 from hrsnn.run_directory import versions
+from hrsnn.work.cluster import executor_of
+from hrsnn.work.loop import Failure, finished, to_do
 from hrsnn.work.store import Store, cannot_write, key_of
 from hrsnn.work.unit import Unit
-from hrsnn.work.workers import attempts
 
 _LINES = 40  # of progress, at most, for all units together
 
@@ -35,10 +37,13 @@ class Experiment(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Measuring:
-    """The work of an experiment: what is measured of a unit is kept in the folder `path`, one file each."""
+    """The `Work` of an experiment: what is measured of a unit is kept in the folder `path`, one file each."""
 
     path: Path
     experiment: Experiment
+
+    def plan(self, done: Mapping[str, Any]) -> Sequence[Unit]:
+        return self.experiment.plan()
 
     def read(self, unit: Unit) -> Values | None:
         found = Store(self.path).found(unit.name, key=self._key(unit))
@@ -56,38 +61,43 @@ _versions = lru_cache(versions)
 
 
 def measured(
-    experiment: Experiment, folder: Path, say: Callable[[str], None], *, n_jobs: int = 1
-) -> dict[str, Values]:  # fmt: skip
+    experiment: Experiment,
+    folder: Path,
+    say: Callable[[str], None],
+    *,
+    n_jobs: int | None = None,
+    executor: Executor | str | None = None,
+) -> dict[str, Values]:
     """Unit name -> values of all units; what the folder holds is kept, what it lacks is done and added to it.
 
-    n_jobs   processes; 1 works in this one. No number depends on it
+    n_jobs     processes; 1, or None, works in this one. No number depends on it
+    executor   instead of processes, as of `hrsnn.runs.execute`
 
-    Raises `RunError` when a unit fails or a file cannot be written; finished units are kept.
+    Raises `RunError` when a unit fails or a file cannot be written, `InputError` where a unit does; finished units are
+    kept.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        Store(folder).sweep()
-    except OSError as error:
-        raise RunError(cannot_write(folder, error)) from error
-    store, units = Measuring(folder, experiment), experiment.plan()
-    found = {unit.name: values for unit in units if (values := store.read(unit)) is not None}
-    if found:
-        say(f"{len(found)} of {len(units)} units were finished before")
-    pending = [unit for unit in units if unit.name not in found]
-    begun, every = time.monotonic(), max(1, len(units) // _LINES)
-    n_jobs = max(1, min(n_jobs, len(pending)))
-    if pending:
-        say(f"{len(pending)} units to do, {n_jobs} at a time")
-    with closing(attempts(store, pending, tell=lambda unit, event: None, n_jobs=n_jobs)) as ended:
-        for n_done, (unit, failure) in enumerate(ended, start=1):
-            values = store.read(unit)
-            if failure is not None or values is None:
-                why = "its file is gone" if failure is None else failure.message
-                raise RunError(f"unit {unit.name} failed: {why}")
-            found[unit.name] = values
-            if n_done % every == 0 or n_done == len(pending):
-                took_s = time.monotonic() - begun
-                to_do = len(pending) - n_done
-                soon = f", about {took_s / n_done * to_do:.0f} s left" if to_do else ""
-                say(f"{len(found)} of {len(units)} units, {took_s:.0f} s{soon}; the last was {unit.name}")
-    return found
+    with executor_of(executor, jobs=n_jobs, say=say) as workers:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            Store(folder).sweep()
+        except OSError as error:
+            raise RunError(cannot_write(folder, error)) from error
+        work, done = Measuring(folder.absolute(), experiment), dict[str, Values]()
+        pending = to_do(work, done)
+        n_units = len(done) + len(pending)
+        if done:
+            say(f"{len(done)} of {n_units} units were finished before")
+        n_jobs = max(1, min(n_jobs or 1, len(pending)))
+        if pending:
+            say(f"{len(pending)} units to do" + (f", {n_jobs} at a time" if workers is None else ""))
+        begun, every = time.monotonic(), max(1, n_units // _LINES)
+        with closing(finished(work, done, tell=lambda *_: None, n_jobs=n_jobs, executor=workers)) as ended:
+            for n_done, (unit, values) in enumerate(ended, start=1):
+                if isinstance(values, Failure):
+                    raise values.error(unit)
+                if n_done % every == 0 or n_done == len(pending):
+                    took_s = time.monotonic() - begun
+                    to_go = len(pending) - n_done
+                    soon = f", about {took_s / n_done * to_go:.0f} s left" if to_go else ""
+                    say(f"{len(done)} of {n_units} units, {took_s:.0f} s{soon}; the last was {unit.name}")
+    return done

@@ -2,5 +2,7 @@
 
 unit      one piece of work: what, for which seed
 store     finished units, whole or absent, derived again when anything of them is missing or was changed
-workers   units done in this process or in others
+loop      what work is, which units may begin, and all of them done
+pool      processes of this machine
+cluster   executors that are asked for by address
 """
