@@ -13,7 +13,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from hrsnn import learners, vocabulary
+from hrsnn import learners, report, vocabulary
+from hrsnn._checks import InputError
 from hrsnn.cli import main
 from hrsnn.config import first_difference, load_config, to_toml
 from hrsnn.data import readers
@@ -26,7 +27,7 @@ from hrsnn.testing import readers as of_readers
 from hrsnn.vocabulary import ControlArm
 
 PAGE = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text("utf-8")
-NEW = ["A rule of learning", "A criterion of pruning", "A reader of files", "An encoder", "A control"]
+NEW = ["A rule of learning", "A criterion of pruning", "A reader of files", "An encoder", "A control", "A document"]
 
 
 @pytest.fixture
@@ -37,6 +38,8 @@ def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str,
     monkeypatch.setitem(methods.KINDS, "mine", new["A criterion of pruning"].Mine)
     monkeypatch.setitem(vocabulary.CONTROLS, "most-frequent", ControlArm("most-frequent", "MostFrequent"))
     monkeypatch.setitem(sys.modules, "hrsnn.controls.most_frequent", new["A control"])
+    monkeypatch.setitem(report.DOCUMENTS, "mine/1", "mine")
+    monkeypatch.setitem(sys.modules, "hrsnn.report.mine", new["A document"])
     readers.READERS.append(new["A reader of files"].Mine())
     yield new
     readers.READERS.pop()
@@ -111,6 +114,15 @@ def test_each_does_its_work_in_a_run(
     capsys.readouterr()
     assert main(["predict", "run", "mine.jsonl", "--arm", "HeNHeS/pruned/mine", "--quiet"]) == 0
     assert capsys.readouterr().out.startswith("mine.jsonl[0]")
+
+
+def test_a_document_gets_its_page(added: dict[str, ModuleType], tmp_path: Path) -> None:
+    document = {"schema": "mine/1", "populations": [{"name": "<E>", "rate_hz": 12.345}]}
+    text = report.write_document(document, tmp_path / "rates.html").read_text("utf-8")
+    assert "&lt;E&gt;" in text
+    assert "12.3" in text
+    with pytest.raises(InputError, match=r"`populations\[0\]` of `rates.json` must be a table"):
+        report.write_document({**document, "populations": [3]}, tmp_path / "rates.html")
 
 
 def test_each_is_known_to_the_config(added: dict[str, ModuleType], tmp_path: Path) -> None:
