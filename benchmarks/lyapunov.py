@@ -47,6 +47,7 @@ N_INPUTS, INPUT_RATE_HZ, N_NEIGHBOURS = 200, 10.0, 100
 WEIGHT_SCALE = {"exp": 1.0, "delta": 0.03}
 N_WARM_UP_STEPS = 100
 GAINS = (0.1, 0.3, 0.5, 1.0)
+LITERAL: dict[str, Any] = {"surrogate_gain": 1.0, "only_at_spikes": False}  # the surrogate as it is printed
 
 Case = dict[str, Any]
 BARS: list[Case] = [
@@ -71,10 +72,12 @@ def problem(synapse: str, n_neurons: int, n_steps: int, seed: int = 0) -> tuple[
 
 def measured(synapse: str, n_neurons: int, k: int, n_steps: int, n_threads: int) -> dict[str, Any]:
     """One row, and what the sections on running estimates and neurons need."""
-    lyapunov_spectrum(*problem(synapse, 200, 20), k=2, n_threads=n_threads)  # loads or makes the compiled code
+    lyapunov_spectrum(
+        *problem(synapse, 200, 20), k=2, n_threads=n_threads, **LITERAL
+    )  # loads or makes the compiled code
     network, spikes = problem(synapse, n_neurons, n_steps)
     before, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-    found = lyapunov_spectrum(network, spikes, k=k, n_warm_up_steps=N_WARM_UP_STEPS, n_threads=n_threads)
+    found = lyapunov_spectrum(network, spikes, k=k, n_warm_up_steps=N_WARM_UP_STEPS, n_threads=n_threads, **LITERAL)
     wall_s, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF)
     return {
         "synapse": synapse,
@@ -160,7 +163,13 @@ def gains(n_steps: int, n_threads: int) -> list[dict[str, Any]]:
         network, spikes = problem(synapse, 1000, n_steps)
         for gain in GAINS:
             found = lyapunov_spectrum(
-                network, spikes, k=10, surrogate_gain=gain, n_warm_up_steps=N_WARM_UP_STEPS, n_threads=n_threads
+                network,
+                spikes,
+                k=10,
+                surrogate_gain=gain,
+                only_at_spikes=False,
+                n_warm_up_steps=N_WARM_UP_STEPS,
+                n_threads=n_threads,
             )
             error = float(found.standard_error_per_ms[0])
             rows.append({
@@ -177,7 +186,7 @@ def neurons(n_steps: int, n_threads: int) -> list[dict[str, Any]]:
     for synapse in ("exp", "delta"):
         network, spikes = problem(synapse, 1000, n_steps)
         start = time.perf_counter()
-        found = local_exponents(network, spikes, n_warm_up_steps=N_WARM_UP_STEPS, n_threads=n_threads)
+        found = local_exponents(network, spikes, n_warm_up_steps=N_WARM_UP_STEPS, n_threads=n_threads, **LITERAL)
         wall_s = time.perf_counter() - start
         rows.append({
             "synapse": synapse, "wall_s": wall_s, **correlation(found.exponents_per_ms, found.rates_hz),

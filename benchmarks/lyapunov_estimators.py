@@ -171,7 +171,7 @@ def by_neuron(row: Row, network: Network) -> Row:
     spikes = drive_of(row, "neurons")
     n_warm = round(WARM_UP_MS["neurons"] / network.dt_ms)
     events = saltation_spectrum(network, spikes, warm_up_ms=WARM_UP_MS["neurons"])
-    surrogate = lyapunov_spectrum(network, spikes, n_warm_up_steps=n_warm)
+    surrogate = lyapunov_spectrum(network, spikes, surrogate_gain=1.0, only_at_spikes=False, n_warm_up_steps=n_warm)
     return {
         "saltation_node_with_rate": correlation(events.node_exponents_per_ms, events.rates_hz),
         "surrogate_node_with_rate": correlation(surrogate.node_exponents_per_ms, surrogate.rates_hz),

@@ -78,9 +78,12 @@ def iteration(network: Network, n_threads: int) -> dict[str, Any]:
         network, n_keep=round((1 - NEURONS_LOST) * n), n_threads=n_threads
     ))  # fmt: skip
     pruned, noise = timed(row, "noise", lambda: prune_by_noise(
-        left, exponents[nodes.kept], n_keep=n_synapses - n_add, seed=0, n_threads=n_threads
+        left, exponents[nodes.kept], n_keep=n_synapses - n_add, seed=0, mode="hm", diagonal="adjust",
+        n_threads=n_threads,
     ))  # fmt: skip
-    _, edges = timed(row, "edges", lambda: add_edges(pruned, n_add=n_add, seed=0, n_threads=n_threads))
+    _, edges = timed(row, "edges", lambda: add_edges(
+        pruned, n_add=n_add, seed=0, mode="ipr", n_threads=n_threads
+    ))  # fmt: skip
     timed(row, "edges_min_variance", lambda: add_edges(pruned, n_add=n_add, seed=0, mode="min-variance", measure=False))
     return {
         **row,

@@ -102,9 +102,9 @@ def test_the_first_order_of_the_change_is_that_of_the_eigenvectors() -> None:
 
 def test_nobody_is_taken_twice_in_a_round() -> None:
     network = random_graph(60, 0.1, 1)
-    _, told = add_edges(network, n_add=20, seed=0, n_rounds=1)
+    _, told = add_edges(network, n_add=20, seed=0, mode="ipr", n_rounds=1)
     assert np.bincount(np.concatenate([told.pre, told.post])).max() == 1
-    _, told = add_edges(network, n_add=40, seed=0, n_rounds=1)  # more than thirty pairs: somebody has to be
+    _, told = add_edges(network, n_add=40, seed=0, mode="ipr", n_rounds=1)  # more than thirty pairs: somebody has to be
     assert np.bincount(np.concatenate([told.pre, told.post])).max() == 2
 
 

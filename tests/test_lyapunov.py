@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,10 @@ from hrsnn.wiring import build
 from networks import networks_with_spikes, neuron_table, random_network, random_spikes, synapse_table
 
 Matrix = NDArray[np.float64]
+
+# The surrogate as it is printed, in every step: nearly all that is tested here does not depend on which.
+literal_spectrum = partial(lyapunov_spectrum, surrogate_gain=1.0, only_at_spikes=False)
+literal_local = partial(local_exponents, surrogate_gain=1.0, only_at_spikes=False)
 
 # -- the QR method -----------------------------------------------------------------------------------------------------
 
@@ -416,7 +421,7 @@ def test_at_spikes_alone_the_surrogate_has_no_tail(synapse: str) -> None:
     assert (cut.factor[~at_spikes] == 1).all()
     np.testing.assert_array_equal(cut.held, whole.held)
     spectra = [
-        lyapunov_spectrum(network, spikes, k=1, surrogate_gain=3.0, only_at_spikes=only, n_warm_up_steps=5, n_batches=2)
+        literal_spectrum(network, spikes, k=1, surrogate_gain=3.0, only_at_spikes=only, n_warm_up_steps=5, n_batches=2)
         for only in (False, True)
     ]
     assert [found.only_at_spikes for found in spectra] == [False, True]
@@ -443,7 +448,7 @@ def test_the_spectrum_is_that_of_dense_linear_algebra(synapse: str) -> None:
     spikes = random_spikes(rng, network, n_samples=1, n_steps=300, rate=0.2)
     steps = dense_steps(network, spikes, 1.0, 0, 300)
     for options in ({"interval": 5}, {"interval": 1, "n_threads": 2, "seed": 1}):
-        found = lyapunov_spectrum(network, spikes, k=4, n_warm_up_steps=50, **options)  # type: ignore[arg-type]
+        found = literal_spectrum(network, spikes, k=4, n_warm_up_steps=50, **options)  # type: ignore[arg-type]
         expected = plain_qr(steps, 4, 50, 0.5, options.get("seed", 0))
         np.testing.assert_allclose(found.exponents_per_ms, expected, rtol=1e-9)
         assert found.conditions.max() < 1e10
@@ -457,7 +462,7 @@ def test_the_sum_of_the_whole_spectrum_is_the_contraction_of_volume(seed: int, g
     rng = np.random.default_rng(seed)
     network = random_network(rng, n=7, density=0.5, dt_ms=dt_ms)
     spikes = random_spikes(rng, network, n_samples=1, n_steps=120)
-    found = lyapunov_spectrum(network, spikes, surrogate_gain=gain, n_warm_up_steps=20)
+    found = literal_spectrum(network, spikes, surrogate_gain=gain, n_warm_up_steps=20)
     if not found.surrogate_gain:
         return
     tangent = NetworkTangent(network, spikes, gain, n_threads=1)
@@ -474,7 +479,7 @@ def test_the_sum_of_the_whole_spectrum_is_the_contraction_of_volume(seed: int, g
 @pytest.mark.parametrize("k", [1, 5, 12])
 def test_shares_of_neurons_add_up_to_the_exponents_that_were_asked_for(k: int) -> None:
     network, spikes = lively("delta", 2, n=12)
-    found = lyapunov_spectrum(network, spikes, k=k, n_warm_up_steps=10)
+    found = literal_spectrum(network, spikes, k=k, n_warm_up_steps=10)
     assert found.node_exponents_per_ms.shape == (12,)
     assert found.node_exponents_per_ms.sum() == pytest.approx(found.exponents_per_ms.sum(), rel=1e-12)
     assert found.node_weights.sum() == pytest.approx(k, rel=1e-12)
@@ -502,7 +507,7 @@ def growth_of_each(network: Network, spikes: Spikes, first: int) -> Matrix:
 @pytest.mark.parametrize("synapse", ["exp", "delta"])
 def test_exponents_of_uncoupled_neurons_are_their_own(synapse: str) -> None:
     network, spikes = uncoupled(synapse)
-    found = lyapunov_spectrum(network, spikes, n_warm_up_steps=100)
+    found = literal_spectrum(network, spikes, n_warm_up_steps=100)
     own = growth_of_each(network, spikes, 100).mean(axis=0)
     currents = [-1 / 3, -1 / 6] if synapse == "exp" else []
     expected = np.sort(np.concatenate([own, np.repeat(currents, 3)]))[::-1]
@@ -515,7 +520,7 @@ def test_exponents_of_uncoupled_neurons_are_their_own(synapse: str) -> None:
 @pytest.mark.parametrize("synapse", ["exp", "delta"])
 def test_local_exponents_of_uncoupled_neurons(synapse: str) -> None:
     network, spikes = uncoupled(synapse)
-    found = local_exponents(network, spikes, n_horizon_steps=7, n_times=30)
+    found = literal_local(network, spikes, n_horizon_steps=7, n_times=30)
     growth = growth_of_each(network, spikes, 0)
     own = np.array([growth[t : t + 7].sum(axis=0) / 7 for t in found.start_steps])
     np.testing.assert_allclose(found.exponents_per_ms, own.mean(axis=0), rtol=1e-9)
@@ -531,7 +536,7 @@ def test_local_exponents_of_uncoupled_neurons(synapse: str) -> None:
 def test_local_exponents_are_columns_of_a_product(synapse: str, longest_delay: int, only_at_spikes: bool) -> None:
     """Also where delays are longer than the horizon."""
     network, spikes = lively(synapse, longest_delay, n=9)
-    found = local_exponents(
+    found = literal_local(
         network, spikes, n_horizon_steps=6, n_times=3, n_warm_up_steps=5, only_at_spikes=only_at_spikes
     )
     expected = []
@@ -552,7 +557,7 @@ def test_numbering_neurons_otherwise_permutes_their_exponents() -> None:
         columns = {name: getattr(table, name) for name in ("weight", "delay_ms", "w_max")}
         tables.append(synapse_table(pre, place[table.post], n_pre=table.n_pre, **columns))
     permuted = replace(network, neurons=network.neurons.select(order), recurrent=tables[0], inputs=tables[1])
-    a, b = (local_exponents(n, spikes, n_warm_up_steps=10, n_times=2) for n in (network, permuted))
+    a, b = (literal_local(n, spikes, n_warm_up_steps=10, n_times=2) for n in (network, permuted))
     np.testing.assert_allclose(b.exponents_per_ms, a.exponents_per_ms[order], rtol=1e-9)
 
 
@@ -561,7 +566,7 @@ def test_a_neuron_without_synapses_changes_nothing_for_the_others() -> None:
     table = network.recurrent
     isolated = network.keep_synapses((table.pre() != 11) & (table.post != 11))
     alone = isolated.keep_neurons(np.arange(12) != 11)
-    a, b = (local_exponents(n, spikes, n_warm_up_steps=10, n_times=2) for n in (isolated, alone))
+    a, b = (literal_local(n, spikes, n_warm_up_steps=10, n_times=2) for n in (isolated, alone))
     np.testing.assert_allclose(b.exponents_per_ms, a.exponents_per_ms[:11], rtol=1e-9)
 
 
@@ -570,10 +575,10 @@ def test_a_neuron_without_synapses_changes_nothing_for_the_others() -> None:
 def test_the_number_of_threads_changes_no_bit(synapse: str, only_at_spikes: bool) -> None:
     network, spikes = lively(synapse, 1, n=80)
     options: dict[str, Any] = {"n_warm_up_steps": 10, "only_at_spikes": only_at_spikes}
-    a, b = (lyapunov_spectrum(network, spikes, n_threads=n, k=70, **options) for n in (1, 3))
+    a, b = (literal_spectrum(network, spikes, n_threads=n, k=70, **options) for n in (1, 3))
     np.testing.assert_array_equal(a.exponents_per_ms, b.exponents_per_ms)
     np.testing.assert_array_equal(a.node_exponents_per_ms, b.node_exponents_per_ms)
-    c, d = (local_exponents(network, spikes, n_times=2, n_threads=n, **options) for n in (1, 3))
+    c, d = (literal_local(network, spikes, n_times=2, n_threads=n, **options) for n in (1, 3))
     np.testing.assert_array_equal(c.exponents_per_ms, d.exponents_per_ms)
 
 
@@ -587,7 +592,7 @@ def test_a_silent_network_has_the_exponents_of_its_leak(synapse: str) -> None:
     network = random_network(rng, n=8, synapse=synapse)
     network = replace(network, neurons=replace(network.neurons, v_th=np.full(8, 100.0)))
     quiet = Spikes.empty(1, n_units=network.n_inputs, n_steps=300, dt_ms=1.0)
-    found = lyapunov_spectrum(network, quiet)
+    found = literal_spectrum(network, quiet)
     neurons = network.neurons
     rates = [-1 / neurons.tau_mem_ms]
     if synapse == "exp":
@@ -600,10 +605,10 @@ def test_a_silent_network_has_the_exponents_of_its_leak(synapse: str) -> None:
     (sentence,) = found.warnings
     assert "8 of 8 neurons (100%)" in sentence
     assert "those of its leak" in sentence
-    local = local_exponents(network, quiet)
+    local = literal_local(network, quiet)
     np.testing.assert_allclose(local.exponents_per_ms, -1 / neurons.tau_mem_ms, rtol=1e-12)
     assert local.warnings == found.warnings
-    leading = lyapunov_spectrum(network, quiet, k=3)
+    leading = literal_spectrum(network, quiet, k=3)
     np.testing.assert_array_equal(leading.exponents_per_ms, found.exponents_per_ms[:3])
     assert leading.node_exponents_per_ms.sum() == pytest.approx(leading.exponents_per_ms.sum())
     assert leading.node_weights.sum() == 3
@@ -617,15 +622,15 @@ def test_the_leak_is_what_the_tangent_map_gives_without_synapses() -> None:
     quiet = Spikes.empty(1, n_units=1, n_steps=2000, dt_ms=1.0)
     tangent = NetworkTangent(network, quiet, 1.0, n_threads=1)
     found = qr_exponents(tangent, 12, n_steps=1500, n_warm_up_steps=500)
-    np.testing.assert_allclose(found.exponents, lyapunov_spectrum(network, quiet).exponents_per_ms, atol=1e-3)
-    assert found.exponents.sum() == pytest.approx(lyapunov_spectrum(network, quiet).exponents_per_ms.sum(), rel=1e-9)
+    np.testing.assert_allclose(found.exponents, literal_spectrum(network, quiet).exponents_per_ms, atol=1e-3)
+    assert found.exponents.sum() == pytest.approx(literal_spectrum(network, quiet).exponents_per_ms.sum(), rel=1e-9)
 
 
 def test_the_share_of_silent_neurons_is_told() -> None:
     neurons = neuron_table(4, bias=[2.0, 2.0, 2.0, 0.0], t_ref_ms=1.0)
     network = Network(neurons, synapse_table([0], [1], n_pre=4), synapse_table([], [], n_pre=1), dt_ms=1.0)
     quiet = Spikes.empty(1, n_units=1, n_steps=300, dt_ms=1.0)
-    found = lyapunov_spectrum(network, quiet, k=2)
+    found = literal_spectrum(network, quiet, k=2)
     assert len(found.warnings) == 1
     assert found.warnings[0].startswith("1 of 4 neurons (25%) never spike")
     assert found.surrogate_gain == 1
@@ -637,7 +642,7 @@ def test_ill_conditioned_factors_are_told() -> None:
     """A neuron whose current decays by e^-25 per step: no interval helps."""
     neurons = neuron_table(2, bias=2.0, tau_syn_exc_ms=[0.04, 3.0], t_ref_ms=1.0)
     network = Network(neurons, synapse_table([0], [1], n_pre=2), synapse_table([], [], n_pre=1), dt_ms=1.0)
-    found = lyapunov_spectrum(network, Spikes.empty(1, n_units=1, n_steps=300, dt_ms=1.0))
+    found = literal_spectrum(network, Spikes.empty(1, n_units=1, n_steps=300, dt_ms=1.0))
     assert found.intervals.max() == 1
     assert "200 of 200 factorisations have a condition number above 1e+10" in found.warnings[0]
     assert found.exponents_per_ms[-1] == pytest.approx(-25, abs=1e-3)
@@ -667,7 +672,7 @@ def test_ill_conditioned_factors_are_told() -> None:
 def test_the_spectrum_refuses(options: dict[str, Any], words: str) -> None:
     network, spikes = lively("exp", 1, n=12)
     with pytest.raises(InputError, match=words.replace(".", r"\.").replace("+", r"\+")):
-        lyapunov_spectrum(network, spikes, **{"n_warm_up_steps": 10, **options})
+        literal_spectrum(network, spikes, **{"n_warm_up_steps": 10, **options})
 
 
 @pytest.mark.parametrize(
@@ -682,16 +687,16 @@ def test_the_spectrum_refuses(options: dict[str, Any], words: str) -> None:
 def test_local_exponents_refuse(options: dict[str, Any], words: str) -> None:
     network, spikes = lively("exp", 1, n=12)
     with pytest.raises(InputError, match=words):
-        local_exponents(network, spikes, **{"n_warm_up_steps": 10, "n_times": 2, **options})
+        literal_local(network, spikes, **{"n_warm_up_steps": 10, "n_times": 2, **options})
 
 
 def test_one_drive_at_a_time() -> None:
     network, spikes = lively("exp", 1)
     two = Spikes.join([spikes, spikes])
     with pytest.raises(InputError, match=r"must hold one sample, got 2; .* spikes\.select"):
-        lyapunov_spectrum(network, two)
+        literal_spectrum(network, two)
     with pytest.raises(InputError, match="dt_ms"):
-        lyapunov_spectrum(replace(network, dt_ms=0.5), spikes, n_warm_up_steps=0)
+        literal_spectrum(replace(network, dt_ms=0.5), spikes, n_warm_up_steps=0)
 
 
 def test_a_network_cannot_hold_weights_that_are_not_numbers() -> None:
@@ -706,8 +711,8 @@ def test_a_network_cannot_hold_weights_that_are_not_numbers() -> None:
 def test_delta_synapses_have_a_dimension_of_n() -> None:
     network, spikes = lively("delta", 1)
     with pytest.raises(InputError, match=r"1\.\.5, the dimension of the state with delta synapses"):
-        lyapunov_spectrum(network, spikes, k=6)
-    assert lyapunov_spectrum(network, spikes, n_warm_up_steps=10).dimension == 5
+        literal_spectrum(network, spikes, k=6)
+    assert literal_spectrum(network, spikes, n_warm_up_steps=10).dimension == 5
 
 
 def test_rows_belong_to_neurons_in_turn() -> None:
@@ -719,7 +724,7 @@ def test_a_built_network() -> None:
     network = build(NetworkSpec(n_neurons=60, n_inputs=20, excitatory={"bias": 1.1}), seed=0)
     rng = np.random.default_rng(0)
     spikes = random_spikes(rng, network, n_samples=1, n_steps=400, rate=0.02)
-    found = lyapunov_spectrum(network, spikes, k=10)
+    found = literal_spectrum(network, spikes, k=10)
     fired = simulate(network, spikes, record=Record(spikes=True), dtype=np.float64).spikes
     assert fired is not None
     expected = fired.dense()[0, 100:].sum(axis=0) / 0.3

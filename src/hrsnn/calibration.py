@@ -19,6 +19,7 @@ from hrsnn.data.dataset import Dataset
 from hrsnn.engine import simulate
 from hrsnn.network import Network
 from hrsnn.randomness import stream
+from hrsnn.spec import InputSpec
 from hrsnn.spikes import Spikes
 
 MOST_GAIN = 64.0  # of input weights, and its inverse
@@ -29,15 +30,17 @@ _N_HALVINGS = 12
 _N_HALVINGS_OF_RECURRENCE = 4
 _REACHED = 0.1  # of the target: nearer than this is reached
 
+_INPUT = InputSpec()  # its defaults are those of `calibrate`
+
 _Ratios = NDArray[np.float64]  # of the mean rates of excitatory and of inhibitory neurons to their targets
 
 
 def calibrate(
     network: Network,
     data: Dataset | Spikes,
-    target_hz: float = 15.0,
+    target_hz: float = _INPUT.target_hz,
     *,
-    inhibitory_ratio: float = 3.0,
+    inhibitory_ratio: float = _INPUT.inhibitory_ratio,
     n_recordings: int = 48,
     seed: int = 0,
 ) -> Network:

@@ -25,7 +25,7 @@ from hrsnn.analysis.heterogeneity import Heterogeneity, heterogeneity
 from hrsnn.analysis.importance import importance
 from hrsnn.analysis.lyapunov import LyapunovSpectrum, lyapunov_spectrum
 from hrsnn.analysis.lyapunov.tangent import n_state_rows
-from hrsnn.analysis.memory import MemoryCapacity, input_memory_capacity, memory_capacity
+from hrsnn.analysis.memory import N_DELAYS, MemoryCapacity, input_memory_capacity, memory_capacity
 from hrsnn.analysis.separation import StateRank, computational_measure, generalisation_rank, separation_rank
 from hrsnn.engine import Record, simulate
 from hrsnn.evaluation import facts_of_network, versions
@@ -37,6 +37,7 @@ from hrsnn.train import learn
 from hrsnn.vocabulary import ANALYSIS
 from hrsnn.wiring import build
 
+N_EXPONENTS = 64
 GAINS = (1.0, 3.0, 5.0, 10.0)  # of the surrogate, which the largest exponent is told for
 N_RECORDINGS, RECORDING_SAMPLES = 100, 25  # that a network learns from before importance is measured; samples of 20 ms
 OTHER_DRIVE = 1_000_000  # added to the seed: no drive is both learned from and measured under
@@ -50,13 +51,13 @@ class Depth:
 
     n_delays        of the memory, in input samples
     n_samples       of the memory; None is 20 per neuron
-    n_exponents     leading Lyapunov exponents; None is 64, or all where there are fewer
+    n_exponents     leading Lyapunov exponents; None is `N_EXPONENTS`, or all where there are fewer
     n_stimuli       of the separation rank; None is one per neuron
     exponent_ms     time that exponents are measured over, after a start-up of 100 steps
     firing_ms       time that spikes, correlations and costs are counted over
     """
 
-    n_delays: int = 100
+    n_delays: int = N_DELAYS
     n_samples: int | None = None
     n_exponents: int | None = None
     n_stimuli: int | None = None
@@ -77,7 +78,7 @@ def document_of(
 ) -> dict[str, Any]:
     """The document of `network`. Arguments and errors as of `hrsnn.analyse`."""
     dimension = n_state_rows(network)
-    k = min(64, dimension) if depth.n_exponents is None else depth.n_exponents
+    k = min(N_EXPONENTS, dimension) if depth.n_exponents is None else depth.n_exponents
     rule = f"must be in 1..{dimension}, the dimension of the state with {network.synapse} synapses"
     require(1 <= k <= dimension, "analyse", "n_exponents", rule, k)
     remembers: dict[str, Any] = {"seed": seed, "n_delays": depth.n_delays, "drive": drive}
@@ -89,10 +90,8 @@ def document_of(
     separation, generalisation = separation_rank(network, **separates), generalisation_rank(network, **separates)
     say(f"3 of 4: the first {k} of {dimension} Lyapunov exponents")
     spikes = _drive_for(network, drive, 100 * network.dt_ms + depth.exponent_ms, seed)
-    spectrum = lyapunov_spectrum(network, spikes, k=k, surrogate_gain=surrogate_gain, only_at_spikes=True)
-    of_gain = {
-        gain: lyapunov_spectrum(network, spikes, k=1, surrogate_gain=gain, only_at_spikes=True) for gain in GAINS
-    }
+    spectrum = lyapunov_spectrum(network, spikes, k=k, surrogate_gain=surrogate_gain)
+    of_gain = {gain: lyapunov_spectrum(network, spikes, k=1, surrogate_gain=gain) for gain in GAINS}
     say("4 of 4: heterogeneity, firing statistics, costs")
     varied = heterogeneity(network)
     spikes = _drive_for(network, drive, depth.firing_ms, seed)

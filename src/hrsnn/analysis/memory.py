@@ -31,6 +31,7 @@ from hrsnn.spikes import Spikes
 Array = NDArray[np.float64]
 StateKind = Literal["filtered", "counts"]
 
+N_DELAYS = 100  # of a memory, in input samples, where nobody says how many
 SIGNIFICANCE = 0.01  # a C(tau) that independent data exceed more often than this counts as none
 SAMPLES_PER_UNIT = 20
 SAMPLES_PER_DELAY = 40  # then each of the blocks of the interval is as long as the longest delay
@@ -99,7 +100,7 @@ class MemoryCapacity:
         return None if spikes is None else spike_efficiency(self.memory_capacity, spikes)
 
 
-def capacity_of(states: ArrayLike, x: ArrayLike, *, n_delays: int = 100) -> MemoryCapacity:
+def capacity_of(states: ArrayLike, x: ArrayLike, *, n_delays: int = N_DELAYS) -> MemoryCapacity:
     """Memory capacity of any states under any input: of an echo state network, of a recording, of somebody else's.
 
     states     (n_samples, N), row t read when x(t) has been shown; start-up left out by the caller
@@ -137,7 +138,7 @@ def memory_capacity(
     network: Network,
     *,
     seed: int = 0,
-    n_delays: int = 100,
+    n_delays: int = N_DELAYS,
     n_samples: int | None = None,
     drive: WhiteDrive = WhiteDrive(),  # noqa: B008 - frozen
     state: StateKind = "filtered",
@@ -188,7 +189,7 @@ def input_memory_capacity(
     network: Network,
     *,
     seed: int = 0,
-    n_delays: int = 100,
+    n_delays: int = N_DELAYS,
     n_samples: int | None = None,
     drive: WhiteDrive = WhiteDrive(),  # noqa: B008 - frozen
     state: StateKind = "filtered",

@@ -29,14 +29,19 @@ def analyse(
         typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Of a config: change a value. Repeatable."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the drive and stimuli, and of a network to build.")] = 0,
-    delays: Annotated[int, typer.Option(min=1, max=MOST, help="Longest delay of the memory, in input samples.")] = 100,
+    delays: Annotated[
+        int | None,
+        typer.Option(min=1, max=MOST, help="Longest delay of the memory, in input samples.", show_default="100"),
+    ] = None,
     samples: Annotated[
         int | None, typer.Option(min=1, max=MOST, help="Input samples of the memory.", show_default="20 per neuron")
     ] = None,
     exponents: Annotated[
         int | None, typer.Option(min=1, max=MOST, help="Leading Lyapunov exponents.", show_default="64")
     ] = None,
-    gain: Annotated[float, typer.Option(help="Of the surrogate spike of Lyapunov exponents.")] = 3.0,
+    gain: Annotated[
+        float | None, typer.Option(help="Of the surrogate spike of Lyapunov exponents.", show_default="3")
+    ] = None,
     importance: Annotated[
         int | None,
         typer.Option(
@@ -60,14 +65,16 @@ def analyse(
     def do() -> int:
         stop_on_termination()
         from hrsnn import verbs
+        from hrsnn.analysis.lyapunov import SURROGATE_GAIN
+        from hrsnn.analysis.memory import N_DELAYS
         from hrsnn.console import Display, analysis_text
         from hrsnn.survey import Depth
 
         with Display(quiet=quiet) as display:
             document = verbs.analyse(
-                network, arm=arm, set=set_ or (), seed=seed, surrogate_gain=gain, importance=importance, jobs=jobs,
-                depth=Depth(n_delays=delays, n_samples=samples, n_exponents=exponents), out=out, force=force,
-                data_dir=data_dir, say=display.say,
+                network, arm=arm, set=set_ or (), seed=seed, surrogate_gain=SURROGATE_GAIN if gain is None else gain,
+                importance=importance, jobs=jobs, out=out, force=force, data_dir=data_dir, say=display.say,
+                depth=Depth(N_DELAYS if delays is None else delays, n_samples=samples, n_exponents=exponents),
             )  # fmt: skip
         page = verbs.write_analysis(document) if out is None else out / verbs.ANALYSIS_PAGE
         if as_json:

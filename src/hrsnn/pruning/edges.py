@@ -7,7 +7,7 @@ inverse participation ratio (IPR) of u is the sum of u_i^4: 1 / N where it is sp
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,13 +17,13 @@ from threadpoolctl import threadpool_limits
 from hrsnn._checks import among, check_column, did_you_mean, require
 from hrsnn.network import Network
 from hrsnn.pruning.covariance import product
+from hrsnn.pruning.options import LNP, EdgeMode
 from hrsnn.pruning.synapses import copied, possible_pairs, with_synapses
 from hrsnn.randomness import stream
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-EdgeMode = Literal["ipr", "paper", "min-variance", "none"]
 
 N_ROUNDS = 2
 _PERTURBATION = 2.0  # the norm of what one edge adds to the Laplacian
@@ -49,7 +49,7 @@ def add_edges(
     *,
     n_add: int,
     seed: int,
-    mode: EdgeMode = "ipr",
+    mode: EdgeMode = LNP.edges,
     forbidden: tuple[ArrayLike, ArrayLike] | None = None,
     n_rounds: int = N_ROUNDS,
     measure: bool = True,

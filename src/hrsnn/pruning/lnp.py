@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self, get_args
+from typing import ClassVar, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hrsnn._checks import among, did_you_mean, require
 from hrsnn.analysis.lyapunov import local_exponents, lyapunov_spectrum
-from hrsnn.analysis.lyapunov.tangent import SURROGATE_GAIN, n_state_rows
+from hrsnn.analysis.lyapunov.tangent import n_state_rows
 from hrsnn.network import Network
 from hrsnn.pruning.criteria import Diagnostics, at_random, check_left, recorded, sampled, without_neurons
 from hrsnn.pruning.criterion import Criterion, Size, Step, summary_of
 from hrsnn.pruning.drive import rates_under_drive, standard_drive
-from hrsnn.pruning.edges import EdgeMode, add_edges, n_possible
+from hrsnn.pruning.edges import add_edges, n_possible
 from hrsnn.pruning.nodes import prune_by_betweenness
-from hrsnn.pruning.noise import Diagonal, MatrixMode, prune_by_noise
-from hrsnn.pruning.options import Options
+from hrsnn.pruning.noise import prune_by_noise
+from hrsnn.pruning.options import LNP, Diagonal, EdgeMode, MatrixMode, NodeExponents, Options
 from hrsnn.pruning.timescales import (
     LEAST_EXPONENT_PER_MS,
     N_EXPONENTS,
@@ -30,8 +30,6 @@ from hrsnn.pruning.timescales import (
 )
 
 Array = NDArray[np.float64]
-NodeExponents = Literal["local", "qr"]
-
 ADDED_SHARE = 0.01  # of the synapses asked for, by step III
 ITERATIONS_PER_MATCH = 10  # of time constants, step IV; and one at the end
 _LEAST_RATE_HZ = 0.5
@@ -63,14 +61,14 @@ class LyapunovNoise(Criterion):
     be near that of the dense one.
     """
 
-    mode: MatrixMode = "hm*w"
-    diagonal: Diagonal = "keep"
-    shot_noise: float = 0.0
-    exponents: NodeExponents = "local"
-    edges: EdgeMode = "min-variance"
-    timescales: bool = True
-    noise: bool = True
-    nodes: bool = True
+    mode: MatrixMode = LNP.mode
+    diagonal: Diagonal = LNP.diagonal
+    shot_noise: float = LNP.shot_noise
+    exponents: NodeExponents = LNP.exponents
+    edges: EdgeMode = LNP.edges
+    timescales: bool = LNP.timescales
+    noise: bool = LNP.noise
+    nodes: bool = LNP.nodes
     n_threads: int = 1
     name: ClassVar[str] = "lnp"
 
@@ -151,13 +149,12 @@ class LyapunovNoise(Criterion):
         )  # fmt: skip
         if self.exponents == "local":
             found = local_exponents(
-                network, drive, surrogate_gain=SURROGATE_GAIN, only_at_spikes=True,
-                n_warm_up_steps=N_WARM_UP_STEPS, n_threads=self.n_threads,
+                network, drive, n_warm_up_steps=N_WARM_UP_STEPS, n_threads=self.n_threads,
             ).exponents_per_ms  # fmt: skip
         else:
             spectrum = lyapunov_spectrum(
-                network, drive, k=min(N_EXPONENTS, n_state_rows(network)), surrogate_gain=SURROGATE_GAIN,
-                only_at_spikes=True, n_warm_up_steps=N_WARM_UP_STEPS, n_threads=self.n_threads,
+                network, drive, k=min(N_EXPONENTS, n_state_rows(network)),
+                n_warm_up_steps=N_WARM_UP_STEPS, n_threads=self.n_threads,
             )  # fmt: skip
             # A neuron with little part in the leading directions has a small share for that reason alone.
             weights, found = spectrum.node_weights, np.full(network.n_neurons, -np.inf)

@@ -8,7 +8,7 @@ grows with |l_e| Var(x_i -+ x_j), and what is kept becomes stronger by as much a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,11 +18,10 @@ from threadpoolctl import threadpool_limits
 from hrsnn._checks import among, check_column, did_you_mean, require
 from hrsnn.network import Network
 from hrsnn.pruning.covariance import sampled_variances, spectral_abscissa, stationary_covariance
+from hrsnn.pruning.options import LNP, Diagonal, MatrixMode
 from hrsnn.pruning.sampling import check_reachable, chosen, probabilities_of, rescaled
 
 Array = NDArray[np.float64]
-MatrixMode = Literal["hm", "literal", "hm*w", "w"]
-Diagonal = Literal["adjust", "keep"]
 
 LEAST_EXPONENT_PER_MS = 1e-3  # lambda_min: an exponent nearer to 0 counts as this
 HURWITZ_MARGIN = 0.05
@@ -63,8 +62,8 @@ def prune_by_noise(
     *,
     n_keep: int,
     seed: int,
-    mode: MatrixMode = "hm",
-    diagonal: Diagonal = "adjust",
+    mode: MatrixMode = LNP.mode,
+    diagonal: Diagonal = LNP.diagonal,
     noise: ArrayLike = 1.0,
     n_threads: int = 1,
 ) -> tuple[Network, NoisePruning]:
@@ -131,7 +130,7 @@ def prune_by_noise(
 # -- the linear network ------------------------------------------------------------------------------------------------
 
 
-def lyapunov_matrix(network: Network, node_exponents_per_ms: ArrayLike, *, mode: MatrixMode = "hm") -> Array:
+def lyapunov_matrix(network: Network, node_exponents_per_ms: ArrayLike, *, mode: MatrixMode = LNP.mode) -> Array:
     """l_e of every recurrent synapse, float64 (E,), scaled so that the largest sum over the inputs of a neuron is 1.
 
     With exponents lambda of the neurons in the neighbourhoods of both ends (in- and out-neighbours; both ends are among
@@ -144,7 +143,7 @@ def lyapunov_matrix(network: Network, node_exponents_per_ms: ArrayLike, *, mode:
     >>> from hrsnn.spec import NetworkSpec
     >>> from hrsnn.wiring import build
     >>> network = build(NetworkSpec(n_neurons=30, n_inputs=4), seed=0)
-    >>> l = lyapunov_matrix(network, [-0.05] * 30)
+    >>> l = lyapunov_matrix(network, [-0.05] * 30, mode="hm")
     >>> bool((l * network.recurrent.weight > 0).all()), round(float(abs(l).max() / abs(l).min()), 6)
     (True, 1.0)
     """

@@ -10,8 +10,12 @@ from numpy.typing import ArrayLike
 from pydantic import Field
 
 from hrsnn.network import Network
-from hrsnn.pruning.noise import Diagonal, MatrixMode
 from hrsnn.spec import Table
+
+MatrixMode = Literal["hm", "literal", "hm*w", "w"]
+Diagonal = Literal["adjust", "keep"]
+NodeExponents = Literal["local", "qr"]
+EdgeMode = Literal["ipr", "paper", "min-variance", "none"]
 
 
 class LnpSpec(Table):
@@ -31,11 +35,14 @@ class LnpSpec(Table):
     mode: MatrixMode = "hm*w"
     diagonal: Diagonal = "keep"
     shot_noise: Annotated[float, Field(ge=0, le=1)] = 0.0
-    exponents: Literal["local", "qr"] = "local"
-    edges: Literal["ipr", "min-variance", "paper", "none"] = "min-variance"
+    exponents: NodeExponents = "local"
+    edges: EdgeMode = "min-variance"
     timescales: bool = True
     noise: bool = True
     nodes: bool = True
+
+
+LNP = LnpSpec()  # the one place of these defaults: functions and criteria take theirs from here
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,7 @@ class Options:
     n_threads  no number depends on it
     """
 
-    lnp: LnpSpec = LnpSpec()  # noqa: RUF009 - frozen
+    lnp: LnpSpec = LNP
     activity: Callable[[Network], ArrayLike] | None = None
     retrain: Callable[[Network], Network] | None = None
     n_threads: int = 1

@@ -21,6 +21,7 @@ from hrsnn.outcome import digest_of, plain_values
 from hrsnn.pruning.criterion import Criterion, Size, Step, described, summary_of
 from hrsnn.pruning.drive import DURATION_MS, on_grid_ms, rates_on, standard_drive, waking_rate_hz
 from hrsnn.pruning.homeostasis import restore_rates
+from hrsnn.pruning.spec import PruneSpec
 from hrsnn.pruning.target import Target, sizes_on_the_way
 from hrsnn.randomness import stream
 from hrsnn.spikes import Spikes
@@ -30,6 +31,7 @@ QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
 _PATIENCE = 3  # iterations outside of LIVELY_HZ
 _MOST_PROBES = 12  # sizes tried for a target that has to be measured
 _CLOSE_ENOUGH = 0.98  # of such a target
+_TABLE = PruneSpec()  # its defaults are those of `prune`
 
 
 # -- what comes out ----------------------------------------------------------------------------------------------------
@@ -109,10 +111,10 @@ def prune(
     target: Target,
     criterion: Criterion,
     *,
-    n_iterations: int = 100,
+    n_iterations: int = _TABLE.n_iterations,
     seed: int = 0,
     drive_ms: float = DURATION_MS,
-    correct: bool = True,
+    correct: bool = _TABLE.correct,
     data: Spikes | None = None,
     store: Keeper | None = None,
     on_snapshot: Callable[[Snapshot], object] = id,

@@ -115,7 +115,7 @@ def _measured(
     spikes = standard_drive(network, (N_WARM_UP_STEPS + n_steps) * network.dt_ms, seed=seed, rate_hz=drive_hz)
     return lyapunov_spectrum(
         network, spikes, k=min(n_exponents, n_state_rows(network)), surrogate_gain=surrogate_gain,
-        only_at_spikes=True, n_warm_up_steps=N_WARM_UP_STEPS, interval=_INTERVAL,
+        n_warm_up_steps=N_WARM_UP_STEPS, interval=_INTERVAL,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hrsnn._checks import require
 from hrsnn.analysis.lyapunov.activity import activity
-from hrsnn.analysis.lyapunov.tangent import NetworkTangent
+from hrsnn.analysis.lyapunov.tangent import ONLY_AT_SPIKES, SURROGATE_GAIN, NetworkTangent
 from hrsnn.network import Network
 from hrsnn.spikes import Spikes
 
@@ -60,8 +60,8 @@ def local_exponents(
     n_horizon_steps: int = 20,
     n_times: int = 10,
     n_warm_up_steps: int = 100,
-    surrogate_gain: float = 1.0,
-    only_at_spikes: bool = False,
+    surrogate_gain: float = SURROGATE_GAIN,
+    only_at_spikes: bool = ONLY_AT_SPIKES,
     n_threads: int = 1,
 ) -> LocalExponents:
     """The cheap exponents of neurons: how fast a change of each one alone grows for a short while (method.md 12.1).

@@ -15,7 +15,7 @@ from hrsnn._checks import require
 from hrsnn.analysis.lyapunov.activity import Activity, activity
 from hrsnn.analysis.lyapunov.nodes import check_surrogate, node_exponents
 from hrsnn.analysis.lyapunov.qr import QrExponents, ends_of_batches, qr_exponents
-from hrsnn.analysis.lyapunov.tangent import NetworkTangent, n_state_rows
+from hrsnn.analysis.lyapunov.tangent import ONLY_AT_SPIKES, SURROGATE_GAIN, NetworkTangent, n_state_rows
 from hrsnn.network import Network
 from hrsnn.spikes import Spikes
 
@@ -70,8 +70,8 @@ def lyapunov_spectrum(
     spikes: Spikes,
     *,
     k: int | None = None,
-    surrogate_gain: float = 1.0,
-    only_at_spikes: bool = False,
+    surrogate_gain: float = SURROGATE_GAIN,
+    only_at_spikes: bool = ONLY_AT_SPIKES,
     n_warm_up_steps: int = 100,
     interval: int = 5,
     n_batches: int = 20,

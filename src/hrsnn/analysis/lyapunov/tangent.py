@@ -36,7 +36,7 @@ from hrsnn.spikes import Spikes
 Matrix = NDArray[np.float64]
 
 SURROGATE_SLOPE = 10.0
-SURROGATE_GAIN = 3.0  # at spikes alone: the one that ranks networks as the event-driven exponents do
+SURROGATE_GAIN, ONLY_AT_SPIKES = 3.0, True  # the surrogate that ranks networks as the event-driven exponents do
 _WIDTH = 64  # columns per panel: with 1000 neurons what synapses read of a panel stays in the second cache
 _COLUMNS_AT_A_TIME = 512  # 60 MB with 5000 neurons and exponential synapses
 
