@@ -324,6 +324,25 @@ def test_stopped_and_started_again_gives_the_same_numbers(tmp_path, monkeypatch)
     assert {**first, "created": ""} == {**second, "created": ""}
 
 
+def test_what_was_changed_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(measurements, "measure", fake_measure)
+    out = tmp_path / "claims"
+    reproduce("claims", scale="smoke", out=out)
+    files = {path: path.read_bytes() for path in (out / "claims.json", out / "CLAIMS.md", *(out / "units").iterdir())}
+    unit = out / "units" / "learned-s0-HeNHeS.json"
+    unit.write_bytes(unit.read_bytes().replace(b'"memory": 1.', b'"memory": 9.'))
+    (out / "CLAIMS.md").write_text("")
+    for content in (b"", files[out / "claims.json"].replace(b'"verdict": "', b'"verdict": "not ')):
+        (out / "claims.json").write_bytes(content)
+        reproduce("claims", scale="smoke", out=out)
+        for path, before in files.items():
+            assert without_date(path.read_bytes()) == without_date(before), path
+
+
+def without_date(content):
+    return re.sub(rb"20\d\d-\d\d-\d\d[T0-9:+]*", b"", content)
+
+
 def test_a_unit_that_fails_is_named(tmp_path, monkeypatch):
     def failing(unit, scale):
         raise ZeroDivisionError("no")

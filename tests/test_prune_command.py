@@ -185,6 +185,20 @@ def test_bad_input_is_one_sentence(
     assert not Path("a/trajectory.json").exists()
 
 
+def test_what_was_changed_is_made_again(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [saved, "--method", "uniform", "--out", "a", "--json", "--quiet"]
+    first = json.loads(told(capsys, 0, *arguments)[0])
+    network = Path("a/pruned.safetensors").read_bytes()
+    snapshot = Path("a/snapshots/snapshot-001.json")
+    snapshot.write_text(snapshot.read_text().replace('"mean_rate_hz": ', '"mean_rate_hz": 1'))
+    for content in ("", json.dumps({**first, "after": first["before"]})):
+        Path("a/trajectory.json").write_text(content)
+        Path("a/pruned.safetensors").write_bytes(b"")
+        assert json.loads(told(capsys, 0, *arguments, "--resume")[0])["after"] == first["after"]
+        assert json.loads(Path("a/trajectory.json").read_text())["after"] == first["after"]
+        assert Path("a/pruned.safetensors").read_bytes() == network
+
+
 def test_what_is_there_is_kept(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [saved, "--method", "uniform", "--out", "a", "--json", "--quiet"]
     first = json.loads(told(capsys, 0, *arguments)[0])

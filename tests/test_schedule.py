@@ -405,6 +405,15 @@ def test_a_damaged_plan_in_the_folder(network: Network, tmp_path: Path, text: st
         quick(network, Target(n_synapses=200), store=SnapshotFolder(tmp_path))
 
 
+def test_an_edited_plan_does_not_make_other_snapshots_fit(network: Network, tmp_path: Path) -> None:
+    store, target = SnapshotFolder(tmp_path), Target(n_synapses=200)
+    quick(network, target, store=store)
+    plan = tmp_path / "plan.json"
+    plan.write_text(plan.read_text().replace('"seed": 0', '"seed": 3'))
+    with pytest.raises(FileError, match=r"plan\.json is damaged: it was changed since it was written; give another"):
+        quick(network, target, store=store, seed=3)
+
+
 def test_a_folder_of_something_else(network: Network, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="holds files but no snapshots"):

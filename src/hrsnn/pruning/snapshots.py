@@ -2,12 +2,11 @@
 
 plan.json                  what all networks follow from: a digest of the start, target, criterion, seed
 snapshot-003.safetensors   the network after the third iteration
-snapshot-003.json          the rest of the snapshot, written last: the unit of `hrsnn.work.store`
+snapshot-003.json          the rest of the snapshot, written last; this and the plan are units of `hrsnn.work.store`
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -18,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from hrsnn._checks import FileError, InputError, real_array, real_number, require
-from hrsnn.network_file import load, save, write_atomically
-from hrsnn.outcome import as_json
+from hrsnn.network_file import load, save
+from hrsnn.outcome import plain_values
 from hrsnn.pruning.schedule import QUANTILES, Snapshot
 from hrsnn.work.store import Store
 
@@ -46,10 +45,10 @@ class SnapshotFolder:
         facts = {"schema": SCHEMA, **plan}
         self.path.mkdir(parents=True, exist_ok=True)
         Store(self.path).sweep()
-        if not self._plan_file.exists():
+        if not Store(self.path).file("plan").exists():
             if any(self.path.iterdir()):
                 raise InputError(f"{self.path} holds files but no snapshots of hrsnn; give another folder")
-            write_atomically(self._plan_file, as_json(dict(facts)))
+            Store(self.path).keep("plan", facts)
         self._check_same(facts)
         return self.read()
 
@@ -77,11 +76,7 @@ class SnapshotFolder:
     @property
     def is_begun(self) -> bool:
         """Snapshots of some plan were begun here."""
-        try:
-            facts = json.loads(self._plan_file.read_bytes())
-        except (OSError, ValueError, RecursionError):
-            return False
-        return isinstance(facts, dict) and facts.get("schema") == SCHEMA
+        return Store(self.path).found("plan", schema=SCHEMA) is not None
 
     def write(self, snapshot: Snapshot) -> None:
         """Keep a snapshot; it is there whole or not at all."""
@@ -109,18 +104,14 @@ class SnapshotFolder:
 
     def _check_same(self, facts: Mapping[str, Any]) -> None:
         try:
-            found = json.loads(self._plan_file.read_bytes())
-            ours = json.loads(as_json(dict(facts)))
-            other = [name for name in sorted({*found, *ours}) if found.get(name) != ours.get(name)]
-        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-            raise FileError(f"{self._plan_file} is damaged: {error}; give another folder") from error
+            found = Store(self.path).read("plan")
+        except FileError as error:
+            raise FileError(f"{error}; give another folder") from error
+        ours = plain_values(dict(facts))
+        other = [name for name in sorted({*found, *ours}) if found.get(name) != ours.get(name)]
         if other:
             differences = "; ".join(f"{name} {found.get(name)!r} there, {ours.get(name)!r} here" for name in other)
             raise InputError(f"{self.path} holds snapshots of other pruning ({differences}); give another folder")
-
-    @property
-    def _plan_file(self) -> Path:
-        return self.path / "plan.json"
 
 
 def _name(index: int) -> str:
