@@ -56,7 +56,7 @@ def _cluster(host: str, port: str, say: Callable[[str], None]) -> Iterator[Execu
         with client:
             if not client.nthreads():
                 say(f"the cluster at {host}:{port} has no workers yet; units wait for the first")
-            executor = client.get_executor(pure=False)  # a unit that is asked for again is to be done again
+            executor = client.get_executor()
             try:
                 yield executor
             finally:

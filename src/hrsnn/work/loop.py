@@ -197,7 +197,8 @@ def _attempt_in_pool(work: Work, unit: Unit) -> Failure | None:
 
 def _begun_elsewhere(executor: Executor, work: Work, unit: Unit) -> _Begun:
     with _told(unit):
-        return executor.submit(_attempt_elsewhere, __version__, str(work.path), pickle.dumps((work, unit)))
+        packed = pickle.dumps((work, unit, os.urandom(8)))  # never twice the same: Dask remembers what it was asked
+        return executor.submit(_attempt_elsewhere, __version__, str(work.path), packed)
 
 
 def _attempt_elsewhere(version: str, path: str, packed: bytes) -> Failure | None:
@@ -205,7 +206,7 @@ def _attempt_elsewhere(version: str, path: str, packed: bytes) -> Failure | None
         return Failure(f"a worker has hrsnn {__version__}, and {version} is here; install the same version everywhere")
     if not Path(path).is_dir():
         return Failure(f"a worker does not see {path}; {_SAME_FILES}")
-    work, unit = pickle.loads(packed)
+    work, unit, _ = pickle.loads(packed)
     return _attempt(work, unit, no_progress)
 
 
@@ -217,6 +218,6 @@ def _told(unit: Unit) -> Iterator[None]:
     except Exception as error:
         said = f": {shortened(str(error))}" if str(error) else ""
         raise RunError(
-            f"the executor could not do unit {unit.name} ({type(error).__name__}{said}); its workers must be alive, "
-            "have memory enough and the same hrsnn as here; finished units are kept"
+            f"the executor could not do unit {unit.name} ({type(error).__name__}{said}); it and its workers must be "
+            "alive, with memory enough and the same hrsnn as here; finished units are kept"
         ) from error
