@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -116,43 +116,34 @@ def judged(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _measured_claim(claim: Claim, found: Measured) -> dict[str, Any]:
     """Words and raw pairs."""
-    words = {
-        name: getattr(claim, name)
-        for name in ("id", "title", "source", "published", "reading", "test", "networks", "holds_if", "caution")
-    }
-    conditions = [
-        {"name": condition.name, "tests": [_raw(test, found) for test in condition.tests]}
-        for condition in claim.conditions
-    ]
-    return {**words, "conditions": conditions, "also": [_raw(test, found) for test in claim.also]}
 
+    def raw(tests: Iterable[Test]) -> list[dict[str, Any]]:
+        pairs = ((test, test.pairs(found)) for test in tests)
+        return [
+            {"what": test.what, "claimed": test.side, "seeds": list(of), "pairs": [list(pair) for pair in of.values()]}
+            for test, of in pairs
+        ]
 
-def _raw(test: Test, found: Measured) -> dict[str, Any]:
-    pairs = test.pairs(found)
-    of_seeds = [list(pair) for pair in pairs.values()]
-    return {"what": test.what, "claimed": test.side, "seeds": list(pairs), "pairs": of_seeds}
+    words = {f.name: getattr(claim, f.name) for f in fields(claim) if f.name not in ("conditions", "also")}
+    conditions = [{"name": name, "tests": raw(tests)} for name, tests in claim.conditions.items()]
+    return {**words, "conditions": conditions, "also": raw(claim.also)}
 
 
 def _judged_claim(claim: Mapping[str, Any]) -> dict[str, Any]:
     conditions = []
     for condition in claim["conditions"]:
-        tests = [_judged_test(test) for test in condition["tests"]]
+        tests = [{**test, **asdict(judge(test["pairs"], test["claimed"]))} for test in condition["tests"]]
         holds = all(test["reading"] == "supports" for test in tests)
         conditions.append({**condition, "tests": tests, "holds": holds})
     verdict, holding = verdict_of({condition["name"]: condition["holds"] for condition in conditions})
     return {
         **claim,
         "conditions": conditions,
-        "also": [_judged_test(test) for test in claim["also"]],
+        "also": [{**test, **asdict(judge(test["pairs"], test["claimed"]))} for test in claim["also"]],
         "verdict": verdict,
         "when": list(holding) if verdict == "holds only when" else [],
         "n_pairs": max(test["n"] for condition in conditions for test in condition["tests"]),
     }
-
-
-def _judged_test(test: Mapping[str, Any]) -> dict[str, Any]:
-    found = asdict(judge(test["pairs"], test["claimed"]))
-    return {**test, **found, "ci95": None if found["ci95"] is None else list(found["ci95"])}
 
 
 # -- words -------------------------------------------------------------------------------------------------------------
@@ -218,25 +209,24 @@ def _importance(scale: Scale, values: Mapping[str, Values]) -> Importance:
 def _activity(found: Measured) -> list[dict[str, Any]]:
     """Means over seeds: how alive the networks are, and what they remember at all, beside the input itself."""
 
-    def row(words: str, units: Sequence[Unit]) -> dict[str, Any]:
-        columns = {name: [found.values[unit.name].get(name) for unit in units] for name in _ACTIVITY}
-        known = {name: None if None in column else cast("list[float]", column) for name, column in columns.items()}
-        means = {name: None if column is None else float(np.mean(column)) for name, column in known.items()}
-        rates = known["rate_hz"]
-        interval = None if rates is None else interval_of_mean(rates)
-        return {"networks": words, "n": len(units), **means, "rate_ci95": interval}
-
-    def under_the_drive(kind: str, words: str, arms: Iterable[str]) -> Iterator[dict[str, Any]]:
-        for arm in arms:
-            yield row(f"{arm}, {words}, white drive", [Unit(kind, seed, (arm,)) for seed in range(scale.n_seeds)])
-
     scale = found.scale
-    rows = [*under_the_drive("untrained", "untrained", ("HoN", "HeN")), *under_the_drive("learned", "learned", ARMS)]
-    inputs = [Unit("input", seed) for seed in range(scale.n_seeds)]
-    rows += [row("the input of the white drive, no network", inputs)]
+    seeds, digit_seeds = range(scale.n_seeds), range(scale.n_digit_seeds)
+    networks = {
+        f"{arm}, {kind}, white drive": [Unit(kind, seed, (arm,)) for seed in seeds]
+        for kind, arms in (("untrained", ("HoN", "HeN")), ("learned", tuple(ARMS)))
+        for arm in arms
+    }
+    networks["the input of the white drive, no network"] = [Unit("input", seed) for seed in seeds]
     for arm in ARMS:
-        units = [digit_unit(seed, arm, scale.n_digit_neurons, 1.0) for seed in range(scale.n_digit_seeds)]
-        rows += [row(f"{arm}, learned, spoken digits", units)]
+        units = [digit_unit(seed, arm, scale.n_digit_neurons, 1.0) for seed in digit_seeds]
+        networks[f"{arm}, learned, spoken digits"] = units
+    rows = []
+    for words, units in networks.items():
+        columns: dict[str, list[Any]] = {n: [found.values[unit.name].get(n) for unit in units] for n in _ACTIVITY}
+        means = {name: None if None in column else float(np.mean(column)) for name, column in columns.items()}
+        rates = columns["rate_hz"]
+        interval = None if None in rates else interval_of_mean(rates)
+        rows.append({"networks": words, "n": len(units), **means, "rate_ci95": interval})
     return rows
 
 

@@ -7,7 +7,7 @@ nothing else. Statements are in our words; S0 is the summary paper (arXiv 2407.0
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hrsnn.reproduce.pairs import (
@@ -36,17 +36,15 @@ class Test:
     pairs: Callable[[Measured], Pairs]
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """Holds when all its tests support it."""
-
-    name: str
-    tests: tuple[Test, ...]
+Conditions = Mapping[str, tuple[Test, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """`also` is measured and told, without a part in the verdict; `caution` is what a reader must know beside it."""
+    """A condition, by its name, holds when all its tests support it.
+
+    `also` is measured and told, without a part in the verdict; `caution` is what a reader must know beside it.
+    """
 
     id: str
     title: str
@@ -56,7 +54,7 @@ class Claim:
     test: str
     networks: str
     holds_if: str
-    conditions: tuple[Condition, ...]
+    conditions: Conditions
     also: tuple[Test, ...] = ()
     caution: str = ""
 
@@ -70,11 +68,7 @@ _TWO_RULES = (
     "The two kinds of networks differ in more than their input: under the white drive weights learn with hard bounds, "
     "on spoken digits with soft bounds and some thirty times more slowly."
 )
-_FILTERED, _COUNTS = "read from filtered spikes", "read from spike counts"
-
-
-def _when(name: str, *tests: Test) -> Condition:
-    return Condition(name, tests)
+_STATES = {"read from filtered spikes": "", "read from spike counts": "_counts"}  # and the ends of their quantities
 
 
 def _learned(what: str, side: Side, quantity: str, a: str, b: str = "HoNHoS") -> Test:
@@ -82,17 +76,28 @@ def _learned(what: str, side: Side, quantity: str, a: str, b: str = "HoNHoS") ->
     return Test(f"{what}, {a} − {b}", side, learned(quantity, a, b))
 
 
-def _of_states(*tests: Callable[[str], Test]) -> tuple[Condition, Condition]:
+def _on_digits(what: str, side: Side, quantity: str, a: str, less: str = "") -> Test:
+    """An arm against HoNHoS on spoken digits."""
+    return Test(f"{what}, {a} − HoNHoS", side, on_digits(quantity, a, "HoNHoS", less))
+
+
+def _correlated(x: str, y: str, side: Side, end: str = "", words: str = "") -> Test:
+    """Two quantities over the networks of a seed."""
+    names = {"memory": "C", "log_participation": "log 1/J", "cv": "CV", "rate_hz": "the firing rate"}
+    of, with_ = (names.get(name, name.replace("_", " ")) for name in (x, y))
+    pairs = correlation(*(name if name == "cv" else f"{name}{end}" for name in (y, x)))
+    return Test(f"correlation of {of} with {with_}{words}", side, pairs)
+
+
+def _of_states(*tests: Callable[[str], Test]) -> Conditions:
     """The same tests for both kinds of state; each is given the end of the names of its quantities."""
-    kinds = {_FILTERED: "", _COUNTS: "_counts"}
-    return tuple(Condition(name, tuple(test(end) for test in tests)) for name, end in kinds.items())  # type: ignore[return-value]
+    return {name: tuple(test(end) for test in tests) for name, end in _STATES.items()}
 
 
-def _most_important(quantity: str, groups: tuple[str, ...], others: tuple[str, ...]) -> Iterator[Test]:
+def _most_important(quantity: str, groups: tuple[str, ...], other: str) -> Test:
     names = {"tau_mem": "τ_m", "v_th": "v_th", "a": "A±", "tau_stdp": "τ±"}
     together = " + ".join(names[group] for group in groups)
-    for other in others:
-        yield Test(f"|{together}| − |{names[other]}|", "above", larger_importance(quantity, groups, other))
+    return Test(f"|{together}| − |{names[other]}|", "above", larger_importance(quantity, groups, other))
 
 
 CLAIMS = (
@@ -108,10 +113,10 @@ CLAIMS = (
         test=f"Effective rank, heterogeneous minus homogeneous, paired by seed; {_PAIRED}.",
         networks=_DRIVE,
         holds_if="The mean difference is above 0, before learning (neurons alone) and after (neurons and STDP).",
-        conditions=(
-            _when("before learning", Test("effective rank, HeN − HoN", "above", untrained("rank"))),
-            _when("after learning", _learned("effective rank", "above", "rank", "HeNHeS")),
-        ),
+        conditions={
+            "before learning": (Test("effective rank, HeN − HoN", "above", untrained("rank")),),
+            "after learning": (_learned("effective rank", "above", "rank", "HeNHeS"),),
+        },
     ),
     Claim(
         id="s2-t1-memory",
@@ -125,14 +130,13 @@ CLAIMS = (
         test=f"C over delays up to 100 samples, heterogeneous minus homogeneous neurons, paired by seed; {_PAIRED}.",
         networks="white drive, untrained",
         holds_if="The mean difference is above 0 for both kinds of input and both kinds of state.",
-        conditions=tuple(
-            _when(
-                f"{state}, {noise} input",
+        conditions={
+            f"{state}, {noise} input": (
                 Test("C, heterogeneous − homogeneous neurons", "above", untrained(f"memory{of_state}{of_noise}")),
             )
             for noise, of_noise in (("Poisson", ""), ("regular", "_regular"))
-            for state, of_state in ((_FILTERED, ""), (_COUNTS, "_counts"))
-        ),
+            for state, of_state in _STATES.items()
+        },
     ),
     Claim(
         id="s2-t1-mechanism",
@@ -147,21 +151,13 @@ CLAIMS = (
         networks="white drive, untrained, thresholds homogeneous",
         holds_if="All three correlations have the claimed sign.",
         conditions=_of_states(
-            lambda end: Test(
-                "correlation of C with log 1/J", "above", correlation(f"log_participation{end}", f"memory{end}")
-            ),
-            lambda end: Test(
-                "correlation of C with squared correlation",
-                "below",
-                correlation(f"squared_correlation{end}", f"memory{end}"),
-            ),
-            lambda end: Test(
-                "correlation of squared correlation with CV", "below", correlation("cv", f"squared_correlation{end}")
-            ),
+            lambda end: _correlated("memory", "log_participation", "above", end),
+            lambda end: _correlated("memory", "squared_correlation", "below", end),
+            lambda end: _correlated("squared_correlation", "cv", "below", end),
         ),
         also=(
-            Test("correlation of C with CV (filtered spikes)", "above", correlation("cv", "memory")),
-            Test("correlation of the firing rate with CV", "above", correlation("cv", "rate_hz")),
+            _correlated("memory", "cv", "above", words=" (filtered spikes)"),
+            _correlated("rate_hz", "cv", "above"),
         ),
         caution="The CV of τ_m moves the firing rate too, and C moves with the rate: this is a correlation, no proof "
         "of the mechanism.",
@@ -176,13 +172,10 @@ CLAIMS = (
         test=f"Mean rate after learning, HoNHeS minus HoNHoS; {_PAIRED}.",
         networks=f"{_DRIVE}; and {_DIGITS}, rates on its test part",
         holds_if="The mean difference is below 0 under both kinds of input.",
-        conditions=(
-            _when("under the white drive", _learned("mean rate (Hz)", "below", "rate_hz", "HoNHeS")),
-            _when(
-                "on spoken digits",
-                Test("mean rate (Hz), HoNHeS − HoNHoS", "below", on_digits("rate_hz", "HoNHeS", "HoNHoS")),
-            ),
-        ),
+        conditions={
+            "under the white drive": (_learned("mean rate (Hz)", "below", "rate_hz", "HoNHeS"),),
+            "on spoken digits": (_on_digits("mean rate (Hz)", "below", "rate_hz", "HoNHeS"),),
+        },
         also=(
             Test("CV of interspike intervals", "above", learned("interval_cv", "HoNHeS", "HoNHoS")),
             Test("pairwise correlation", "below", learned("pairwise_correlation", "HoNHeS", "HoNHoS")),
@@ -216,10 +209,10 @@ CLAIMS = (
         test=f"C after learning, heterogeneous minus homogeneous neurons; {_PAIRED}.",
         networks=_DRIVE,
         holds_if="The mean difference is above 0 with homogeneous and with heterogeneous STDP.",
-        conditions=(
-            _when("with homogeneous STDP", _learned("C", "above", "memory", "HeNHoS")),
-            _when("with heterogeneous STDP", _learned("C", "above", "memory", "HeNHeS", "HoNHeS")),
-        ),
+        conditions={
+            "with homogeneous STDP": (_learned("C", "above", "memory", "HeNHoS"),),
+            "with heterogeneous STDP": (_learned("C", "above", "memory", "HeNHeS", "HoNHeS"),),
+        },
         also=(
             _learned("C from spike counts", "above", "memory_counts", "HeNHoS"),
             _learned("C from spike counts", "above", "memory_counts", "HeNHeS", "HoNHeS"),
@@ -234,14 +227,13 @@ CLAIMS = (
         test=f"Spikes and C after learning, heterogeneous minus homogeneous STDP; {_PAIRED}.",
         networks=_DRIVE,
         holds_if="Fewer spikes, and C inside the margin, with both kinds of neurons.",
-        conditions=tuple(
-            _when(
-                f"with {words} neurons",
+        conditions={
+            f"with {words} neurons": (
                 _learned("spikes per neuron and sample", "below", "spikes", f"{neurons}HeS", f"{neurons}HoS"),
                 _learned("C", "same", "memory", f"{neurons}HeS", f"{neurons}HoS"),
             )
             for neurons, words in (("HoN", "homogeneous"), ("HeN", "heterogeneous"))
-        ),
+        },
     ),
     Claim(
         id="headline-3-both",
@@ -268,10 +260,13 @@ CLAIMS = (
         test="|Shapley value| of τ_m minus that of each other group; one exact game of 16 networks per seed.",
         networks=_DRIVE,
         holds_if="All mean differences are above 0: among the paper's parameters, and with thresholds among them.",
-        conditions=(
-            _when("among the paper's parameters", *_most_important("memory", ("tau_mem",), ("a", "tau_stdp"))),
-            _when("with thresholds among them", *_most_important("memory", ("tau_mem",), ("v_th", "a", "tau_stdp"))),
-        ),
+        conditions={
+            words: tuple(_most_important("memory", ("tau_mem",), other) for other in others)
+            for words, others in (
+                ("among the paper's parameters", ("a", "tau_stdp")),
+                ("with thresholds among them", ("v_th", "a", "tau_stdp")),
+            )
+        },
         caution="Noise of C makes the size of small values look larger, which works against any order.",
     ),
     Claim(
@@ -284,10 +279,13 @@ CLAIMS = (
         test="|Shapley value| of A± and τ± together minus that of τ_m, and that of v_th; one exact game per seed.",
         networks=_DRIVE,
         holds_if="All mean differences are above 0: among the paper's parameters, and with thresholds among them.",
-        conditions=(
-            _when("among the paper's parameters", *_most_important("spikes", ("a", "tau_stdp"), ("tau_mem",))),
-            _when("with thresholds among them", *_most_important("spikes", ("a", "tau_stdp"), ("tau_mem", "v_th"))),
-        ),
+        conditions={
+            words: tuple(_most_important("spikes", ("a", "tau_stdp"), other) for other in others)
+            for words, others in (
+                ("among the paper's parameters", ("tau_mem",)),
+                ("with thresholds among them", ("tau_mem", "v_th")),
+            )
+        },
     ),
     Claim(
         id="f7-rank-peak",
@@ -300,14 +298,13 @@ CLAIMS = (
         test="Mean effective rank, middle third minus each other third, by seed.",
         networks=f"{_DIGITS}; rank of states after N Poisson stimuli",
         holds_if="Both mean differences are above 0, in both arms.",
-        conditions=tuple(
-            _when(
-                arm,
+        conditions={
+            arm: (
                 Test("effective rank, middle − short λ", "above", thirds_of_rank(arm, "first")),
                 Test("effective rank, middle − long λ", "above", thirds_of_rank(arm, "last")),
             )
             for arm in ("HoNHoS", "HeNHeS")
-        ),
+        },
         caution="Five seeds, and networks far smaller than those of the paper.",
     ),
     Claim(
@@ -320,10 +317,10 @@ CLAIMS = (
         test="Accuracy on the test part, largest λ minus the others, by seed.",
         networks=_DIGITS,
         holds_if="The mean difference is below 0 under both conditions.",
-        conditions=tuple(
-            _when(name, Test("accuracy, longest − other λ", "below", largest_length(everywhere)))
+        conditions={
+            name: (Test("accuracy, longest − other λ", "below", largest_length(everywhere)),)
             for name, everywhere in (("on average over the weight scale", False), ("at every weight scale", True))
-        ),
+        },
         caution="Five seeds. The weight scale of the second condition is chosen from these seeds, against the claim.",
     ),
     Claim(
@@ -335,10 +332,10 @@ CLAIMS = (
         test="Synapses at the peak, HeNHeS minus HoNHoS, by seed.",
         networks=_DIGITS,
         holds_if="The mean difference is below 0 for the peak of accuracy and for that of rank.",
-        conditions=tuple(
-            _when(f"at the peak of {peak}", Test("synapses, HeNHeS − HoNHoS", "below", synapses_at_peak(peak)))
+        conditions={
+            f"at the peak of {peak}": (Test("synapses, HeNHeS − HoNHoS", "below", synapses_at_peak(peak)),)
             for peak in ("accuracy", "rank")
-        ),
+        },
         caution="Five seeds, and the best of 81 single networks is a noisy place.",
     ),
     Claim(
@@ -352,14 +349,13 @@ CLAIMS = (
         "seed.",
         networks=_DIGITS,
         holds_if="Both are above 0, against the largest and against the middle size.",
-        conditions=tuple(
-            _when(
-                f"against the {words} network",
+        conditions={
+            f"against the {words} network": (
                 Test("gain in the smallest network", "above", gain_by_size(0, None)),
                 Test(f"gain, smallest − {words} network", "above", gain_by_size(0, place)),
             )
             for words, place in (("largest", -1), ("middle", 1))
-        ),
+        },
         also=(Test("gain in the largest network", "above", gain_by_size(-1, None)),),
         caution="The intervals are over seeds; the 360 test recordings are the same in all.",
     ),
@@ -373,14 +369,13 @@ CLAIMS = (
         test="Gain with a share of the recordings of every class; and that gain minus the gain with all; by seed.",
         networks=_DIGITS,
         holds_if="Both are above 0, for a tenth and for a quarter of the data.",
-        conditions=tuple(
-            _when(
-                f"with {words} of the data",
+        conditions={
+            f"with {words} of the data": (
                 Test(f"gain with {words}", "above", gain_by_share(share, None)),
                 Test(f"gain, {words} − all", "above", gain_by_share(share, 1.0)),
             )
             for words, share in (("a tenth", 0.1), ("a quarter", 0.25))
-        ),
+        },
         caution="The intervals are over seeds; the 360 test recordings are the same in all.",
     ),
     Claim(
@@ -393,20 +388,14 @@ CLAIMS = (
         test=f"Gap, heterogeneous minus homogeneous, by seed; {_PAIRED}.",
         networks=_DIGITS,
         holds_if="The gap is smaller with STDP heterogeneity alone and with both, for either kind of gap.",
-        conditions=tuple(
-            _when(
-                words,
-                *(
-                    Test(f"gap, {arm} − HoNHoS", "below", on_digits(quantity, arm, "HoNHoS", less))
-                    for arm in ("HoNHeS", "HeNHeS")
-                ),
-            )
+        conditions={
+            words: tuple(_on_digits("gap", "below", quantity, arm, less) for arm in ("HoNHeS", "HeNHeS"))
             for words, quantity, less in (
                 ("from training to test recordings", "accuracy_train", "accuracy"),
                 ("from heard to unheard speakers", "accuracy_seen", "accuracy_unseen"),
             )
-        ),
-        also=(Test("accuracy, HeNHeS − HoNHoS", "above", on_digits("accuracy", "HeNHeS", "HoNHoS")),),
+        },
+        also=(_on_digits("accuracy", "above", "accuracy", "HeNHeS"),),
         caution="A linear readout of many features fits its training part almost without error, so the first gap is "
         "close to the error on the test part.",
     ),
@@ -419,10 +408,10 @@ CLAIMS = (
         test=f"Third order after learning, heterogeneous minus homogeneous STDP; {_PAIRED}.",
         networks=_DRIVE,
         holds_if="The mean difference is below 0 with both kinds of neurons.",
-        conditions=(
-            _when("with homogeneous neurons", _learned("third order", "below", "third_order", "HoNHeS")),
-            _when("with heterogeneous neurons", _learned("third order", "below", "third_order", "HeNHeS", "HeNHoS")),
-        ),
+        conditions={
+            "with homogeneous neurons": (_learned("third order", "below", "third_order", "HoNHeS"),),
+            "with heterogeneous neurons": (_learned("third order", "below", "third_order", "HeNHeS", "HeNHoS"),),
+        },
         also=(
             _learned("third order", "below", "third_order", "HeNHeS"),
             _learned("pairwise correlation", "below", "pairwise_correlation", "HeNHeS"),
@@ -438,13 +427,10 @@ CLAIMS = (
         test=f"Mean activation, HeNHeS minus HoNHoS; {_PAIRED}.",
         networks=f"{_DRIVE}; and {_DIGITS}, on its test part",
         holds_if="The mean difference is below 0 under both kinds of input.",
-        conditions=(
-            _when("under the white drive", _learned("mean activation", "below", "mean_activation", "HeNHeS")),
-            _when(
-                "on spoken digits",
-                Test("mean rate (Hz), HeNHeS − HoNHoS", "below", on_digits("rate_hz", "HeNHeS", "HoNHoS")),
-            ),
-        ),
+        conditions={
+            "under the white drive": (_learned("mean activation", "below", "mean_activation", "HeNHeS"),),
+            "on spoken digits": (_on_digits("mean rate (Hz)", "below", "rate_hz", "HeNHeS"),),
+        },
         caution=_TWO_RULES,
     ),
 )

@@ -28,12 +28,12 @@ from threadpoolctl import threadpool_limits
 from hrsnn import tasks
 from hrsnn.analysis.drive import WhiteDrive
 from hrsnn.analysis.firing import firing_statistics
-from hrsnn.analysis.importance import GROUPS, Group, with_homogeneous
-from hrsnn.analysis.memory import MemoryCapacity, StateKind, input_memory_capacity, memory_capacity
+from hrsnn.analysis.importance import GROUPS, with_homogeneous
+from hrsnn.analysis.memory import StateKind, input_memory_capacity, memory_capacity
 from hrsnn.analysis.separation import separation_rank
 from hrsnn.config import Config, load_config
 from hrsnn.data.dataset import Dataset, Splits
-from hrsnn.distributions import Constant, Distribution, Gamma
+from hrsnn.distributions import Constant, Gamma
 from hrsnn.engine import Record, simulate
 from hrsnn.evaluation import Label
 from hrsnn.learners import Stdp
@@ -48,6 +48,7 @@ from hrsnn.train import learn
 from hrsnn.wiring import build
 from hrsnn.work.unit import Unit
 
+STATES: tuple[StateKind, ...] = get_args(StateKind)
 _SAMPLES_PER_RECORDING = 25  # of 20 ms
 _BETWEEN_DRIVES = 1_000_000  # the drive that is learned from has the seed of the pair plus this
 
@@ -63,22 +64,17 @@ def drive_spec(n_neurons: int) -> NetworkSpec:
 
 def coalition_spec(spec: NetworkSpec, coalition: str) -> NetworkSpec:
     """`spec` with the groups of the coalition heterogeneous and all others at the means of their laws."""
-    kept = coalition.split("+")
-    homogeneous: list[Group] = [group for group in GROUPS if group.name not in kept]
-    return with_homogeneous(spec, homogeneous)
+    return with_homogeneous(spec, [group for group in GROUPS if group.name not in coalition.split("+")])
 
 
 def spread_spec(spec: NetworkSpec, cv: float) -> NetworkSpec:
     """Everything homogeneous but the membrane time constants, gamma laws of this coefficient of variation."""
-    spec = spec.arm("HoNHoS")
-
-    def law(mean: float) -> Distribution:
-        return Gamma(mean, 1 / cv**2) if cv > 0 else Constant(mean)
-
-    changes = {}
+    spec, changes = spec.arm("HoNHoS"), {}
     for sign in ("excitatory", "inhibitory"):
         population = getattr(spec, sign)
-        changes[sign] = population.model_copy(update={"tau_mem_ms": law(population.tau_mem_ms.mean)})
+        mean = population.tau_mem_ms.mean
+        law = Gamma(mean, 1 / cv**2) if cv > 0 else Constant(mean)
+        changes[sign] = population.model_copy(update={"tau_mem_ms": law})
     return spec.model_copy(update=changes)
 
 
@@ -112,20 +108,14 @@ def measure(unit: Unit, scale: Scale) -> Values:
 def _untrained(unit: Unit, scale: Scale) -> Values:
     arm = "HeNHoS" if unit.options[0] == "HeN" else "HoNHoS"
     network = build(drive_spec(scale.n_neurons).arm(arm), seed=unit.seed)
-    return {
-        **_capacity(network, unit, scale),
-        **_capacity(network, unit, scale, state="counts"),
-        **_capacity(network, unit, scale, regular=True),
-        **_capacity(network, unit, scale, state="counts", regular=True),
-        **_rank(network, unit),
-    }
+    regular = _capacity(network, unit, scale, *STATES, regular=True)
+    return {**_capacity(network, unit, scale, *STATES), **regular, **_rank(network, unit)}
 
 
 def _learned(unit: Unit, scale: Scale) -> Values:
     network = _learned_network(drive_spec(scale.n_neurons).arm(unit.options[0]), unit, scale)
     return {
-        **_capacity(network, unit, scale),
-        **_capacity(network, unit, scale, state="counts"),
+        **_capacity(network, unit, scale, *STATES),
         **_rank(network, unit),
         **_firing(network, unit, scale),
     }
@@ -138,19 +128,18 @@ def _input(unit: Unit, scale: Scale) -> Values:
         f"memory{condition_suffix(state)}": input_memory_capacity(
             network, seed=unit.seed, n_delays=scale.n_delays, n_samples=scale.n_samples, state=state
         ).memory_capacity
-        for state in get_args(StateKind)
+        for state in STATES
     }
 
 
 def _game(unit: Unit, scale: Scale) -> Values:
     spec = coalition_spec(drive_spec(scale.n_neurons), unit.options[0])
-    return _capacity(_learned_network(spec, unit, scale), unit, scale)
+    return _capacity(_learned_network(spec, unit, scale), unit, scale, "filtered")
 
 
 def _spread(unit: Unit, scale: Scale) -> Values:
     spec = spread_spec(drive_spec(scale.n_neurons), float(unit.options[0]))
-    network = build(spec, seed=unit.seed)
-    return {**_capacity(network, unit, scale), **_capacity(network, unit, scale, state="counts")}
+    return _capacity(build(spec, seed=unit.seed), unit, scale, *STATES)
 
 
 def _digits(unit: Unit, scale: Scale) -> Values:
@@ -215,34 +204,30 @@ def learning_stream(spec: NetworkSpec, n_recordings: int, *, seed: int) -> Spike
     )
 
 
-def _capacity(
-    network: Network, unit: Unit, scale: Scale, *, state: StateKind = "filtered", regular: bool = False
-) -> Values:
-    found = memory_capacity(
-        network, seed=unit.seed, n_delays=scale.n_delays, n_samples=scale.n_samples, state=state,
-        drive=WhiteDrive(regular=regular),
-    )  # fmt: skip
-    end = condition_suffix(state, regular)
-    return {f"{name}{end}": value for name, value in _of_capacity(found).items()}
+def _capacity(network: Network, unit: Unit, scale: Scale, *states: StateKind, regular: bool = False) -> Values:
+    values: dict[str, float | None] = {}
+    for state in states:
+        found = memory_capacity(
+            network, seed=unit.seed, n_delays=scale.n_delays, n_samples=scale.n_samples, state=state,
+            drive=WhiteDrive(regular=regular),
+        )  # fmt: skip
+        assert found.spikes_per_neuron is not None
+        evenness = math.log(found.participation_ratio) if found.participation_ratio > 0 else None
+        of_state = {
+            "memory": found.memory_capacity,
+            "spikes": found.spikes_per_neuron,
+            "efficiency": found.spike_efficiency,
+            "rate_hz": found.spikes_per_neuron / (found.settings["sample_ms"] / 1000),
+            "silent_share": found.silent_share,
+            "log_participation": evenness,
+            "squared_correlation": found.squared_correlation.mean,
+        }
+        values |= {f"{name}{condition_suffix(state, regular)}": value for name, value in of_state.items()}
+    return values
 
 
 def condition_suffix(state: str, regular: bool = False) -> str:
     return ("" if state == "filtered" else f"_{state}") + ("_regular" if regular else "")
-
-
-def _of_capacity(found: MemoryCapacity) -> Values:
-    sample_s = found.settings["sample_ms"] / 1000
-    assert found.spikes_per_neuron is not None
-    efficiency = found.spike_efficiency
-    return {
-        "memory": found.memory_capacity,
-        "spikes": found.spikes_per_neuron,
-        "efficiency": efficiency,
-        "rate_hz": found.spikes_per_neuron / sample_s,
-        "silent_share": found.silent_share,
-        "log_participation": math.log(found.participation_ratio) if found.participation_ratio > 0 else None,
-        "squared_correlation": found.squared_correlation.mean,
-    }
 
 
 def _rank(network: Network, unit: Unit) -> Values:
@@ -257,13 +242,8 @@ def _firing(network: Network, unit: Unit, scale: Scale) -> Values:
     fired = simulate(network, spikes, record=Record(spikes=True)).spikes
     assert fired is not None
     found = firing_statistics(fired, seed=unit.seed)
-    return {
-        "mean_activation": found.mean_activation,
-        "interval_cv": found.interval_cv,
-        "pairwise_correlation": found.pairwise_correlation,
-        "third_order": found.third_order,
-        "third_order_by_chance": found.third_order_by_chance,
-    }
+    names = ("mean_activation", "interval_cv", "pairwise_correlation", "third_order", "third_order_by_chance")
+    return {name: getattr(found, name) for name in names}
 
 
 @lru_cache(maxsize=1)
@@ -273,11 +253,10 @@ def digit_task(n_recordings: int | None) -> Splits:
     assert isinstance(task, Splits)
     if n_recordings is None:
         return task
-    parts = {part: getattr(task, part) for part in ("train", "validation", "test")}
-    fewer = {
-        part: data.select(np.unique(np.linspace(0, data.n_samples - 1, n_recordings).astype(int)))
-        for part, data in parts.items()
-    }
+    fewer = {}
+    for part in ("train", "validation", "test"):
+        data = getattr(task, part)
+        fewer[part] = data.select(np.unique(np.linspace(0, data.n_samples - 1, n_recordings).astype(int)))
     return replace(task, **fewer)
 
 
@@ -287,16 +266,11 @@ def _share_of(data: Dataset, share: float, seed: int) -> Dataset:
         return data
     order = stream(seed, "claims.share").permutation(data.n_samples)
     labels = data.labels[order]
-    chosen = []
-    for label in range(data.n_classes):
-        of_class = order[labels == label]
-        chosen += of_class[: math.ceil(share * of_class.size)].tolist()
-    return data.select(sorted(chosen))
+    classes = [order[labels == label] for label in range(data.n_classes)]
+    return data.select(sorted(k for of_class in classes for k in of_class[: math.ceil(share * of_class.size)].tolist()))
 
 
 def facts_of_networks(scale: Scale) -> dict[str, Any]:
     """The specs behind all units, as plain values."""
-    return {
-        "white-drive": plain_values(drive_spec(scale.n_neurons).model_dump(mode="json")),
-        "spoken-digits": plain_values(digit_spec(scale.n_digit_neurons).model_dump(mode="json")),
-    }
+    specs = {"white-drive": drive_spec(scale.n_neurons), "spoken-digits": digit_spec(scale.n_digit_neurons)}
+    return {name: plain_values(spec.model_dump(mode="json")) for name, spec in specs.items()}

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hrsnn.analysis.importance import Importance
 from hrsnn.reproduce.scales import Scale
-from hrsnn.reproduce.units import Values, digit_unit
+from hrsnn.reproduce.units import Values, digit_unit, map_units
 from hrsnn.work.unit import Unit
 
 Pairs = dict[int, tuple[float, float]]  # seed -> (a, b)
@@ -32,19 +33,12 @@ class Measured:
     @cached_property
     def maps(self) -> dict[tuple[str, str], NDArray[np.float64]]:
         """(arm, quantity) -> (n_seeds, n_points over length_scale, n_points over weight_scale)."""
-        scale = self.scale
-        points = range(scale.n_map_points)
-        return {
-            (arm, quantity): np.array(
-                [
-                    [[self.values[f"map-s{seed}-{arm}-{i}-{j}"][quantity] for j in points] for i in points]
-                    for seed in range(scale.n_map_seeds)
-                ],
-                dtype=float,
-            )
-            for arm in ("HoNHoS", "HeNHeS")
-            for quantity in ("accuracy", "rank", "active_share", "n_synapses", "rate_hz")
-        }
+        n, seeds = self.scale.n_map_points, range(self.scale.n_map_seeds)
+        found = {}
+        for arm, name in product(("HoNHoS", "HeNHeS"), ("accuracy", "rank", "active_share", "n_synapses", "rate_hz")):
+            values = [self.value(unit, name) for seed in seeds for unit in map_units(seed, arm, n)]
+            found[arm, name] = np.array(values, dtype=float).reshape(len(seeds), n, n)
+        return found
 
 
 PairsOf = Callable[[Measured], Pairs]
@@ -61,12 +55,32 @@ def _by_seed(n_seeds: str, a: Value, b: Value) -> PairsOf:
     return pairs
 
 
+def _less(a: Value, b: Value) -> Value:
+    """The difference of two values, where both exist."""
+
+    def of(m: Measured, seed: int) -> float | None:
+        x, y = a(m, seed), b(m, seed)
+        return None if x is None or y is None else x - y
+
+    return of
+
+
 def _nothing(m: Measured, seed: int) -> float | None:
     return 0.0
 
 
 def _under_the_drive(kind: str, arm: str, quantity: str) -> Value:
     return lambda m, seed: m.value(Unit(kind, seed, (arm,)), quantity)
+
+
+def _digits(arm: str, quantity: str, size: int | None = None, share: float = 1.0) -> Value:
+    """On spoken digits: at one of the sizes (by place) or at that of all others, with a share of the training data."""
+
+    def of(m: Measured, seed: int) -> float | None:
+        n_neurons = m.scale.n_digit_neurons if size is None else m.scale.digit_sizes[size]
+        return m.value(digit_unit(seed, arm, n_neurons, share), quantity)
+
+    return of
 
 
 def untrained(quantity: str) -> PairsOf:
@@ -81,55 +95,30 @@ def learned(quantity: str, a: str, b: str) -> PairsOf:
 
 def on_digits(quantity: str, a: str, b: str, less: str = "") -> PairsOf:
     """Arm `a` against arm `b` on spoken digits; with `less`, of the difference of two quantities."""
-
-    def value(arm: str) -> Value:
-        def of(m: Measured, seed: int) -> float | None:
-            unit = digit_unit(seed, arm, m.scale.n_digit_neurons, 1.0)
-            found, minus = m.value(unit, quantity), m.value(unit, less) if less else 0.0
-            return None if found is None or minus is None else found - minus
-
-        return of
-
-    return _by_seed("n_digit_seeds", value(a), value(b))
+    values = ((_digits(arm, quantity), _digits(arm, less) if less else _nothing) for arm in (a, b))
+    return _by_seed("n_digit_seeds", *(_less(*both) for both in values))
 
 
-def _gain(n_neurons: Callable[[Measured], int], share: float) -> Value:
+def _gain(size: int | None = None, share: float = 1.0) -> Value:
     """Accuracy of HeNHeS over that of HoNHoS."""
-
-    def of(m: Measured, seed: int) -> float | None:
-        units = (digit_unit(seed, arm, n_neurons(m), share) for arm in ("HeNHeS", "HoNHoS"))
-        a, b = (m.value(unit, "accuracy") for unit in units)
-        return None if a is None or b is None else a - b
-
-    return of
+    return _less(*(_digits(arm, "accuracy", size, share) for arm in ("HeNHeS", "HoNHoS")))
 
 
 def gain_by_size(size: int, other: int | None) -> PairsOf:
     """The gain at one of the sizes (by place) against that at another, or against none."""
-
-    def at(place: int) -> Value:
-        return _gain(lambda m: m.scale.digit_sizes[place], 1.0)
-
-    return _by_seed("n_digit_seeds", at(size), _nothing if other is None else at(other))
+    return _by_seed("n_digit_seeds", _gain(size), _nothing if other is None else _gain(other))
 
 
 def gain_by_share(share: float, other: float | None) -> PairsOf:
     """The gain with a share of the training data against that with another, or against none."""
-
-    def of(part: float) -> Value:
-        return _gain(lambda m: m.scale.n_digit_neurons, part)
-
-    return _by_seed("n_digit_seeds", of(share), _nothing if other is None else of(other))
+    return _by_seed("n_digit_seeds", _gain(share=share), _nothing if other is None else _gain(share=other))
 
 
 def correlation(x: str, y: str) -> PairsOf:
     """Pearson's correlation of two quantities over the networks of a seed, which differ in their CV alone; b is 0."""
 
     def of(m: Measured, seed: int) -> float | None:
-        columns = [spread_values(m, seed, name) for name in (x, y)]
-        if any(value is None for column in columns for value in column):
-            return None
-        a, b = (np.array(column, dtype=float) for column in columns)
+        a, b = (np.array(spread_values(m, seed, name), dtype=float) for name in (x, y))  # None is NaN
         return float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else None
 
     return _by_seed("n_spread_seeds", of, _nothing)

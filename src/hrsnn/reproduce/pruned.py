@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -61,9 +62,7 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
     "wind": ("google-stock", ("task.name=wind",)),
     DIGITS: (DIGITS, ()),
 }
-_SHARE_INSIDE = (
-    1 / 1.3
-)  # of the neighbours of a clustered network: p_inter adds 0.3 times as many between four clusters
+_SHARE_INSIDE = 1 / 1.3  # of the neighbours in a cluster: p_inter adds 0.3 times as many between four clusters
 
 
 def config_of(case: str, model: str, scale: PruningScale, data_dir: Path | None = None) -> Config:
@@ -76,14 +75,10 @@ def config_of(case: str, model: str, scale: PruningScale, data_dir: Path | None 
     if case == DIGITS:
         return load_config(preset, given)  # they are built in, wherever others lie
     given += [f"task.forecast.{name}={getattr(scale, name)}" for name in ("n_train", "n_horizon", "n_starts")]
-    return load_config(preset, [*given, *_wiring(model, scale.n_neighbours)], data_dir=data_dir)
-
-
-def _wiring(model: str, n_neighbours: int) -> list[str]:
-    if model == "HRSNN":
-        return ["synapses.wiring=small-world", f"synapses.n_neighbours={n_neighbours}"]
-    inside = round(_SHARE_INSIDE * n_neighbours)
-    return ["synapses.wiring=clustered", "synapses.cluster_wiring=small-world", f"synapses.n_neighbours={inside}"]
+    n, wiring = scale.n_neighbours, ["synapses.wiring=small-world"]
+    if model == "CHRSNN":
+        n, wiring = round(_SHARE_INSIDE * n), ["synapses.wiring=clustered", "synapses.cluster_wiring=small-world"]
+    return load_config(preset, [*given, *wiring, f"synapses.n_neighbours={n}"], data_dir=data_dir)
 
 
 def task_of(config: Config, scale: PruningScale, data_dir: Path | None = None) -> tasks.Task:
@@ -160,13 +155,8 @@ class PruningExperiment:
     data_dir: Path | None = None
 
     def plan(self) -> list[Unit]:
-        return [
-            self.unit(seed, case, model, method)
-            for seed in range(self.scale.n_seeds)
-            for case in self.cases
-            for model in self.models
-            for method in self.methods
-        ]
+        of = range(self.scale.n_seeds), self.cases, self.models, self.methods
+        return [self.unit(*each) for each in product(*of)]
 
     def unit(self, seed: int, case: str, model: str, method: str) -> Unit:
         return Unit("pruned", seed, (case, model, method))
@@ -196,14 +186,25 @@ class PruningExperiment:
             method = self._method(unit)
             if isinstance(method.criterion, Activity):
                 method = replace(method, criterion=Activity(partial(counts_on, spikes=data), retrain=learning))
-            way = _way(dense, name, method, self.scale, self._scored(method), unit.seed)
+            wanted = self._scored(method)
+            way = _way(dense, name, method, self.scale, wanted, unit.seed)
             points = []
-            for iteration, network in way.networks.items() if self.scored != "none" else ():
-                network = learning(network)
+            for iteration in sorted(way.steps.keys() & wanted) if self.scored != "none" else ():
+                network = learning(way.steps[iteration].network)
                 label = Label("HeNHeS", "trained" if method.criterion is None else "pruned", name, unit.seed)
                 found = tasks.evaluate_network(network, task, config.readout, label=label)
-                points.append(_point(iteration, network, found.outcome.metrics, found.outcome.costs, found.details))
-        return {"course": way.course, "points": points, "tau_mem_ms": _tau(way.last), "stopped": way.stopped}
+                points.append(
+                    {
+                        "iteration": iteration,
+                        "n_neurons": network.n_neurons,
+                        "n_synapses": len(network.recurrent),
+                        "metrics": dict(found.outcome.metrics),
+                        "costs": {cost: found.outcome.costs[cost] for cost in _KEPT_COSTS},
+                        "rate_hz": float(found.details["rate_hz"].mean()),
+                    }
+                )
+        *_, last = way.steps.values()
+        return {"course": way.course, "points": points, "tau_mem_ms": _tau(last.network), "stopped": way.stopped}
 
     def _method(self, unit: Unit) -> Method:
         method = METHODS[unit.options[2]]
@@ -232,82 +233,51 @@ def _task(case: str, model: str, scale: PruningScale, data_dir: Path | None) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
-    """Networks by iteration, where they were wanted; sizes and rates after every iteration that there was."""
+class _Step:
+    """A network after so many iterations, and its rate under the standard drive."""
 
-    networks: dict[int, Network]
-    last: Network
-    course: dict[str, list[Any]]
+    network: Network
+    mean_rate_hz: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """Steps by iteration, and why it ends early, None where it does not."""
+
+    steps: dict[int, _Step]
     stopped: str | None = None
+
+    @property
+    def course(self) -> dict[str, list[Any]]:
+        sizes = [Size.of(step.network) for step in self.steps.values()]
+        return {
+            "iteration": list(self.steps),
+            "n_neurons": [size.n_neurons for size in sizes],
+            "n_synapses": [size.n_synapses for size in sizes],
+            "mean_rate_hz": [step.mean_rate_hz for step in self.steps.values()],
+        }
 
 
 def _way(dense: Network, name: str, method: Method, scale: PruningScale, wanted: tuple[int, ...], seed: int) -> _Way:
+    """Every iteration, or the dense network and the sizes that are wanted, each straight from it."""
     if method.criterion is None:
-        if name == "no-recurrence":
-            dense = CutRecurrence()(dense)
-        return _Way({0: dense}, dense, _course([0], [Size.of(dense)], [None]))
+        return _Way({0: _Step(CutRecurrence()(dense) if name == "no-recurrence" else dense)})
     n_synapses = max(1, round(_KEPT["synapses"] * len(dense.recurrent)))
     target = Target(max(N_MIN, round(_KEPT["neurons"] * dense.n_neurons)), n_synapses)
     sizes = sizes_on_the_way(Size.of(dense), target, scale.n_iterations)
-    walk = _in_one_step if method.in_one_step else _step_by_step
+    steps: dict[int, _Step] = {}
     try:
-        return walk(dense, method.criterion, sizes, wanted, seed)
+        if not method.in_one_step:
+            trajectory = prune(dense, target, method.criterion, n_iterations=len(sizes), seed=seed)
+            return _Way({s.index: _Step(s.network, s.mean_rate_hz) for s in trajectory.snapshots}, trajectory.stopped)
+        for index in wanted:
+            aim = Target(sizes[index - 1].n_neurons, sizes[index - 1].n_synapses)
+            snapshots = prune(dense, aim, method.criterion, n_iterations=1, seed=seed).snapshots
+            ends = {0: snapshots[0], index: snapshots[-1]}
+            steps |= {k: _Step(s.network, s.mean_rate_hz) for k, s in ends.items()}
     except InputError as error:
-        return _Way({}, dense, _course([0], [Size.of(dense)], [None]), f"could not begin: {error}")
-
-
-def _step_by_step(
-    dense: Network, criterion: Criterion, sizes: tuple[Size, ...], wanted: tuple[int, ...], seed: int
-) -> _Way:
-    target = Target(sizes[-1].n_neurons, sizes[-1].n_synapses)
-    trajectory = prune(dense, target, criterion, n_iterations=len(sizes), seed=seed)
-    snapshots = trajectory.snapshots
-    return _Way(
-        {s.index: s.network for s in snapshots if s.index in wanted},
-        trajectory.network,
-        _course([s.index for s in snapshots], [s.size for s in snapshots], [s.mean_rate_hz for s in snapshots]),
-        trajectory.stopped,
-    )
-
-
-def _in_one_step(
-    dense: Network, criterion: Criterion, sizes: tuple[Size, ...], wanted: tuple[int, ...], seed: int
-) -> _Way:
-    """Each wanted size, straight from the dense network."""
-    found = {}
-    for index in wanted:
-        size = sizes[index - 1]
-        trajectory = prune(dense, Target(size.n_neurons, size.n_synapses), criterion, n_iterations=1, seed=seed)
-        found[index] = trajectory.snapshots
-    first = next(iter(found.values()))[0]
-    last = {index: snapshots[-1] for index, snapshots in found.items()}
-    course = _course(
-        [0, *last], [first.size, *(s.size for s in last.values())],
-        [first.mean_rate_hz, *(s.mean_rate_hz for s in last.values())],
-    )  # fmt: skip
-    return _Way({index: s.network for index, s in last.items()}, last[wanted[-1]].network, course)
-
-
-def _course(iterations: list[int], sizes: list[Size], rates_hz: list[float | None]) -> dict[str, list[Any]]:
-    return {
-        "iteration": iterations,
-        "n_neurons": [size.n_neurons for size in sizes],
-        "n_synapses": [size.n_synapses for size in sizes],
-        "mean_rate_hz": rates_hz,
-    }
-
-
-def _point(
-    iteration: int, network: Network, metrics: Mapping[str, Any], costs: Mapping[str, Any], details: Mapping[str, Any]
-) -> dict[str, Any]:
-    return {
-        "iteration": iteration,
-        "n_neurons": network.n_neurons,
-        "n_synapses": len(network.recurrent),
-        "metrics": dict(metrics),
-        "costs": {name: costs[name] for name in _KEPT_COSTS},
-        "rate_hz": float(details["rate_hz"].mean()),
-    }
+        return _Way({0: _Step(dense)}, f"could not begin: {error}")
+    return _Way(steps)
 
 
 def _tau(network: Network) -> dict[str, list[float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from hrsnn.analysis.importance import GROUPS
@@ -39,9 +40,13 @@ def plan(scale: Scale) -> list[Unit]:
     for seed in range(scale.n_seeds):
         units += [Unit("game", seed, (coalition,)) for coalition in coalitions() if coalition not in _ARM_OF]
     for seed in range(scale.n_map_seeds):
-        places = [(str(i), str(j)) for i in range(scale.n_map_points) for j in range(scale.n_map_points)]
-        units += [Unit("map", seed, (arm, *place)) for arm in ("HoNHoS", "HeNHeS") for place in places]
+        units += [unit for arm in ("HoNHoS", "HeNHeS") for unit in map_units(seed, arm, scale.n_map_points)]
     return units
+
+
+def map_units(seed: int, arm: str, n_points: int) -> list[Unit]:
+    """The points of the map, those of one length scale together."""
+    return [Unit("map", seed, (arm, str(i), str(j))) for i, j in product(range(n_points), repeat=2)]
 
 
 def digit_unit(seed: int, arm: str, n_neurons: int, share: float) -> Unit:
@@ -51,9 +56,8 @@ def digit_unit(seed: int, arm: str, n_neurons: int, share: float) -> Unit:
 def coalitions() -> list[str]:
     """Names of all coalitions of heterogeneous groups, the empty one first."""
     names = [group.name for group in GROUPS]
-    return [
-        coalition_name([name for k, name in enumerate(names) if mask >> k & 1]) for mask in range(2 ** len(names))
-    ]  # fmt: skip
+    masks = range(2 ** len(names))
+    return [coalition_name([name for k, name in enumerate(names) if mask >> k & 1]) for mask in masks]
 
 
 def coalition_name(names: Sequence[str]) -> str:

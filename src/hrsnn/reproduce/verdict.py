@@ -52,7 +52,7 @@ class Judged:
 
     n: int
     effect: float | None = None
-    ci95: tuple[float, float] | None = None
+    ci95: list[float] | None = None
     sd: float | None = None
     d_z: float | None = None
     mean_a: float | None = None
@@ -85,7 +85,7 @@ def judge(pairs: Sequence[Sequence[float]], side: Side) -> Judged:
     if sd <= 1e-12 * float(np.abs(values).max()):  # equal differences, but for rounding
         sd = 0.0
     return Judged(
-        n=n, effect=effect, ci95=(low, high), sd=sd, d_z=effect / sd if sd > 0 else None, mean_a=mean_a,
+        n=n, effect=effect, ci95=interval, sd=sd, d_z=effect / sd if sd > 0 else None, mean_a=mean_a,
         mean_b=mean_b, margin=margin, p=_p(effect, sd, n, margin), reading=_reading(low, high, side, margin or 0.0),
     )  # fmt: skip
 
