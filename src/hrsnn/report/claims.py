@@ -20,6 +20,15 @@ VERDICTS: dict[str, tuple[str, Kind]] = {
     "holds only when": ("hold only under some of their conditions", "plain"),
     "does not hold": ("do not hold", "loss"),
 }
+TOLD = {
+    "published": "Published",
+    "source": "Source",
+    "reading": "Read here as",
+    "test": "Test",
+    "networks": "Networks",
+    "holds_if": "Holds if",
+    "caution": "Mind",
+}
 READINGS = {
     "supports": (draw.BLUE, "circle"),
     "against": (draw.VERMILION, "diamond"),
@@ -102,7 +111,16 @@ def page(document: Document) -> Page:
             "of the input by itself.",
             tables=[_activity(document)],
         ),
-        *(_in_full(claim) for claim in document["claims"]),
+        *(
+            Section(
+                claim["id"],
+                claim["title"],
+                f"{_verdict(claim)}. {claim['sentence']}",
+                tables=[_tests(claim)],
+                items=[Cell(one) for one in _told(claim)],
+            )
+            for claim in document["claims"]
+        ),
         Section("method", "How a verdict is made", paragraphs=(RULE, _multiplicity(document))),
     ]
     return Page(
@@ -139,40 +157,32 @@ def claims_markdown(document: Document) -> str:
     """
     CLAIMS.checked(document)
     made = f"Made by `{document['command']}` from `claims.json`; do not edit by hand. {_scale_in_words(document)}"
+    columns = {
+        "claim": lambda claim: f"[{claim['title']}](#{_anchor(claim['title'])})",
+        "verdict": _verdict,
+        "effect (first test of each condition)": lambda claim: "<br>".join(
+            f"{condition['name']}: {_effect(condition['tests'][0])}" for condition in claim["conditions"]
+        ),
+        "pairs": _n_pairs,
+    }
     lines = ["# Published claims, tested", "", made, "", *(f"- {one.text}" for one in findings(document)), ""]
-    rows = [
-        [
-            f"[{claim['title']}](#{_anchor(claim['title'])})", _verdict(claim),
-            "<br>".join(f"{c['name']}: {_effect(c['tests'][0])}" for c in claim["conditions"]), _n_pairs(claim),
-        ]
-        for claim in document["claims"]
-    ]  # fmt: skip
-    lines += _rows_of_markdown(["claim", "verdict", "effect (first test of each condition)", "pairs"], rows)
-    lines += ["", "## How a verdict is made", "", RULE, "", _multiplicity(document), ""]
+    lines += [*_markdown(table_of(document["claims"], columns)), "", "## How a verdict is made", "", RULE, ""]
+    lines += [_multiplicity(document), ""]
     for claim in document["claims"]:
-        lines += _claim_lines(claim)
-    table = _activity(document)
-    cells = [[f"{cell.text} {cell.note}".strip() for cell in row] for row in table.rows] if table else []
-    lines += [f"## {_ALIVE}", "", *_rows_of_markdown(table.columns if table else (), cells)]
-    return "\n".join(lines) + "\n"
+        lines += [f"## {claim['title']}", "", f"**{_verdict(claim)}.** {claim['sentence']}", ""]
+        lines += [*(f"- {one}" for one in _told(claim)), "", *_markdown(_tests(claim)), ""]
+    return "\n".join([*lines, f"## {_ALIVE}", "", *_markdown(_activity(document))]) + "\n"
 
 
-def _claim_lines(claim: Mapping[str, Any]) -> Iterator[str]:
-    yield from (f"## {claim['title']}", "", f"**{_verdict(claim)}.** {claim['sentence']}", "")
-    for words, key in (
-        ("Published", "published"), ("Source", "source"), ("Read here as", "reading"), ("Test", "test"),
-        ("Networks", "networks"), ("Holds if", "holds_if"), ("Mind", "caution"),
-    ):  # fmt: skip
-        if claim[key]:
-            yield f"- {words}: {claim[key]}"
-    columns = ["condition", "test", "claimed", "effect [95 % interval]", "d_z", "pairs", "reading"]
-    rows = [[name or "beside it", test["what"], *_found(name, test)] for name, test in _rows(claim)]
-    yield from ("", *_rows_of_markdown(columns, rows), "")
+def _markdown(table: Table | None) -> Iterator[str]:
+    if table is not None:
+        yield from (f"| {' | '.join(table.columns)} |", "|" + "---|" * len(table.columns))
+        for row in table.rows:
+            yield f"| {' | '.join(_escaped(f'{cell.text} {cell.note}') for cell in row)} |"
 
 
-def _rows_of_markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield from ("| " + " | ".join(columns) + " |", "|" + "---|" * len(columns))
-    yield from ("| " + " | ".join(text.replace("|", "\\|") for text in row) + " |" for row in rows)
+def _escaped(text: str) -> str:
+    return text.strip().replace("|", "\\|")
 
 
 def _anchor(title: str) -> str:
@@ -190,23 +200,15 @@ def _verdict(claim: Mapping[str, Any]) -> str:
     return str(claim["verdict"]).capitalize()
 
 
-def _rows(claim: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """All tests of a claim with the name of their condition, "" for those without a part in the verdict."""
-    for condition in claim["conditions"]:
-        for test in condition["tests"]:
-            yield condition["name"], test
-    for test in claim["also"]:
-        yield "", test
+def _told(claim: Mapping[str, Any]) -> list[str]:
+    """What is told of a claim beside its verdict."""
+    return [f"{words}: {claim[name]}" for name, words in TOLD.items() if claim[name]]
 
 
-def _found(condition: str, test: Mapping[str, Any]) -> list[str]:
-    """What a table tells of a test: side, effect, d_z, pairs, reading."""
-    reading = f"({test['reading']})"
-    if condition:
-        alone = test["reading"] != "not shown" and not test["survives_holm"]
-        reading = f"{test['reading']}{' †' if alone else ''}"
-    d_z = "–" if test["d_z"] is None else _two_digits(test["d_z"], "+")
-    return [SIDES[test["claimed"]], _effect(test), d_z, str(test["n"]), reading]
+def _reading(condition: str, test: Mapping[str, Any]) -> str:
+    if not condition:
+        return f"({test['reading']})"
+    return str(test["reading"]) + (" †" if test["reading"] != "not shown" and not test["survives_holm"] else "")
 
 
 def _effect(test: Mapping[str, Any]) -> str:
@@ -280,23 +282,18 @@ def _activity(document: Document) -> Table | None:
     return table_of(document["activity"], columns, title="activity")
 
 
-def _in_full(claim: Mapping[str, Any]) -> Section:
-    caption = (
-        "Effects are mean differences with 95 % intervals. † not significant when all tests are corrected together."
-    )
-    rows = tuple(
-        (Cell(test["what"], name or "no part in the verdict"), *map(Cell, _found(name, test)))
-        for name, test in _rows(claim)
-    )
-    said = (
-        f"{_verdict(claim)}. {claim['sentence']}",
-        f"Published ({claim['source']}): {claim['published']}",
-        f"Read here as: {claim['reading']}",
-        f"Test: {claim['test']} Networks: {claim['networks']}. Holds if: {claim['holds_if']}",
-        *((f"Mind: {claim['caution']}",) if claim["caution"] else ()),
-    )
-    table = Table(("test", "claimed", "effect", "d_z", "pairs", "reading"), rows, title=claim["title"])
-    return Section(claim["id"], claim["title"], caption, tables=[table], paragraphs=said)
+def _tests(claim: Mapping[str, Any]) -> Table | None:
+    rows = [(condition["name"], test) for condition in claim["conditions"] for test in condition["tests"]]
+    columns = {
+        "condition": lambda row: row[0] or "beside it",
+        "test": lambda row: row[1]["what"],
+        "claimed": lambda row: SIDES[row[1]["claimed"]],
+        "effect [95 % interval]": lambda row: _effect(row[1]),
+        "d_z": lambda row: "–" if row[1]["d_z"] is None else _two_digits(row[1]["d_z"], "+"),
+        "pairs": lambda row: str(row[1]["n"]),
+        "reading": lambda row: _reading(*row),
+    }
+    return table_of([*rows, *(("", test) for test in claim["also"])], columns, n_names=2, title=claim["title"])
 
 
 # -- figures -----------------------------------------------------------------------------------------------------------
@@ -307,7 +304,7 @@ def _forest(document: Document) -> Figure | None:
     points: dict[str, list[tuple[float, int, tuple[float, float], str]]] = {reading: [] for reading in READINGS}
     for claim in document["claims"]:
         names.append(f"<b>{shown(claim['title'], 72)}</b>")
-        for condition, test in _rows({**claim, "also": ()}):
+        for condition, test in ((c["name"], test) for c in claim["conditions"] for test in c["tests"]):
             names.append(small_print(shown(f"{condition}: {test['what']}", 72)))
             if test["sd"]:
                 unit = test["sd"] * (-1 if test["claimed"] == "below" else 1)
