@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from hrsnn.report import write_document
@@ -158,15 +159,13 @@ def findings(document: Document) -> list[Finding]:
 def _answer(document: Document, a: str, b: str, metric: str, answers: Sequence[Entry]) -> Finding:
     words, score = document["methods"], label_of(metric)
     question = f"{capital(words[a])} against {words[b]}, {score}"
-    if len(answers) == 1:
-        (one,) = answers
-        if one["ci95"] is None:
-            return Finding("open", f"{question}: too few seeds for an interval.")
-        text = f"{question}: {_difference(one)}, claimed {SIDES[one['claimed']]}."
-        return Finding(KINDS[one["reading"]], text)
-    counts = {reading: sum(one["reading"] == reading for one in answers) for reading in KINDS}
-    supports, against, nothing = counts.values()
-    n = len(answers)
+    first, n = answers[0], len(answers)
+    if n == 1 and first["ci95"] is None:
+        return Finding("open", f"{question}: too few seeds for an interval.")
+    if n == 1:
+        text = f"{question}: {_difference(first)}, claimed {SIDES[first['claimed']]}."
+        return Finding(KINDS[first["reading"]], text)
+    supports, against, nothing = (sum(one["reading"] == reading for one in answers) for reading in KINDS)
     told = f"better in {supports} of {n} settings, worse in {against}, nothing measurable in {nothing}"
     kind: Kind = "gain" if 2 * supports > n else "loss" if 2 * against > n else "none"
     return Finding(kind, f"{question}: {told}.")
@@ -214,15 +213,13 @@ def _table(words: Mapping[str, str], case: str, rows: Sequence[Entry]) -> Table 
         "recurrent ops": lambda row: _spent(row, "synops_recurrent", None),
         "all ops": lambda row: _spent(row, "synops", row["published"]["fewer_operations"]),
     }
-    return table_of(rows, columns | {label_of(name): _score_of(name) for name in _metrics_of(rows)}, title=_task(case))
+    for name in _metrics_of(rows):
+        columns[label_of(name)] = partial(_score, name=name)
+    return table_of(rows, columns, title=_task(case))
 
 
 def _metrics_of(rows: Sequence[Entry]) -> list[str]:
     return [name for name in METRICS if rows and name in rows[0]["metrics"]]
-
-
-def _score_of(name: str) -> Column:
-    return lambda row: _score(row["metrics"][name], row["published"]["metrics"].get(name))
 
 
 def _spent(row: Entry, name: str, claimed: float | None) -> Cell:
@@ -233,7 +230,8 @@ def _spent(row: Entry, name: str, claimed: float | None) -> Cell:
     return Cell(quantity(row["costs"][name]["mean"]), note)
 
 
-def _score(found: Entry, claimed: Entry | None) -> Cell:
+def _score(row: Entry, name: str) -> Cell:
+    found, claimed = row["metrics"][name], row["published"]["metrics"].get(name)
     if found["mean"] is None:
         return Cell("–")
     spread = "" if found["sd"] is None else f" ± {quantity(found['sd'])}"
@@ -280,15 +278,14 @@ def _on_the_way(document: Document) -> list[Figure | None]:
     ways = [way for way in document["ways"] if way["metrics"]]
     if not any(len(way["iteration"]) > 1 for way in ways):
         return []
-    scores = [name for name in _metrics_of(ways) if name != "vpt_lyapunov"]  # the steps in another unit
-    courses = [_course(document, ways, ("metrics", name), label_of(name)) for name in scores]
-    return [*courses, *(_course(document, ways, ("costs", cost), words) for cost, words in COSTS.items())]
+    scores = {n: label_of(n) for n in _metrics_of(ways) if n != "vpt_lyapunov"}  # the steps in another unit
+    of = {"metrics": scores, "costs": COSTS}
+    return [_course(document, ways, part, *name) for part, names in of.items() for name in names.items()]
 
 
-def _course(document: Document, ways: Sequence[Entry], of: tuple[str, str], words: str) -> Figure | None:
+def _course(document: Document, ways: Sequence[Entry], part: str, name: str, words: str) -> Figure | None:
     """Lines over iterations, each from the unpruned network on; those without a way are levels. Costs by powers."""
     last = document["scale"]["n_iterations"]
-    part, name = of
     logarithmic = part == "costs"
     start = next((way[part][name][0] for way in ways if way["method"] == "unpruned"), None)
     bands = not logarithmic and sum(len(way["iteration"]) > 1 for way in ways) <= MAX_BANDS
@@ -346,7 +343,7 @@ def _point(document: Document, row: Entry, metric: str) -> Trace:
     name = shown(document["methods"][row["method"]], 40)
     marker = {"color": colour, "symbol": f"{symbol}-open" if is_open else symbol, "size": 10}
     ends = draw.error_bars([score["mean"]], [score["ci95"]], colour, 1, 0)
-    tip = f"{name}<br>{row['model']}, {quantity(spent)} operations<br>{_score(score, None).text}"
+    tip = f"{name}<br>{row['model']}, {quantity(spent)} operations<br>{_score(row, metric).text}"
     legend = {"name": name, "showlegend": not is_open, "legendgroup": row["method"]}
     return draw.marks([spent], [score["mean"]], marker=marker, hovertext=[tip], error_y=ends, **legend)
 

@@ -25,7 +25,6 @@ from hrsnn.reproduce.units import Values
 from hrsnn.reproduce.verdict import Side, judge
 from hrsnn.run_directory import versions
 from hrsnn.vocabulary import REPRODUCTION, higher_is_better
-from hrsnn.work.unit import Unit
 
 _N_BINS = 30
 
@@ -124,7 +123,11 @@ def document_of(
 ) -> dict[str, Any]:
     """The document from the values of all units; `tasks` has a line on each task, `left_out` why one is missing."""
     design = DESIGNS[name]
-    units = [_raw(unit, values[unit.name], with_tau=design.scored == "none") for unit in experiment.plan()]
+    units = []
+    for unit in experiment.plan():
+        names = dict(zip(("case", "model", "method"), unit.options, strict=True))
+        of_unit = {k: v for k, v in values[unit.name].items() if k != "tau_mem_ms" or design.scored == "none"}
+        units.append({**names, "seed": unit.seed, **of_unit})
     return followed(
         {
             "schema": REPRODUCTION.text,
@@ -142,12 +145,6 @@ def document_of(
     )
 
 
-def _raw(unit: Unit, values: Values, *, with_tau: bool) -> dict[str, Any]:
-    case, model, method = unit.options
-    known = {key: value for key, value in values.items() if with_tau or key != "tau_mem_ms"}
-    return {"case": case, "model": model, "method": method, "seed": unit.seed, **known}
-
-
 # -- what follows from the raw values ----------------------------------------------------------------------------------
 
 
@@ -157,33 +154,26 @@ def followed(document: Mapping[str, Any]) -> dict[str, Any]:
     groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
     for unit in units:
         groups.setdefault((unit["case"], unit["model"], unit["method"]), []).append(unit)
-    stopped = [
-        {**{key: unit[key] for key in ("case", "model", "method", "seed")}, "why": unit["stopped"]}
-        for unit in units if unit["stopped"]
-    ]  # fmt: skip
+    names = {key: dict(zip(("case", "model", "method"), key, strict=True)) for key in groups}
+    stopped = ((unit, names[unit["case"], unit["model"], unit["method"]]) for unit in units if unit["stopped"])
     found = {
         **document,
-        "ways": [{**_names(key), **_way(group)} for key, group in groups.items()],
-        "rows": [{**_names(key), **_row(key, group, groups)} for key, group in groups.items() if group[0]["points"]],
+        "ways": [{**names[key], **_way(group)} for key, group in groups.items()],
+        "rows": [{**names[key], **_row(key, group, groups)} for key, group in groups.items() if group[0]["points"]],
         "comparisons": _comparisons(DESIGNS[document["name"]], groups),
         "time_constants": _time_constants(groups) if "tau_mem_ms" in units[0] else [],
-        "stopped": stopped,
+        "stopped": [{**of, "seed": unit["seed"], "why": unit["stopped"]} for unit, of in stopped],
     }
     plain: dict[str, Any] = plain_values(found)
     return plain
 
 
-def _names(key: tuple[str, str, str]) -> dict[str, str]:
-    return dict(zip(("case", "model", "method"), key, strict=True))
-
-
 def _spread(values: Sequence[float | None]) -> dict[str, Any]:
     """Mean, standard deviation (n - 1) and 95 % t-interval over the seeds that have a value."""
     known = np.array([value for value in values if value is not None], dtype=float)
-    if not known.size:
-        return {"n": 0, "mean": None, "sd": None, "ci95": None}
     sd = float(known.std(ddof=1)) if known.size > 1 else None
-    return {"n": known.size, "mean": float(known.mean()), "sd": sd, "ci95": interval_of_mean(known)}
+    mean = float(known.mean()) if known.size else None
+    return {"n": known.size, "mean": mean, "sd": sd, "ci95": interval_of_mean(known)}
 
 
 def _way(group: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -211,9 +201,10 @@ def _spent(point: Mapping[str, Any], name: str) -> float:
 
 
 Groups = Mapping[tuple[str, str, str], Sequence[Mapping[str, Any]]]
+Ends = dict[int, Mapping[str, Any]]
 
 
-def _ends(group: Sequence[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
+def _ends(group: Sequence[Mapping[str, Any]]) -> Ends:
     """Seed -> the point at the end of the way, of the seeds whose way has all its points."""
     n = max(len(unit["points"]) for unit in group)
     return {unit["seed"]: unit["points"][-1] for unit in group if len(unit["points"]) == n > 0}
@@ -225,21 +216,20 @@ def _row(key: tuple[str, str, str], group: Sequence[Mapping[str, Any]], groups: 
     ends = _ends(group)
     some = list(ends.values())
     dense = _ends(groups[case, model, "unpruned"])
-    pairs = [(dense[seed], end) for seed, end in ends.items() if seed in dense]
     return {
         "n_neurons": _spread([end["n_neurons"] for end in some])["mean"],
         "n_synapses": _spread([end["n_synapses"] for end in some])["mean"],
         "rate_hz": _spread([end["rate_hz"] for end in some]),
         "metrics": {name: _spread([end["metrics"][name] for end in some]) for name in some[0]["metrics"]},
         "costs": {name: _spread([_spent(end, name) for end in some]) for name in _SPENT},
-        "fewer": {name: _fewer(pairs, name) for name in _SPENT},
+        "fewer": {name: _fewer(dense, ends, name) for name in _SPENT},
         "published": _published(case, model, method),
     }
 
 
-def _fewer(pairs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], name: str) -> float | None:
+def _fewer(dense: Ends, ends: Ends, name: str) -> float | None:
     """How many times more the unpruned networks spend, of means over the same seeds."""
-    before, after = (sum(_spent(end, name) for end in ends) for ends in zip(*pairs, strict=True))
+    before, after = (sum(_spent(of[seed], name) for seed in ends if seed in dense) for of in (dense, ends))
     return before / after if after else None
 
 
