@@ -69,7 +69,7 @@ def page(document: Mapping[str, Any]) -> Page:
             "Along the way",
             "The grey band is half to twice the rate of the dense network: outside of it the network is another one. "
             "Synapses that stay grow by as much as others are missing, so weights rise while synapses fall.",
-            [figures.rate(way), figures.operations(way), figures.weights_on_the_way(way)],
+            figures.along(way),
             small=True,
         ),
         Section(

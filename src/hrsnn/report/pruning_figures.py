@@ -29,23 +29,18 @@ def shrinking(course: Part) -> Figure | None:
             hover = f"after %{{x}}: %{{customdata:,}} {words}<br>%{{y:.1%}}"
             line = _line(found, colour, dash, words, hover, over=found[0][1])
             data.append({**line, "customdata": [draw.short(value) for _, value in found]})
-    axis = draw.log_axis("kept", *draw.span(data, above=1.15))
+    axis = _log_axis("kept", data)
     axis["ticktext"] = [f"{100 * tick:g} %" for tick in axis["tickvals"]]
     return draw.chart(data, _iterations(course), axis, "neurons and synapses per iteration", 320)
 
 
-def rate(course: Part) -> Figure | None:
-    found = _per_iteration(course, "mean_rate_hz")
-    if len(found) < 2:
-        return None
-    line = _line(found, BLUE, "solid", "", "after %{x}: %{y:.3g} Hz")
-    stripe = draw.stripe(found[0][1] / 2, 2 * found[0][1], 0.1)
-    y = draw.axis_from_zero("mean rate (Hz)")
-    label = "mean rate per iteration"
-    return draw.chart([line], _iterations(course), y, label, 290, title="Mean rate", shapes=[stripe])
-
-
-def operations(course: Part) -> Figure | None:
+def along(course: Part) -> Iterator[Figure | None]:
+    """Mean rate, synaptic operations, and quantiles of recurrent weights over the first median."""
+    rates, quantiles = _per_iteration(course, "mean_rate_hz"), course.part("weight_quantiles")
+    stripes = [draw.stripe(rate / 2, 2 * rate, 0.1) for _, rate in rates[:1]]
+    line = _line(rates, BLUE, "solid", "", "after %{x}: %{y:.3g} Hz")
+    axis, label = draw.axis_from_zero("mean rate (Hz)"), "mean rate per iteration"
+    yield _over_iterations([line], course, axis, label, "Mean rate", shapes=stripes)
     lines = [
         _line(
             _per_iteration(course, f"synops_{name}_per_s", 0), colour, dash, name,
@@ -54,20 +49,14 @@ def operations(course: Part) -> Figure | None:
         for name, colour, dash in (("recurrent", VERMILION, "solid"), ("input", GREY, "dash"))
     ]  # fmt: skip
     label, title = "synaptic operations per iteration", "Synaptic operations"
-    return _on_a_log_axis(lines, course, "operations per second", label, title)
-
-
-def weights_on_the_way(course: Part) -> Figure | None:
-    """Quantiles of the sizes of recurrent weights, over those of the dense network's median."""
-    quantiles = course.part("weight_quantiles")
-    start = [value for _, value in _per_iteration(quantiles, "0.5")][:1]
-    if not start or start[0] <= 0:
-        return None
+    yield _over_iterations(lines, course, _log_axis("operations per second", lines), label, title)
     lines = [
-        _line(_per_iteration(quantiles, q, 0), ORANGE, dash, words, f"after %{{x}}: {words} %{{y:.3g}}", over=start[0])
+        _line(_per_iteration(quantiles, q, 0), ORANGE, dash, words, f"after %{{x}}: {words} %{{y:.3g}}", over=start)
+        for _, start in _per_iteration(quantiles, "0.5", 0)[:1]
         for q, words, dash in (("0.25", "25 %", "dot"), ("0.5", "median", "solid"), ("0.95", "95 %", "dash"))
     ]
-    return _on_a_log_axis(lines, course, "over the first median", "weights per iteration", "Recurrent weights")
+    axis = _log_axis("over the first median", lines)
+    yield _over_iterations(lines, course, axis, "weights per iteration", "Recurrent weights")
 
 
 def spectra(lyapunov: Part) -> Figure | None:
@@ -113,11 +102,16 @@ def _line(
     return draw.curve(ks, values, colour, dash, name=name, hover=hover, mark=mark)
 
 
-def _on_a_log_axis(lines: Sequence[Trace], course: Part, axis: str, label: str, title: str) -> Figure | None:
-    """Those of the lines that have two points at least, over iterations."""
+def _log_axis(title: str, lines: Sequence[Trace]) -> Axis:
+    return draw.log_axis(title, *draw.span(lines, above=1.15))
+
+
+def _over_iterations(
+    lines: Sequence[Trace], course: Part, y: Axis, label: str, title: str, **layout: Any
+) -> Figure | None:
+    """Those of the lines that have two points at least."""
     data = [line for line in lines if len(line["x"]) > 1]
-    y = draw.log_axis(axis, *draw.span(data, above=1.15))
-    return draw.chart(data, _iterations(course), y, label, 290, title=title)
+    return draw.chart(data, _iterations(course), y, label, 290, title=title, **layout)
 
 
 def _iterations(course: Part) -> Axis:
