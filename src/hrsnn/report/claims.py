@@ -130,7 +130,8 @@ def page(document: Document) -> Page:
         facts=(_scale_in_words(document),),
         found=findings(document),
         sections=sections,
-        key="▲ holds \u2002 · holds only under some conditions \u2002 ▼ does not hold",
+        key="▲ holds \u2002 · holds only under some conditions \u2002 ▼ does not hold \u2002 † not significant when "
+        "all tests are corrected together",
         versions=document["versions"],
         again="Stopped and started again, it goes on where it was, and gives the same numbers:",
         code=document["command"],
@@ -285,7 +286,7 @@ def _activity(document: Document) -> Table | None:
 def _tests(claim: Mapping[str, Any]) -> Table | None:
     rows = [(condition["name"], test) for condition in claim["conditions"] for test in condition["tests"]]
     columns = {
-        "condition": lambda row: row[0] or "beside it",
+        "condition": lambda row: row[0] or "no part in the verdict",
         "test": lambda row: row[1]["what"],
         "claimed": lambda row: SIDES[row[1]["claimed"]],
         "effect [95 % interval]": lambda row: _effect(row[1]),
