@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,6 @@ from hrsnn._checks import (
 from hrsnn._shown import Shown
 from hrsnn.spikes import Spikes
 from hrsnn.vocabulary import CHAIN
-
-if TYPE_CHECKING:
-    from hrsnn.data.chain import Chain
 
 _N_GROUPS_SHOWN = 5
 
@@ -116,6 +113,18 @@ class Dataset(Shown):
         return [str(group) if self.group_names is None else self.group_names[group] for group in found]
 
 
+class Encoding(Protocol):
+    """How recordings were brought to a grid, for new ones to follow them: `hrsnn.data.chain.Chain`."""
+
+    @property
+    def grid(self) -> tuple[int, int, float]: ...
+    @property
+    def stretch_ms(self) -> float: ...
+    @property
+    def tail_ms(self) -> float: ...
+    def to_dict(self) -> dict[str, Any]: ...
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Splits(Shown):
     """A classification data set in its three parts, all on one grid and with one list of classes.
@@ -133,7 +142,7 @@ class Splits(Shown):
     name: str
     licence: str
     source: str
-    chain: Chain | None = None
+    chain: Encoding | None = None
     group_word: str = "group"
     validation_by_recordings: bool = False
 
