@@ -81,9 +81,18 @@ def test_examples_run(path: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "an example leaves nothing behind"
 
 
+NOT_RUN = "<!-- not run by the tests: "
+
+
+def run_blocks(page: str, language: str) -> list[str]:
+    """The blocks of a page, but those below a comment that says why they are not run."""
+    text = (ROOT / page).read_text("utf-8")
+    return blocks(re.sub(rf"^{NOT_RUN}.*?-->\n```{language}\n.*?^```$", "", text, flags=re.M | re.S), language)
+
+
 def snippets() -> list[Any]:
-    """Every Python block of every page."""
-    found = [(page, block) for page in PAGES for block in blocks((ROOT / page).read_text("utf-8"), "python")]
+    """The Python blocks of every page."""
+    found = [(page, block) for page in PAGES for block in run_blocks(page, "python")]
     return [pytest.param(page, block, id=f"{page}-{k}") for k, (page, block) in enumerate(found)]
 
 
@@ -116,16 +125,11 @@ def test_quick_commands_of_the_readme_run(line: str, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out
 
 
-NOT_RUN = "<!-- not run by the tests: "
-
-
 def lines_of_guides() -> list[Any]:
-    """Lines of the bash blocks of how-to and tutorial, but of blocks below a comment that says why not."""
-    found = []
-    for page in (page for page in PAGES if page.startswith(("docs/how-to/", "docs/tutorial/"))):
-        text = re.sub(rf"^{NOT_RUN}.*?-->\n```bash\n.*?^```$", "", (ROOT / page).read_text("utf-8"), flags=re.M | re.S)
-        found += [pytest.param(line, id=line) for block in blocks(text, "bash") for line in block.splitlines() if line]
-    return found
+    """Lines of the bash blocks of how-to and tutorial."""
+    guides = [page for page in PAGES if page.startswith(("docs/how-to/", "docs/tutorial/"))]
+    lines = [line for page in guides for block in run_blocks(page, "bash") for line in block.splitlines()]
+    return [pytest.param(line, id=line) for line in lines if line]
 
 
 def with_fake_units(patch: pytest.MonkeyPatch) -> None:
