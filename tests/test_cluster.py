@@ -19,7 +19,8 @@ from hrsnn import experiments, summary
 from hrsnn._checks import InputError, MissingExtraError, RunError
 from hrsnn.cli import main
 from hrsnn.config import load_config
-from hrsnn.runs import Experiment, Watcher, execute, resume_command
+from hrsnn.run_directory import RunDirectory
+from hrsnn.runs import Experiment, Job, Watcher, execute, resume_command
 from hrsnn.work import cluster, loop
 
 distributed = pytest.importorskip("distributed")
@@ -86,6 +87,17 @@ def test_work_whose_plan_depends_on_values(address: str, tmp_path: Path) -> None
     there.path.mkdir()
     with cluster.executor_of(address, jobs=None, say=print) as executor:
         assert complete(there, executor=executor) == complete(here)
+
+
+def test_paths_are_sent_as_they_are_seen_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HRSNN_DATA", "data")
+    config = load_config(fake_experiment.TINY)
+    own = config.model_copy(update={"task": config.task.model_copy(update={"path": "mine", "test_path": "~/others"})})
+    job = Job(own, FAKE, RunDirectory(Path("a")), None).for_others()
+    assert (job.path, job.data_dir) == (tmp_path / "a", tmp_path / "data")
+    assert job.own_data == {"path": str(tmp_path / "mine"), "test_path": str(Path.home() / "others")}
+    assert job.config == own  # by which units are known
 
 
 def test_a_cluster_without_workers_is_told_once_and_waited_for(tmp_path: Path) -> None:
