@@ -27,61 +27,33 @@ def page(document: Mapping[str, Any]) -> Page:
         versions |= {n: version for n, version in row.versions.items() if n not in ("numpy", "python", *versions)}
     places, rounds = measurements.places, measurements.rounds
     sections = [
-        Section(
-            "peers",
-            "Against other simulators",
+        Section("peers", "Against other simulators",
             "How many times as many events hrsnn delivers in a CPU second as each of the others, on the same network, "
             "one thread each; the thin line is the range over the rounds. Left of 1 the other one is faster.",
-            [_ratios(measurements, place) for place in places],
-            small=True,
-            folded=False,
-        ),
-        Section(
-            "limit",
-            "Against the machine",
+            [_ratios(measurements, place) for place in places], small=True, folded=False),
+        Section("limit", "Against the machine",
             "Events per CPU second of hrsnn, as a share of what a bare loop reaches that only adds random rows of "
             "weights to a vector of the same size. No simulator can reach 1: neurons and spike lists take time too.",
-            [_limits(measurements)],
-        ),
-        Section(
-            "growth",
-            "Growth",
-            " ".join(growth_sentences(measurements)),
-            [_growth(measurements, name) for name in GROWTH],
-            small=True,
-        ),
-        Section(
-            "tables",
-            "All simulations",
+            [_limits(measurements)]),
+        Section("growth", "Growth", " ".join(growth_sentences(measurements)),
+            [_growth(measurements, name) for name in GROWTH], small=True),
+        Section("tables", "All simulations",
             f"Medians of {rounds} rounds, ranges in brackets. Set-up is building the network and making code for it, "
-            "before the first measured run.",
-            tables=[_table(measurements, name) for name in SIMULATIONS],
-            folded=False,
-        ),
-        Section(
-            "calls",
-            "Other calls",
+            "before the first measured run.", tables=[_table(measurements, name) for name in SIMULATIONS],
+            folded=False),
+        Section("calls", "Other calls",
             "Building, saving and loading are those of a network of 5,000 neurons; new processes are timed with the "
-            "start of Python and all imports.",
-            tables=[_calls(measurements)],
-        ),
+            "start of Python and all imports.", tables=[_calls(measurements)]),
         warnings_of(measurements.failures, "Left out"),
         Section("method", "How it was measured", paragraphs=_method(measurements)),
-    ]
-    return Page(
-        kind="hrsnn bench",
-        title="Performance",
-        created=measurements.created,
+    ]  # fmt: skip
+    return Page(kind="hrsnn bench", title="Performance", created=measurements.created,
         facts=(f"{machine['processor']} · {machine['cores']} cores · {machine['system']}",),
-        found=findings(measurements),
-        sections=sections,
-        key=f"Values in brackets are the smallest and the largest of {rounds} rounds. ▲ faster than every other "
-        "\u2002 ▼ slower than another \u2002 ○ within the range of the rounds",
-        versions=versions,
+        found=findings(measurements), sections=sections,
+        key=f"Values in brackets are the smallest and the largest of {rounds} rounds. ▲ faster than every other \u2002 "
+        "▼ slower than another \u2002 ○ within the range of the rounds", versions=versions,
         again="Environments of the other simulators are made by the first line; without them only hrsnn and the limit "
-        "are measured.",
-        code="python benchmarks/make_peers.py .peers\nhrsnn bench",
-    )
+        "are measured.", code="python benchmarks/make_peers.py .peers\nhrsnn bench")  # fmt: skip
 
 
 def _method(measurements: Measurements) -> tuple[str, ...]:

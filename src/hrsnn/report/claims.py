@@ -63,79 +63,41 @@ def page(document: Document) -> Page:
     """The page of a document of `hrsnn reproduce claims`; raises `InputError` for a document of another schema."""
     CLAIMS.checked(document)
     sections = [
-        Section(
-            "verdicts",
-            "Verdicts",
-            "One line per claim; what was published and how it was tested stands below.",
-            tables=[_verdicts(document)],
-            folded=False,
-        ),
-        Section(
-            "effects",
-            "Effects",
+        Section("verdicts", "Verdicts", "One line per claim; what was published and how it was tested stands below.",
+            tables=[_verdicts(document)], folded=False),
+        Section("effects", "Effects",
             "The effect of every test in units of the standard deviation of its differences (d_z), with its 95 % "
             "interval, turned so that the side of the claim is on the right. Blue supports the claim, red speaks "
-            "against it, open grey shows neither. Tests of sameness stand as they are.",
-            [_forest(document)],
-            folded=False,
-        ),
-        Section(
-            "importance",
-            "Importance of each kind of heterogeneity",
+            "against it, open grey shows neither. Tests of sameness stand as they are.", [_forest(document)],
+            folded=False),
+        Section("importance", "Importance of each kind of heterogeneity",
             "Shapley values: what making a group of parameters heterogeneous adds to the memory capacity and to the "
             "spikes per neuron and sample, averaged over all orders; 95 % intervals over seeds. Their sum is the "
             "difference between HeNHeS and HoNHoS.",
-            [_shapley(document, name, words) for name, words in SHAPLEY.items()],
-            small=True,
-        ),
-        Section(
-            "map",
-            "The map of figure 7",
+            [_shapley(document, name, words) for name, words in SHAPLEY.items()], small=True),
+        Section("map", "The map of figure 7",
             f"Means over {document['map']['n_seeds']} seeds on spoken digits, over the length scale λ of connections "
             "and the scale of their weights.",
-            [_heat(document, arm, name) for name in MAPS for arm in ("HoNHoS", "HeNHeS")],
-            small=True,
-        ),
-        Section(
-            "mechanism",
-            "Memory against evenness and correlation of states",
-            _regression_words(document),
-            [_scatter(document, name) for name in AGAINST],
-            small=True,
-        ),
-        Section(
-            "activity",
-            _ALIVE,
+            [_heat(document, arm, name) for name in MAPS for arm in ("HoNHoS", "HeNHeS")], small=True),
+        Section("mechanism", "Memory against evenness and correlation of states", _regression_words(document),
+            [_scatter(document, name) for name in AGAINST], small=True),
+        Section("activity", _ALIVE,
             "Mean firing rates with 95 % intervals over seeds, the share of neurons without a spike, and the mean "
             "memory capacity in input samples. 'No network' is the control: what the filter of the readout remembers "
-            "of the input by itself.",
-            tables=[_activity(document)],
-        ),
+            "of the input by itself.", tables=[_activity(document)]),
         *(
-            Section(
-                claim["id"],
-                claim["title"],
-                f"{_verdict(claim)}. {claim['sentence']}",
-                tables=[_tests(claim)],
-                items=[Cell(one) for one in _told(claim)],
-            )
+            Section(claim["id"], claim["title"], f"{_verdict(claim)}. {claim['sentence']}", tables=[_tests(claim)],
+                items=[Cell(one) for one in _told(claim)])
             for claim in document["claims"]
         ),
         Section("method", "How a verdict is made", paragraphs=(RULE, _multiplicity(document))),
-    ]
-    return Page(
-        kind="hrsnn reproduce claims",
-        title="Published claims, tested",
-        created=document["created"],
-        facts=(_scale_in_words(document),),
-        found=findings(document),
-        sections=sections,
+    ]  # fmt: skip
+    return Page(kind="hrsnn reproduce claims", title="Published claims, tested", created=document["created"],
+        facts=(_scale_in_words(document),), found=findings(document), sections=sections,
         key="▲ holds \u2002 · holds only under some conditions \u2002 ▼ does not hold \u2002 † not significant when "
-        "all tests are corrected together",
-        versions=document["versions"],
+        "all tests are corrected together", versions=document["versions"],
         again="Stopped and started again, it goes on where it was, and gives the same numbers:",
-        code=document["command"],
-    )
+        code=document["command"])  # fmt: skip
 
 
 def findings(document: Document) -> list[Finding]:

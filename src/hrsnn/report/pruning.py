@@ -48,69 +48,38 @@ def page(document: Mapping[str, Any]) -> Page:
     course, lyapunov = whole.part("trajectory"), whole.part("lyapunov")
     way = course if len(course.numbers("n_neurons")) > 2 else Part({})  # one step is no way
     sections = [
-        Section(
-            "before-and-after",
-            "Before and after",
+        Section("before-and-after", "Before and after",
             "Counted under the standard drive: Poisson spikes on every input channel, "
-            f"{quantity(whole.number('drive_hz'))} Hz, no task.",
-            tables=[comparison(whole)],
-            folded=False,
-        ),
-        Section(
-            "trajectory",
-            "Neurons and synapses per iteration",
+            f"{quantity(whole.number('drive_hz'))} Hz, no task.", tables=[comparison(whole)], folded=False),
+        Section("trajectory", "Neurons and synapses per iteration",
             "Each iteration takes the same share of what is left, so that both lines are straight where nothing "
-            "interferes.",
-            [figures.shrinking(way)],
-            folded=False,
-        ),
-        Section(
-            "along",
-            "Along the way",
+            "interferes.", [figures.shrinking(way)], folded=False),
+        Section("along", "Along the way",
             "The grey band is half to twice the rate of the dense network: outside of it the network is another one. "
             "Synapses that stay grow by as much as others are missing, so weights rise while synapses fall.",
-            figures.along(way),
-            small=True,
-        ),
-        Section(
-            "spectra",
-            "Lyapunov spectra",
+            figures.along(way), small=True),
+        Section("spectra", "Lyapunov spectra",
             "Growth rates of the fastest directions of small changes, per ms, dense and pruned, under the same drive "
             f"with surrogate gain {quantity(lyapunov.number('surrogate_gain'))}: look whether the pruned line begins "
             "where the dense one does, and whether it stays below 0. A smaller network has fewer slow directions, so "
-            "its line falls earlier.",
-            [figures.spectra(lyapunov)],
-        ),
-        Section(
-            "time-constants",
-            "Time constants",
+            "its line falls earlier.", [figures.spectra(lyapunov)]),
+        Section("time-constants", "Time constants",
             "Neurons keep their rank when their time constants are fitted: look whether the filled outline is the "
-            "dotted one moved or squeezed, or only fewer neurons of the same kind.",
-            _histograms(whole, TIME_CONSTANTS),
-            small=True,
-        ),
-        Section(
-            "weights",
-            "Weights and rates",
+            "dotted one moved or squeezed, or only fewer neurons of the same kind.", _histograms(whole, TIME_CONSTANTS),
+            small=True),
+        Section("weights", "Weights and rates",
             "Weights are drawn in powers of ten. Of the rates look for neurons that fell silent, at the left end.",
-            _histograms(whole, WEIGHTS),
-            small=True,
-        ),
+            _histograms(whole, WEIGHTS), small=True),
         warnings_of(whole.items("warnings")),
         Section("settings", "Settings", tables=[named(_flat(whole.part("settings").values), "setting", "value")]),
-    ]
-    return Page(
-        kind="hrsnn prune",
-        title=str(document.get("name") or "network"),
+    ]  # fmt: skip
+    return Page(kind="hrsnn prune", title=str(document.get("name") or "network"),
         created=str(document.get("created") or ""),
         facts=(" · ".join(filter(None, (str(method or ""), "" if seed is None else f"seed {seed}"))),),
-        found=findings(document),
-        sections=sections,
-        key="▼ not as it should be \u2002 ? stopped early",
+        found=findings(document), sections=sections, key="▼ not as it should be \u2002 ? stopped early",
         versions=whole.part("versions").values,
         again="The first network, with the seed and the settings above, gives the second:",
-        code="\n".join(map(str, hashes)) if all(hashes) else "",
-    )
+        code="\n".join(map(str, hashes)) if all(hashes) else "")  # fmt: skip
 
 
 def read(document: Mapping[str, Any]) -> Part:

@@ -45,25 +45,19 @@ def page(document: Mapping[str, Any]) -> Page:
 
 
 def _page(results: Results, config: str = "", run_name: str = "") -> Page:
-    return Page(
-        kind="hrsnn report",
-        title=results.task,
-        created=results.created,
-        facts=(_subtitle(results), f"Data: {results.data}" if results.data else ""),
-        verdict=verdict(results),
+    return Page(kind="hrsnn report", title=results.task, created=results.created,
+        facts=(_subtitle(results), f"Data: {results.data}" if results.data else ""), verdict=verdict(results),
         sections=[
             *_first_screen(results),
             *_sections(results),
             warnings_of(tables.warnings(results)),
             Section("config", "Configuration", code=config),
         ],
-        key="Values in brackets are 95 % intervals. ▲ better \u2002 ▼ worse \u2002 ○ nothing measurable \u2002 "
-        "? no interval, so open",
-        versions=results.versions,
+        key="Values in brackets are 95 % intervals. ▲ better \u2002 ▼ worse \u2002 ○ nothing measurable \u2002 ? no "
+        "interval, so open", versions=results.versions,
         again=f"In the directory of this run{run_name}, with the versions above, the first line gives the same "
         "numbers; the second makes this page again from the stored results.",
-        code="hrsnn run config.toml --out again\nhrsnn report .",
-    )
+        code="hrsnn run config.toml --out again\nhrsnn report .")  # fmt: skip
 
 
 def _first_screen(results: Results) -> list[Section]:
@@ -108,34 +102,22 @@ def _sections(results: Results) -> list[Section]:
     same = [c for c in results.comparisons if c.metric == metric and results.identical(c.a, c.b)]
     identical = listed([f"{c.a.label} and {c.b.label}" for c in same])
     return [
-        Section(
-            "answers",
-            "Every question that was asked",
+        Section("answers", "Every question that was asked",
             "The questions are fixed before a run, not chosen by what came out.",
-            findings=found(results) if metric else (),
-        ),
-        Section(
-            "arms",
-            "Every score and cost",
-            "Means over seeds with 95 % intervals. Operations are counted per sample; energy is computed from the "
-            "counts with the named profile, not measured." + (" One seed gives no interval." if single else ""),
-            tables=tables.everything(results),
-        ),
-        Section(
-            "metric",
-            f"{capital(label_of(metric) if metric else '')} per arm",
+            findings=found(results) if metric else ()),
+        Section("arms", "Every score and cost",
+            ("Means over seeds with 95 % intervals. Operations are counted per sample; energy is computed from the "
+                "counts with the named profile, not measured." + (" One seed gives no interval." if single else "")),
+            tables=tables.everything(results)),
+        Section("metric", f"{capital(label_of(metric) if metric else '')} per arm",
             (
                 "Large marks are means with 95 % intervals, the small circles below them single seeds: look whether "
                 "the intervals are narrow against the distances between arms."
                 if intervals
                 else "One seed each, so without intervals: take no distance between arms for a finding."
             )
-            + better,
-            [figures.metric_per_arm(results, metric) if metric else None],
-        ),
-        Section(
-            "comparisons",
-            "What differs",
+            + better, [figures.metric_per_arm(results, metric) if metric else None]),
+        Section("comparisons", "What differs",
             (
                 "Paired differences between two arms with 95 % intervals: a bar that crosses the line at zero is no "
                 "measurable difference. They are not corrected for their number: one of twenty misses zero by chance."
@@ -143,54 +125,29 @@ def _sections(results: Results) -> list[Section]:
                 else "Differences between two arms, without intervals: chance alone may have made them."
             )
             + (f" Identical here, so not compared: {identical}." if identical else ""),
-            [figures.comparisons(results, metric) if metric else None],
-            [tables.comparisons(results)],
-        ),
+            [figures.comparisons(results, metric) if metric else None], [tables.comparisons(results)]),
         tradeoff.pruned_networks(results, metric),
-        Section(
-            "costs",
-            "Spikes and operations",
+        Section("costs", "Spikes and operations",
             "What each arm spends on one sample: look whether a better result was bought with more spikes.",
-            figures.costs_per_arm(results),
-            small=True,
-        ),
+            figures.costs_per_arm(results), small=True),
         *_inside(results, reference),
-        Section(
-            "rates",
-            "Firing rates",
+        Section("rates", "Firing rates",
             "How often neurons fire over the test part: look for neurons that never fire (left end) and for a few that "
-            "fire always (right end).",
-            [figures.rates(_one_per_network(results, "histograms"))],
-        ),
-        Section(
-            "learning",
-            "Course of learning",
+            "fire always (right end).", [figures.rates(_one_per_network(results, "histograms"))]),
+        Section("learning", "Course of learning",
             "Activity while networks learn without labels: look whether it settles and whether neurons fall silent.",
-            figures.learning(_one_per_network(results, "learning")),
-            small=True,
-        ),
-        Section(
-            "confusion",
-            "Confusions",
+            figures.learning(_one_per_network(results, "learning")), small=True),
+        Section("confusion", "Confusions",
             f"{who} over all seeds, each row one class that was meant: look for dark cells off the diagonal, classes "
-            "taken for one another.",
-            [figures.confusion(results.units_of(reference))],
-        ),
+            "taken for one another.", [figures.confusion(results.units_of(reference))]),
         *_forecast(results, reference),
-        Section(
-            "vpt",
-            "Valid prediction time per start",
+        Section("vpt", "Valid prediction time per start",
             "Each mark is one start, the upright bar the mean: look how far single starts lie from it.",
-            [figures.vpt_per_start(results, metric) if metric and kind_of(metric) == "time" else None],
-        ),
-        Section(
-            "readout",
-            "Choice of the readout",
-            "Chosen on validation data, for each seed by itself (×3: by three seeds): look whether the input alone "
-            "was given as careful a choice as the network.",
-            tables=tables.readouts(results),
-        ),
-    ]
+            [figures.vpt_per_start(results, metric) if metric and kind_of(metric) == "time" else None]),
+        Section("readout", "Choice of the readout",
+            "Chosen on validation data, for each seed by itself (×3: by three seeds): look whether the input alone was "
+            "given as careful a choice as the network.", tables=tables.readouts(results)),
+    ]  # fmt: skip
 
 
 def _inside(results: Results, reference: Key | None) -> list[Section]:
