@@ -21,7 +21,7 @@ from hrsnn.report.parts.words import quantity, with_sign, within
 from hrsnn.reproduce import measurements
 from hrsnn.reproduce.ledger import CLAIMS, Claim, Test
 from hrsnn.reproduce.measurements import coalition_spec, digit_spec, drive_spec, facts_of_networks, map_axes
-from hrsnn.reproduce.pairs import Measured, spread_values
+from hrsnn.reproduce.pairs import Observations
 from hrsnn.reproduce.scales import Scale
 from hrsnn.reproduce.store import measured
 from hrsnn.reproduce.units import ARMS, Values, coalitions, digit_unit, game_unit, plan
@@ -78,7 +78,7 @@ def claims_document(
 
 def document_of(scale: Scale, values: Mapping[str, Values], *, command: str) -> dict[str, Any]:
     """The document from the values of all units."""
-    found = Measured(values, scale, _importance(scale, values))
+    found = Observations(values, scale, _importance(scale, values))
     document = {
         "schema": CLAIMS_SCHEMA.text,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -114,32 +114,32 @@ def judged(document: Mapping[str, Any]) -> dict[str, Any]:
 # -- one claim ---------------------------------------------------------------------------------------------------------
 
 
-def _measured_claim(claim: Claim, found: Measured) -> dict[str, Any]:
+def _measured_claim(claim: Claim, found: Observations) -> dict[str, Any]:
     """Words and raw pairs."""
 
     def raw(tests: Iterable[Test]) -> list[dict[str, Any]]:
         pairs = ((test, test.pairs(found)) for test in tests)
         return [
-            {"what": test.what, "claimed": test.side, "seeds": list(of), "pairs": [list(pair) for pair in of.values()]}
-            for test, of in pairs
+            {"what": test.what, "claimed": test.side, "seeds": [*of], "pairs": [*of.values()]} for test, of in pairs
         ]
 
-    words = {f.name: getattr(claim, f.name) for f in fields(claim) if f.name not in ("conditions", "also")}
+    words = {f.name: getattr(claim, f.name) for f in fields(claim)}
     conditions = [{"name": name, "tests": raw(tests)} for name, tests in claim.conditions.items()]
     return {**words, "conditions": conditions, "also": raw(claim.also)}
 
 
 def _judged_claim(claim: Mapping[str, Any]) -> dict[str, Any]:
-    conditions = []
-    for condition in claim["conditions"]:
-        tests = [{**test, **asdict(judge(test["pairs"], test["claimed"]))} for test in condition["tests"]]
-        holds = all(test["reading"] == "supports" for test in tests)
-        conditions.append({**condition, "tests": tests, "holds": holds})
+    def judged(tests: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        return [{**test, **asdict(judge(test["pairs"], test["claimed"]))} for test in tests]
+
+    conditions = [{**condition, "tests": judged(condition["tests"])} for condition in claim["conditions"]]
+    for condition in conditions:
+        condition["holds"] = all(test["reading"] == "supports" for test in condition["tests"])
     verdict, holding = verdict_of({condition["name"]: condition["holds"] for condition in conditions})
     return {
         **claim,
         "conditions": conditions,
-        "also": [{**test, **asdict(judge(test["pairs"], test["claimed"]))} for test in claim["also"]],
+        "also": judged(claim["also"]),
         "verdict": verdict,
         "when": list(holding) if verdict == "holds only when" else [],
         "n_pairs": max(test["n"] for condition in conditions for test in condition["tests"]),
@@ -206,9 +206,8 @@ def _importance(scale: Scale, values: Mapping[str, Values]) -> Importance:
     return importance(spec, value, seeds=range(scale.n_seeds), groups=GROUPS)
 
 
-def _activity(found: Measured) -> list[dict[str, Any]]:
+def _activity(found: Observations) -> list[dict[str, Any]]:
     """Means over seeds: how alive the networks are, and what they remember at all, beside the input itself."""
-
     scale = found.scale
     seeds, digit_seeds = range(scale.n_seeds), range(scale.n_digit_seeds)
     networks = {
@@ -222,26 +221,21 @@ def _activity(found: Measured) -> list[dict[str, Any]]:
         networks[f"{arm}, learned, spoken digits"] = units
     rows = []
     for words, units in networks.items():
-        columns: dict[str, list[Any]] = {n: [found.values[unit.name].get(n) for unit in units] for n in _ACTIVITY}
-        means = {name: None if None in column else float(np.mean(column)) for name, column in columns.items()}
-        rates = columns["rate_hz"]
-        interval = None if None in rates else interval_of_mean(rates)
+        columns = {n: np.array([found.values[unit.name].get(n) for unit in units], dtype=float) for n in _ACTIVITY}
+        means, rates = {name: column.mean() for name, column in columns.items()}, columns["rate_hz"]
+        interval = None if np.isnan(rates).any() else interval_of_mean(rates)
         rows.append({"networks": words, "n": len(units), **means, "rate_ci95": interval})
     return rows
 
 
-def _regression(found: Measured) -> dict[str, Any]:
+def _regression(found: Observations) -> dict[str, Any]:
     """C against evenness and correlation of the states over all networks of the spread, pooled (method.md 9.6)."""
     names = ("cv", "memory", "log_participation", "squared_correlation", "rate_hz")
-    columns = {
-        name: [value for seed in range(found.scale.n_spread_seeds) for value in spread_values(found, seed, name)]
-        for name in names
-    }
-    lines = {}
+    columns, lines = {name: found.spread(name).ravel() for name in names}, {}
     for x in ("log_participation", "squared_correlation"):
-        known = [(a, b) for a, b in zip(columns[x], columns["memory"], strict=True) if a is not None and b is not None]
-        a, b = np.array(known, dtype=float).T
-        if a.std() > 0 and len(a) > 2:
+        known = ~np.isnan(columns[x] + columns["memory"])
+        a, b = columns[x][known], columns["memory"][known]
+        if len(a) > 2 and a.std() > 0:
             line = stats.linregress(a, b)
             half = float(stats.t.ppf(0.5 + LEVEL / 2, len(a) - 2)) * line.stderr
             lines[x] = {
@@ -251,10 +245,10 @@ def _regression(found: Measured) -> dict[str, Any]:
     return {"lines": lines, "points": columns}
 
 
-def _map(found: Measured) -> dict[str, Any]:
+def _map(found: Observations) -> dict[str, Any]:
     """Means over seeds; rows are length scales, columns weight scales."""
     lengths, weights = map_axes(found.scale.n_map_points)
     means: dict[str, dict[str, Any]] = {"HoNHoS": {}, "HeNHeS": {}}
     for (arm, name), values in found.maps.items():
-        means[arm][name] = values.mean(axis=0).tolist()
+        means[arm][name] = values.mean(axis=0)
     return {"length_scale": lengths, "weight_scale": weights, "n_seeds": found.scale.n_map_seeds, "mean": means}

@@ -10,20 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from hrsnn.reproduce.pairs import (
-    Measured,
-    Pairs,
-    correlation,
-    gain_by_share,
-    gain_by_size,
-    larger_importance,
-    largest_length,
-    learned,
-    on_digits,
-    synapses_at_peak,
-    thirds_of_rank,
-    untrained,
-)
+from hrsnn.reproduce import pairs
 from hrsnn.reproduce.verdict import Side
 
 
@@ -33,7 +20,7 @@ class Test:
 
     what: str
     side: Side
-    pairs: Callable[[Measured], Pairs]
+    pairs: pairs.PairsOf
 
 
 Conditions = Mapping[str, tuple[Test, ...]]
@@ -73,20 +60,20 @@ _STATES = {"read from filtered spikes": "", "read from spike counts": "_counts"}
 
 def _learned(what: str, side: Side, quantity: str, a: str, b: str = "HoNHoS") -> Test:
     """Two arms after learning under the white drive."""
-    return Test(f"{what}, {a} − {b}", side, learned(quantity, a, b))
+    return Test(f"{what}, {a} − {b}", side, pairs.learned(quantity, a, b))
 
 
 def _on_digits(what: str, side: Side, quantity: str, a: str, less: str = "") -> Test:
     """An arm against HoNHoS on spoken digits."""
-    return Test(f"{what}, {a} − HoNHoS", side, on_digits(quantity, a, "HoNHoS", less))
+    return Test(f"{what}, {a} − HoNHoS", side, pairs.on_digits(quantity, a, "HoNHoS", less))
 
 
 def _correlated(x: str, y: str, side: Side, end: str = "", words: str = "") -> Test:
     """Two quantities over the networks of a seed."""
     names = {"memory": "C", "log_participation": "log 1/J", "cv": "CV", "rate_hz": "the firing rate"}
     of, with_ = (names.get(name, name.replace("_", " ")) for name in (x, y))
-    pairs = correlation(*(name if name == "cv" else f"{name}{end}" for name in (y, x)))
-    return Test(f"correlation of {of} with {with_}{words}", side, pairs)
+    found = pairs.correlation(*(name if name == "cv" else f"{name}{end}" for name in (y, x)))
+    return Test(f"correlation of {of} with {with_}{words}", side, found)
 
 
 def _of_states(*tests: Callable[[str], Test]) -> Conditions:
@@ -97,7 +84,7 @@ def _of_states(*tests: Callable[[str], Test]) -> Conditions:
 def _most_important(quantity: str, groups: tuple[str, ...], other: str) -> Test:
     names = {"tau_mem": "τ_m", "v_th": "v_th", "a": "A±", "tau_stdp": "τ±"}
     together = " + ".join(names[group] for group in groups)
-    return Test(f"|{together}| − |{names[other]}|", "above", larger_importance(quantity, groups, other))
+    return Test(f"|{together}| − |{names[other]}|", "above", pairs.larger_importance(quantity, groups, other))
 
 
 CLAIMS = (
@@ -114,7 +101,7 @@ CLAIMS = (
         networks=_DRIVE,
         holds_if="The mean difference is above 0, before learning (neurons alone) and after (neurons and STDP).",
         conditions={
-            "before learning": (Test("effective rank, HeN − HoN", "above", untrained("rank")),),
+            "before learning": (Test("effective rank, HeN − HoN", "above", pairs.untrained("rank")),),
             "after learning": (_learned("effective rank", "above", "rank", "HeNHeS"),),
         },
     ),
@@ -132,7 +119,7 @@ CLAIMS = (
         holds_if="The mean difference is above 0 for both kinds of input and both kinds of state.",
         conditions={
             f"{state}, {noise} input": (
-                Test("C, heterogeneous − homogeneous neurons", "above", untrained(f"memory{of_state}{of_noise}")),
+                Test("C, heterogeneous − homogeneous neurons", "above", pairs.untrained(f"memory{of_state}{of_noise}")),
             )
             for noise, of_noise in (("Poisson", ""), ("regular", "_regular"))
             for state, of_state in _STATES.items()
@@ -177,9 +164,9 @@ CLAIMS = (
             "on spoken digits": (_on_digits("mean rate (Hz)", "below", "rate_hz", "HoNHeS"),),
         },
         also=(
-            Test("CV of interspike intervals", "above", learned("interval_cv", "HoNHeS", "HoNHoS")),
-            Test("pairwise correlation", "below", learned("pairwise_correlation", "HoNHeS", "HoNHoS")),
-            Test("third-order co-moment", "below", learned("third_order", "HoNHeS", "HoNHoS")),
+            Test("CV of interspike intervals", "above", pairs.learned("interval_cv", "HoNHeS", "HoNHoS")),
+            Test("pairwise correlation", "below", pairs.learned("pairwise_correlation", "HoNHeS", "HoNHoS")),
+            Test("third-order co-moment", "below", pairs.learned("third_order", "HoNHeS", "HoNHoS")),
         ),
         caution=_TWO_RULES,
     ),
@@ -195,9 +182,9 @@ CLAIMS = (
         holds_if="The mean difference is above 0 for both kinds of state.",
         conditions=_of_states(lambda end: _learned("E", "above", f"efficiency{end}", "HeNHeS")),
         also=(
-            Test("first factor: C (filtered spikes)", "above", learned("memory", "HeNHeS", "HoNHoS")),
-            Test("first factor: C (spike counts)", "above", learned("memory_counts", "HeNHeS", "HoNHoS")),
-            Test("second factor: spikes per neuron and sample", "below", learned("spikes", "HeNHeS", "HoNHoS")),
+            Test("first factor: C (filtered spikes)", "above", pairs.learned("memory", "HeNHeS", "HoNHoS")),
+            Test("first factor: C (spike counts)", "above", pairs.learned("memory_counts", "HeNHeS", "HoNHoS")),
+            Test("second factor: spikes per neuron and sample", "below", pairs.learned("spikes", "HeNHeS", "HoNHoS")),
         ),
     ),
     Claim(
@@ -300,8 +287,8 @@ CLAIMS = (
         holds_if="Both mean differences are above 0, in both arms.",
         conditions={
             arm: (
-                Test("effective rank, middle − short λ", "above", thirds_of_rank(arm, "first")),
-                Test("effective rank, middle − long λ", "above", thirds_of_rank(arm, "last")),
+                Test("effective rank, middle − short λ", "above", pairs.thirds_of_rank(arm, "first")),
+                Test("effective rank, middle − long λ", "above", pairs.thirds_of_rank(arm, "last")),
             )
             for arm in ("HoNHoS", "HeNHeS")
         },
@@ -318,7 +305,7 @@ CLAIMS = (
         networks=_DIGITS,
         holds_if="The mean difference is below 0 under both conditions.",
         conditions={
-            name: (Test("accuracy, longest − other λ", "below", largest_length(everywhere)),)
+            name: (Test("accuracy, longest − other λ", "below", pairs.largest_length(everywhere)),)
             for name, everywhere in (("on average over the weight scale", False), ("at every weight scale", True))
         },
         caution="Five seeds. The weight scale of the second condition is chosen from these seeds, against the claim.",
@@ -333,7 +320,7 @@ CLAIMS = (
         networks=_DIGITS,
         holds_if="The mean difference is below 0 for the peak of accuracy and for that of rank.",
         conditions={
-            f"at the peak of {peak}": (Test("synapses, HeNHeS − HoNHoS", "below", synapses_at_peak(peak)),)
+            f"at the peak of {peak}": (Test("synapses, HeNHeS − HoNHoS", "below", pairs.synapses_at_peak(peak)),)
             for peak in ("accuracy", "rank")
         },
         caution="Five seeds, and the best of 81 single networks is a noisy place.",
@@ -351,12 +338,12 @@ CLAIMS = (
         holds_if="Both are above 0, against the largest and against the middle size.",
         conditions={
             f"against the {words} network": (
-                Test("gain in the smallest network", "above", gain_by_size(0, None)),
-                Test(f"gain, smallest − {words} network", "above", gain_by_size(0, place)),
+                Test("gain in the smallest network", "above", pairs.gain({"size": 0})),
+                Test(f"gain, smallest − {words} network", "above", pairs.gain({"size": 0}, {"size": place})),
             )
             for words, place in (("largest", -1), ("middle", 1))
         },
-        also=(Test("gain in the largest network", "above", gain_by_size(-1, None)),),
+        also=(Test("gain in the largest network", "above", pairs.gain({"size": -1})),),
         caution="The intervals are over seeds; the 360 test recordings are the same in all.",
     ),
     Claim(
@@ -371,8 +358,8 @@ CLAIMS = (
         holds_if="Both are above 0, for a tenth and for a quarter of the data.",
         conditions={
             f"with {words} of the data": (
-                Test(f"gain with {words}", "above", gain_by_share(share, None)),
-                Test(f"gain, {words} − all", "above", gain_by_share(share, 1.0)),
+                Test(f"gain with {words}", "above", pairs.gain({"share": share})),
+                Test(f"gain, {words} − all", "above", pairs.gain({"share": share}, {"share": 1.0})),
             )
             for words, share in (("a tenth", 0.1), ("a quarter", 0.25))
         },
