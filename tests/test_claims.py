@@ -19,7 +19,7 @@ from hrsnn.cli import main
 from hrsnn.report.claims import claims_markdown, page
 from hrsnn.report.parts.page import render_page
 from hrsnn.reproduce import REPRODUCTIONS, measurements, reproduce
-from hrsnn.reproduce.claims import ClaimsExperiment, document_of, judged
+from hrsnn.reproduce.claims import document_of, judged, work_of
 from hrsnn.reproduce.ledger import CLAIMS
 from hrsnn.reproduce.measurements import coalition_spec, drive_spec, learning_stream, map_axes, spread_spec
 from hrsnn.reproduce.scales import SCALES
@@ -288,7 +288,7 @@ def fake_measure(unit, scale):
 def test_stopped_and_started_again_gives_the_same_numbers(tmp_path, monkeypatch):
     monkeypatch.setattr(measurements, "measure", fake_measure)
     scale = SCALES["smoke"]
-    whole = measured(ClaimsExperiment(scale), tmp_path / "a", lambda line: None)
+    whole = measured(work_of(scale, tmp_path / "a"), lambda line: None)
     n_done = 0
 
     def stopping(unit, scale):
@@ -300,8 +300,8 @@ def test_stopped_and_started_again_gives_the_same_numbers(tmp_path, monkeypatch)
 
     monkeypatch.setattr(measurements, "measure", stopping)
     with pytest.raises(KeyboardInterrupt):
-        measured(ClaimsExperiment(scale), tmp_path / "b", lambda line: None)
-    files = sorted((tmp_path / "b").glob("*.json"))
+        measured(work_of(scale, tmp_path / "b"), lambda line: None)
+    files = sorted((tmp_path / "b" / "units").glob("*.json"))
     assert len(files) == 30
     files[0].write_text("{")  # damaged: done again
     document = json.loads(files[1].read_bytes())
@@ -314,7 +314,7 @@ def test_stopped_and_started_again_gives_the_same_numbers(tmp_path, monkeypatch)
 
     monkeypatch.setattr(measurements, "measure", watching)
     lines: list[str] = []
-    again = measured(ClaimsExperiment(scale), tmp_path / "b", lines.append)
+    again = measured(work_of(scale, tmp_path / "b"), lines.append)
     assert again == whole
     assert len(asked) == len(plan(scale)) - 28
     assert lines[0] == f"28 of {len(plan(scale))} units were finished before"
@@ -347,7 +347,7 @@ def test_a_unit_that_fails_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setattr(measurements, "measure", failing)
     with pytest.raises(RunError, match="unit untrained-s0-HoN failed: ZeroDivisionError: no"):
-        measured(ClaimsExperiment(SCALES["smoke"]), tmp_path, lambda line: None)
+        measured(work_of(SCALES["smoke"], tmp_path), lambda line: None)
 
 
 def test_a_pair_without_a_value_is_left_out(tmp_path):

@@ -23,8 +23,10 @@ from hrsnn.report.reproduced import findings, page
 from hrsnn.reproduce import PRUNING_SCALES, pruned, published, reproduce
 from hrsnn.reproduce.designs import DESIGNS, document_of, followed, pruning_document
 from hrsnn.reproduce.pruned import CASES, METHODS, PUBLISHED, PruningExperiment, config_of, task_of
-from hrsnn.reproduce.store import Measuring, measured
+from hrsnn.reproduce.scales import Order
+from hrsnn.reproduce.store import measured
 from hrsnn.wiring import build
+from hrsnn.work.unit import Unit
 
 SMOKE = PRUNING_SCALES["smoke"]
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -191,7 +193,7 @@ def test_numbers_by_an_independent_count():
 
 def test_a_way_that_stopped_early_has_no_end():
     scale = PRUNING_SCALES["small"]
-    unit = DESIGNS["figure10"].experiment(scale, None).unit(3, "lorenz63", "HRSNN", "lnp")
+    unit = Unit("pruned", 3, ("lorenz63", "HRSNN", "lnp"))
     values = {**fake_values(unit, scale, points=slice(2)), "stopped": "the mean rate left its range"}
     document = fake_document("figure10", changes={unit.name: values})
     one = next(c for c in document["comparisons"] if (c["a"], c["b"], c["metric"]) == ("lnp", "random", "rmse"))
@@ -274,25 +276,25 @@ def test_a_network_that_cannot_be_pruned_is_told(monkeypatch):
 def test_other_options_of_a_method_make_another_unit(tmp_path, monkeypatch):
     experiment = experiment_of("lnp", scored="none")
     (unit,) = experiment.plan()
-    measured(experiment, tmp_path, lambda line: None)
-    assert Measuring(tmp_path, experiment).read(unit) is not None
-    assert Measuring(tmp_path, replace(experiment, scored="end")).read(unit) is None
+    measured(experiment.work(tmp_path), lambda line: None)
+    assert experiment.work(tmp_path).read(unit) is not None
+    assert replace(experiment, scored="end").work(tmp_path).read(unit) is None
     other = replace(METHODS["lnp"], criterion=LyapunovNoise(mode="w"))
     monkeypatch.setattr(pruned, "METHODS", {**METHODS, "lnp": other})
-    assert Measuring(tmp_path, experiment).read(unit) is None
+    assert experiment.work(tmp_path).read(unit) is None
 
 
 def test_missing_data_are_told_and_the_rest_is_done(tmp_path):
     scale = replace(SMOKE, n_seeds=2)
     lines = []
-    options = {"command": "x", "data_dir": tmp_path / "nothing", "n_jobs": 1, "say": lines.append}
+    order = Order(scale, tmp_path / "out", "x", tmp_path / "nothing", n_jobs=1, executor=None, say=lines.append)
     design = DESIGNS["table5"]
     quick = replace(design, models=("HRSNN",), methods=("unpruned", "random"), comparisons=(("random", "unpruned"),))
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(DESIGNS, "table5", quick)
-        document = pruning_document("table5", scale, tmp_path / "out", **options)
+        document = pruning_document("table5", order)
         with pytest.raises(FileError, match="google-stock"):
-            pruning_document("table5", replace(scale, series=("google-stock",)), tmp_path / "out", **options)
+            pruning_document("table5", replace(order, sizes=replace(scale, series=("google-stock",))))
         shown, said = shown_of(document), " ".join(finding.text for finding in findings(document))
     assert list(document["left_out"]) == ["google-stock"]
     assert lines[0].startswith('left out: data set "google-stock" is not there')
@@ -346,5 +348,5 @@ def check_sizes(document):
 @pytest.mark.slow
 def test_two_processes_give_the_same_numbers(tmp_path):
     experiment = replace(experiment_of("unpruned", "random"), scale=replace(SMOKE, n_seeds=2))
-    one, two = (measured(experiment, tmp_path / str(n), lambda line: None, n_jobs=n) for n in (1, 2))
+    one, two = (measured(experiment.work(tmp_path / str(n)), lambda line: None, n_jobs=n) for n in (1, 2))
     assert one == two

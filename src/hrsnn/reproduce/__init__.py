@@ -6,33 +6,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any
 
 from hrsnn._checks import did_you_mean, require
-from hrsnn.reproduce.scales import PRUNING_SCALES, SCALES
+from hrsnn.reproduce.scales import PRUNING_SCALES, SCALES, Order, Say, Sizes
 
 __all__ = ["PRUNING_SCALES", "REPRODUCTIONS", "SCALES", "Reproduction", "reproduce"]
-
-Say = Callable[[str], None]
-
-
-class Sizes(Protocol):
-    """How much is done."""
-
-    def with_seeds(self, n: int) -> Self: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """How a reproduction is to be made: what `reproduce` was asked for."""
-
-    sizes: Any
-    out: Path
-    command: str
-    data_dir: Path | None
-    n_jobs: int | None
-    executor: Executor | str | None
-    say: Say
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +32,9 @@ def _claims(name: str, order: Order) -> dict[str, Any]:
     from hrsnn.report.claims import claims_markdown, write_claims_page
     from hrsnn.reproduce.claims import claims_document
 
-    out = order.out
-    document = claims_document(
-        order.sizes, out, command=order.command, say=order.say, n_jobs=order.n_jobs, executor=order.executor
-    )
-    write_atomically(out / "CLAIMS.md", claims_markdown(document).encode())
-    write_claims_page(document, out / f"{name}.html")
+    document = claims_document(order)
+    write_atomically(order.out / "CLAIMS.md", claims_markdown(document).encode())
+    write_claims_page(document, order.out / f"{name}.html")
     return document
 
 
@@ -66,10 +42,7 @@ def _pruning(name: str, order: Order) -> dict[str, Any]:
     from hrsnn.report.reproduced import write_reproduction_page
     from hrsnn.reproduce.designs import pruning_document
 
-    document = pruning_document(
-        name, order.sizes, order.out,
-        command=order.command, data_dir=order.data_dir, n_jobs=order.n_jobs, executor=order.executor, say=order.say,
-    )  # fmt: skip
+    document = pruning_document(name, order)
     write_reproduction_page(document, order.out / f"{name}.html")
     return document
 

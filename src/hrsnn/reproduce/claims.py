@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,8 +21,8 @@ from hrsnn.reproduce import measurements
 from hrsnn.reproduce.ledger import CLAIMS, Claim, Test
 from hrsnn.reproduce.measurements import coalition_spec, digit_spec, drive_spec, facts_of_networks, map_axes
 from hrsnn.reproduce.pairs import Observations
-from hrsnn.reproduce.scales import Scale
-from hrsnn.reproduce.store import measured
+from hrsnn.reproduce.scales import Order, Scale
+from hrsnn.reproduce.store import Measuring, measured
 from hrsnn.reproduce.units import ARMS, Values, coalitions, digit_unit, game_unit, plan
 from hrsnn.reproduce.verdict import LEVEL, MARGIN, judge, surviving_holm, verdict_of
 from hrsnn.run_directory import versions
@@ -35,45 +34,26 @@ _ACTIVITY = ("rate_hz", "silent_share", "memory", "memory_counts")
 _EDITION = 1  # of what units measure: raised when it changes, so that older files are no units any more
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimsExperiment:
-    """The units behind the claims at a scale."""
-
-    scale: Scale
-
-    def plan(self) -> list[Unit]:
-        return plan(self.scale)
-
-    def facts(self, unit: Unit) -> Any:
-        return _facts(self.scale)
-
-    def measure(self, unit: Unit) -> Values:
-        return measurements.measure(unit, self.scale)
-
-
-@lru_cache(maxsize=4)
-def _facts(scale: Scale) -> list[Any]:
-    specs = [drive_spec(scale.n_neurons).to_dict(), digit_spec(scale.n_digit_neurons).to_dict()]
-    return [_EDITION, scale.sizes(), specs]
-
-
-def claims_document(
-    scale: Scale,
-    out: Path,
-    *,
-    command: str,
-    say: Callable[[str], None],
-    n_jobs: int | None = None,
-    executor: Executor | str | None = None,
-) -> dict[str, Any]:
+def claims_document(order: Order) -> dict[str, Any]:
     """Measure what `out`/units lacks, and judge all claims; the document of claims.json.
 
     Raises `MissingExtraError` without shapiq, `RunError` when a unit fails or a file cannot be written; finished units
     are kept.
     """
     require_shapiq()
-    values = measured(ClaimsExperiment(scale), out / "units", say, n_jobs=n_jobs, executor=executor)
-    return document_of(scale, values, command=command)
+    values = measured(work_of(order.sizes, order.out), order.say, n_jobs=order.n_jobs, executor=order.executor)
+    return document_of(order.sizes, values, command=order.command)
+
+
+def work_of(scale: Scale, out: Path) -> Measuring:
+    """The units behind the claims at a scale, kept in `out`/units."""
+    measure = partial(measurements.measure, scale=scale)
+    return Measuring(out / "units", partial(plan, scale), partial(_facts, scale), measure)
+
+
+def _facts(scale: Scale, unit: Unit) -> list[Any]:
+    specs = [drive_spec(scale.n_neurons).to_dict(), digit_spec(scale.n_digit_neurons).to_dict()]
+    return [_EDITION, scale.sizes(), specs]
 
 
 def document_of(scale: Scale, values: Mapping[str, Values], *, command: str) -> dict[str, Any]:

@@ -5,8 +5,7 @@ docs/how-to/reproduce.md describes the document; `hrsnn.report.reproduced` draws
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ from hrsnn.metrics import interval_of_mean
 from hrsnn.outcome import plain_values
 from hrsnn.reproduce import published
 from hrsnn.reproduce.pruned import DIGITS, METHODS, PruningExperiment, task_description
-from hrsnn.reproduce.scales import PruningScale
+from hrsnn.reproduce.scales import Order, PruningScale
 from hrsnn.reproduce.store import measured
 from hrsnn.reproduce.units import Values
 from hrsnn.reproduce.verdict import Side, judge
@@ -81,35 +80,25 @@ DESIGNS = {
 }  # fmt: skip
 
 
-def pruning_document(
-    name: str,
-    scale: PruningScale,
-    out: Path,
-    *,
-    command: str,
-    data_dir: Path | None,
-    n_jobs: int | None,
-    executor: Executor | str | None = None,
-    say: Callable[[str], None],
-) -> dict[str, Any]:
+def pruning_document(name: str, order: Order) -> dict[str, Any]:
     """Measure what `out`/units lacks of one of `DESIGNS`; its document. A task whose data are missing is left out.
 
     Raises `FileError` where no task is left, `RunError` when a unit fails or a file cannot be written; finished units
     are kept.
     """
-    experiment = DESIGNS[name].experiment(scale, data_dir)
+    experiment = DESIGNS[name].experiment(order.sizes, order.data_dir)
     there, left_out = {}, {}
     for case in experiment.cases:
         try:
-            there[case] = task_description(case, scale, data_dir)
+            there[case] = task_description(case, order.sizes, order.data_dir)
         except FileError as error:
             left_out[case] = str(error)
-            say(f"left out: {error}")
+            order.say(f"left out: {error}")
     if not there:
         raise FileError("; ".join(left_out.values()))
     experiment = replace(experiment, cases=tuple(there))
-    values = measured(experiment, out / "units", say, n_jobs=n_jobs, executor=executor)
-    return document_of(name, experiment, values, command=command, tasks=there, left_out=left_out)
+    values = measured(experiment.work(order.out), order.say, n_jobs=order.n_jobs, executor=order.executor)
+    return document_of(name, experiment, values, command=order.command, tasks=there, left_out=left_out)
 
 
 def document_of(

@@ -42,6 +42,7 @@ from hrsnn.pruning.schedule import prune
 from hrsnn.pruning.target import Target, sizes_on_the_way
 from hrsnn.reproduce.measurements import digit_task
 from hrsnn.reproduce.scales import PruningScale
+from hrsnn.reproduce.store import Measuring
 from hrsnn.reproduce.units import Values
 from hrsnn.wiring import build
 from hrsnn.work.unit import Unit
@@ -154,12 +155,13 @@ class PruningExperiment:
     scored: Literal["way", "end", "none"] = "way"
     data_dir: Path | None = None
 
-    def plan(self) -> list[Unit]:
-        of = range(self.scale.n_seeds), self.cases, self.models, self.methods
-        return [self.unit(*each) for each in product(*of)]
+    def work(self, out: Path) -> Measuring:
+        """The units, kept in `out`/units."""
+        return Measuring(out / "units", self.plan, self.facts, self.measure)
 
-    def unit(self, seed: int, case: str, model: str, method: str) -> Unit:
-        return Unit("pruned", seed, (case, model, method))
+    def plan(self) -> list[Unit]:
+        options = list(product(self.cases, self.models, self.methods))
+        return [Unit("pruned", seed, each) for seed in range(self.scale.n_seeds) for each in options]
 
     def facts(self, unit: Unit) -> Any:
         criterion = self._method(unit).criterion

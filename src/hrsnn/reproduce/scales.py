@@ -1,8 +1,11 @@
-"""How much is done at each scale: sizes of networks, lengths of drives and schedules, numbers of seeds."""
+"""What is asked for, and how much is done at each scale: sizes of networks, lengths of drives, numbers of seeds."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Self
 
 from hrsnn._checks import require
@@ -10,8 +13,8 @@ from hrsnn._checks import require
 _SEEDS = ("n_seeds", "n_spread_seeds", "n_digit_seeds", "n_map_seeds")
 
 
-class _Seeded:
-    """What scales have in common."""
+class Sizes:
+    """How much is done: what scales have in common."""
 
     __slots__ = ()
 
@@ -27,7 +30,7 @@ class _Seeded:
 
 
 @dataclass(frozen=True, slots=True)
-class Scale(_Seeded):
+class Scale(Sizes):
     """Sizes of the experiments behind the claims; seeds go from 0 on, and pairs share a seed.
 
     Under the white drive:
@@ -95,7 +98,7 @@ SCALES = {
 
 
 @dataclass(frozen=True, slots=True)
-class PruningScale(_Seeded):
+class PruningScale(Sizes):
     """Sizes of figures 10 to 12 and table 5; repeats have the seeds from 0 on.
 
     n_neurons           N before pruning
@@ -141,3 +144,19 @@ PRUNING_SCALES = {
     "small": PruningScale("small", n_neurons=300, n_neighbours=25, n_iterations=10, n_between=2, n_seeds=5),
     "paper": PruningScale("paper", n_neurons=2000, n_neighbours=50, n_iterations=100, n_between=5, n_seeds=10),
 }  # fmt: skip
+
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How a reproduction is to be made: what `reproduce` was asked for; `data_dir` is that of all processes."""
+
+    sizes: Any
+    out: Path
+    command: str
+    data_dir: Path | None
+    n_jobs: int | None
+    executor: Executor | str | None
+    say: Say

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from hrsnn._checks import RunError
 from hrsnn.progress import Progress
@@ -23,27 +23,23 @@ from hrsnn.work.unit import Unit
 _LINES = 40  # of progress, at most, for all units together
 
 
-class Experiment(Protocol):
-    """Units and what is measured of them, as a value that can be sent to another process."""
-
-    def plan(self) -> list[Unit]:
-        """All units, in the order in which they are done."""
-
-    def facts(self, unit: Unit) -> Any:
-        """Plain values: what the numbers of a unit follow from, beside its name and the versions of packages."""
-
-    def measure(self, unit: Unit) -> Values: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Measuring:
-    """The `Work` of an experiment: what is measured of a unit is kept in the folder `path`, one file each."""
+    """The `Work` of measuring units. It goes to other processes, so its functions are those of modules or of values.
+
+    path      the folder of their files, one each
+    units     gives all units, in the order in which they are done
+    facts     gives what the numbers of a unit follow from, beside its name and the versions of packages: plain values
+    measure   gives the values of a unit
+    """
 
     path: Path
-    experiment: Experiment
+    units: Callable[[], Sequence[Unit]]
+    facts: Callable[[Unit], Any]
+    measure: Callable[[Unit], Values]
 
     def plan(self, done: Mapping[str, Any]) -> Sequence[Unit]:
-        return self.experiment.plan()
+        return self.units()
 
     def read(self, unit: Unit) -> Values | None:
         found = Store(self.path).found(unit.name, key=self._key(unit))
@@ -51,18 +47,17 @@ class Measuring:
 
     def do(self, unit: Unit, progress: Progress) -> None:
         """Measure a unit and keep it; `progress` is not told."""
-        Store(self.path).once(unit.name, self._key(unit), lambda: self.experiment.measure(unit))
+        Store(self.path).once(unit.name, self._key(unit), lambda: self.measure(unit))
 
     def _key(self, unit: Unit) -> str:
-        return key_of(unit.name, self.experiment.facts(unit), _versions())
+        return key_of(unit.name, self.facts(unit), _versions())
 
 
 _versions = lru_cache(versions)
 
 
 def measured(
-    experiment: Experiment,
-    folder: Path,
+    work: Measuring,
     say: Callable[[str], None],
     *,
     n_jobs: int | None = None,
@@ -76,28 +71,28 @@ def measured(
     Raises `RunError` when a unit fails or a file cannot be written, `InputError` where a unit does; finished units are
     kept.
     """
+    work = replace(work, path=work.path.absolute())
     with executor_of(executor, jobs=n_jobs, say=say) as workers:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            Store(folder).sweep()
+            work.path.mkdir(parents=True, exist_ok=True)
+            Store(work.path).sweep()
         except OSError as error:
-            raise RunError(cannot_write(folder, error)) from error
-        work, done = Measuring(folder.absolute(), experiment), dict[str, Values]()
+            raise RunError(cannot_write(work.path, error)) from error
+        done = dict[str, Values]()
         pending = to_do(work, done)
-        n_units = len(done) + len(pending)
+        n_units, begun = len(done) + len(pending), time.monotonic()
+        n_jobs = max(1, min(n_jobs or 1, len(pending)))
         if done:
             say(f"{len(done)} of {n_units} units were finished before")
-        n_jobs = max(1, min(n_jobs or 1, len(pending)))
         if pending:
             say(f"{len(pending)} units to do" + (f", {n_jobs} at a time" if workers is None else ""))
-        begun, every = time.monotonic(), max(1, n_units // _LINES)
         with closing(finished(work, done, tell=lambda *_: None, n_jobs=n_jobs, executor=workers)) as ended:
             for n_done, (unit, values) in enumerate(ended, start=1):
                 if isinstance(values, Failure):
                     raise values.error(unit)
-                if n_done % every == 0 or n_done == len(pending):
+                to_go = len(pending) - n_done
+                if n_done % max(1, n_units // _LINES) == 0 or not to_go:
                     took_s = time.monotonic() - begun
-                    to_go = len(pending) - n_done
                     soon = f", about {took_s / n_done * to_go:.0f} s left" if to_go else ""
                     say(f"{len(done)} of {n_units} units, {took_s:.0f} s{soon}; the last was {unit.name}")
     return done
