@@ -23,7 +23,6 @@ from functools import lru_cache
 from typing import Any, get_args
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from hrsnn import tasks
 from hrsnn.analysis.drive import WhiteDrive
@@ -31,6 +30,7 @@ from hrsnn.analysis.firing import firing_statistics
 from hrsnn.analysis.importance import GROUPS, with_homogeneous
 from hrsnn.analysis.memory import StateKind, input_memory_capacity, memory_capacity
 from hrsnn.analysis.separation import separation_rank
+from hrsnn.arms import Arm, Learn
 from hrsnn.config import Config, load_config
 from hrsnn.data.dataset import Dataset, Splits
 from hrsnn.distributions import Constant, Gamma
@@ -44,7 +44,6 @@ from hrsnn.reproduce.scales import Scale
 from hrsnn.reproduce.units import Values
 from hrsnn.spec import InputSpec, NetworkSpec
 from hrsnn.spikes import Spikes
-from hrsnn.train import learn
 from hrsnn.wiring import build
 from hrsnn.work.unit import Unit
 
@@ -101,8 +100,7 @@ def map_axes(n_points: int) -> tuple[list[float], list[float]]:
 
 def measure(unit: Unit, scale: Scale) -> Values:
     """Do one unit: quantity -> number, None where it does not exist."""
-    with threadpool_limits(1):
-        return _MEASURES[unit.kind](unit, scale)
+    return _MEASURES[unit.kind](unit, scale)
 
 
 def _untrained(unit: Unit, scale: Scale) -> Values:
@@ -114,11 +112,7 @@ def _untrained(unit: Unit, scale: Scale) -> Values:
 
 def _learned(unit: Unit, scale: Scale) -> Values:
     network = _learned_network(drive_spec(scale.n_neurons).arm(unit.options[0]), unit, scale)
-    return {
-        **_capacity(network, unit, scale, *STATES),
-        **_rank(network, unit),
-        **_firing(network, unit, scale),
-    }
+    return {**_capacity(network, unit, scale, *STATES), **_rank(network, unit), **_firing(network, unit, scale)}
 
 
 def _input(unit: Unit, scale: Scale) -> Values:
@@ -146,8 +140,8 @@ def _digits(unit: Unit, scale: Scale) -> Values:
     arm, n_neurons, share = unit.options
     config, task = digit_config(), digit_task(scale.n_digit_recordings)
     task = replace(task, train=_share_of(task.train, float(share), unit.seed))
-    network = build(digit_spec(int(n_neurons)).arm(arm), seed=unit.seed)
-    network = learn(network, task.train, config.learn, seed=unit.seed)
+    learning = Learn(config.learn, task.train, unit.seed)
+    network = Arm(arm, digit_spec(int(n_neurons)).arm(arm), (learning,)).made(unit.seed)
     evaluation = tasks.evaluate_network(network, task, config.readout, label=Label(arm, seed=unit.seed))
     assert evaluation.readout is not None
     right = tasks.predict(network, evaluation.readout, task.train.spikes) == task.train.labels
@@ -167,9 +161,8 @@ def _map(unit: Unit, scale: Scale) -> Values:
     spec = digit_spec(scale.n_map_neurons).arm(arm)
     changes = {"length_scale": lengths[int(i)], "weight_scale": weights[int(j)]}
     spec = spec.model_copy(update={"synapses": spec.synapses.model_copy(update=changes)})
-    network = build(spec, seed=unit.seed)
-    learning = Stdp(n_samples=min(scale.n_map_recordings, task.train.n_samples))
-    network = learn(network, task.train, learning, seed=unit.seed)
+    learning = Learn(Stdp(n_samples=min(scale.n_map_recordings, task.train.n_samples)), task.train, unit.seed)
+    network = Arm(arm, spec, (learning,)).made(unit.seed)
     one_readout = config.readout.model_copy(update={"n_bins": config.readout.n_bins[:1], "transform": ["sqrt"]})
     evaluation = tasks.evaluate_network(network, task, one_readout, label=Label(arm, seed=unit.seed))
     return {
@@ -182,19 +175,14 @@ def _map(unit: Unit, scale: Scale) -> Values:
 
 
 _MEASURES: dict[str, Callable[[Unit, Scale], Values]] = {
-    "untrained": _untrained,
-    "learned": _learned,
-    "input": _input,
-    "game": _game,
-    "spread": _spread,
-    "digits": _digits,
-    "map": _map,
-}
+    "untrained": _untrained, "learned": _learned, "input": _input, "game": _game, "spread": _spread,
+    "digits": _digits, "map": _map,
+}  # fmt: skip
 
 
 def _learned_network(spec: NetworkSpec, unit: Unit, scale: Scale) -> Network:
-    network = build(spec, seed=unit.seed)
-    return learn(network, learning_stream(spec, scale.n_recordings, seed=unit.seed), seed=unit.seed)
+    learning = Learn(None, learning_stream(spec, scale.n_recordings, seed=unit.seed), unit.seed)
+    return Arm(unit.kind, spec, (learning,)).made(unit.seed)
 
 
 def learning_stream(spec: NetworkSpec, n_recordings: int, *, seed: int) -> Spikes:

@@ -18,17 +18,15 @@ Learning is STDP without labels, on what was pruned; activity pruning alone also
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
-from threadpoolctl import threadpool_limits
-
 from hrsnn import tasks
 from hrsnn._checks import InputError
-from hrsnn.arms import CutRecurrence, Learn
+from hrsnn.arms import Arm, CutRecurrence, Learn
 from hrsnn.config import Config, load_config
 from hrsnn.evaluation import Label
 from hrsnn.forecast import ForecastTask
@@ -44,7 +42,6 @@ from hrsnn.reproduce.measurements import digit_task
 from hrsnn.reproduce.scales import PruningScale
 from hrsnn.reproduce.store import Measuring
 from hrsnn.reproduce.units import Values
-from hrsnn.wiring import build
 from hrsnn.work.unit import Unit
 
 # Of what units measure: raised for the methods for which it changes, so that older files are no units any more.
@@ -178,35 +175,39 @@ class PruningExperiment:
         tau_mem_ms     of the last network, by sign
         stopped        why the way ends early, None where it does not
         """
-        with threadpool_limits(1):
-            case, model, name = unit.options
-            config = _config(case, model, self.scale, self.data_dir)
-            task = _task(case, model, self.scale, self.data_dir)
-            dense = build(config.network, seed=unit.seed)
-            data = task.train_spikes
-            learning = Learn(config.learn, data, unit.seed)
-            method = self._method(unit)
-            if isinstance(method.criterion, Activity):
-                method = replace(method, criterion=Activity(partial(counts_on, spikes=data), retrain=learning))
-            wanted = self._scored(method)
-            way = _way(dense, name, method, self.scale, wanted, unit.seed)
-            points = []
-            for iteration in sorted(way.steps.keys() & wanted) if self.scored != "none" else ():
-                network = learning(way.steps[iteration].network)
-                label = Label("HeNHeS", "trained" if method.criterion is None else "pruned", name, unit.seed)
-                found = tasks.evaluate_network(network, task, config.readout, label=label)
-                points.append(
-                    {
-                        "iteration": iteration,
-                        "n_neurons": network.n_neurons,
-                        "n_synapses": len(network.recurrent),
-                        "metrics": dict(found.outcome.metrics),
-                        "costs": {cost: found.outcome.costs[cost] for cost in _KEPT_COSTS},
-                        "rate_hz": float(found.details["rate_hz"].mean()),
-                    }
-                )
-        *_, last = way.steps.values()
-        return {"course": way.course, "points": points, "tau_mem_ms": _tau(last.network), "stopped": way.stopped}
+        case, model, name = unit.options
+        config = _config(case, model, self.scale, self.data_dir)
+        task = _task(case, model, self.scale, self.data_dir)
+        learning = Learn(config.learn, task.train_spikes, unit.seed)
+        method = self._method(unit)
+        if isinstance(method.criterion, Activity):
+            activity = partial(counts_on, spikes=task.train_spikes)
+            method = replace(method, criterion=Activity(activity, retrain=learning))
+        drawn = Arm(name, config.network, (CutRecurrence(),) if name == "no-recurrence" else ()).made(unit.seed)
+        wanted = self._scored(method)
+        way, stopped = _way(drawn, method, self.scale, wanted, unit.seed)
+        points = []
+        for iteration in sorted(way.keys() & wanted) if self.scored != "none" else ():
+            network = learning(way[iteration][0])
+            label = Label("HeNHeS", "trained" if method.criterion is None else "pruned", name, unit.seed)
+            found = tasks.evaluate_network(network, task, config.readout, label=label)
+            points.append(
+                {
+                    "iteration": iteration,
+                    **asdict(Size.of(network)),
+                    "metrics": dict(found.outcome.metrics),
+                    "costs": {cost: found.outcome.costs[cost] for cost in _KEPT_COSTS},
+                    "rate_hz": float(found.details["rate_hz"].mean()),
+                }
+            )
+        networks, rates = zip(*way.values(), strict=True)
+        course = {
+            "iteration": list(way),
+            "n_neurons": [network.n_neurons for network in networks],
+            "n_synapses": [len(network.recurrent) for network in networks],
+            "mean_rate_hz": list(rates),
+        }
+        return {"course": course, "points": points, "tau_mem_ms": _tau(networks[-1]), "stopped": stopped}
 
     def _method(self, unit: Unit) -> Method:
         method = METHODS[unit.options[2]]
@@ -234,52 +235,30 @@ def _task(case: str, model: str, scale: PruningScale, data_dir: Path | None) -> 
 # -- one way -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """A network after so many iterations, and its rate under the standard drive."""
-
-    network: Network
-    mean_rate_hz: float | None = None
+_Way = dict[int, tuple[Network, float | None]]  # iteration -> network after it, and its rate under the standard drive
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """Steps by iteration, and why it ends early, None where it does not."""
-
-    steps: dict[int, _Step]
-    stopped: str | None = None
-
-    @property
-    def course(self) -> dict[str, list[Any]]:
-        sizes = [Size.of(step.network) for step in self.steps.values()]
-        return {
-            "iteration": list(self.steps),
-            "n_neurons": [size.n_neurons for size in sizes],
-            "n_synapses": [size.n_synapses for size in sizes],
-            "mean_rate_hz": [step.mean_rate_hz for step in self.steps.values()],
-        }
-
-
-def _way(dense: Network, name: str, method: Method, scale: PruningScale, wanted: tuple[int, ...], seed: int) -> _Way:
-    """Every iteration, or the dense network and the sizes that are wanted, each straight from it."""
+def _way(
+    dense: Network, method: Method, scale: PruningScale, wanted: tuple[int, ...], seed: int
+) -> tuple[_Way, str | None]:
+    """Every iteration, or the dense network and the sizes that are wanted, each straight from it; why it ends early."""
     if method.criterion is None:
-        return _Way({0: _Step(CutRecurrence()(dense) if name == "no-recurrence" else dense)})
+        return {0: (dense, None)}, None
     n_synapses = max(1, round(_KEPT["synapses"] * len(dense.recurrent)))
     target = Target(max(N_MIN, round(_KEPT["neurons"] * dense.n_neurons)), n_synapses)
     sizes = sizes_on_the_way(Size.of(dense), target, scale.n_iterations)
-    steps: dict[int, _Step] = {}
+    way: _Way = {}
     try:
         if not method.in_one_step:
-            trajectory = prune(dense, target, method.criterion, n_iterations=len(sizes), seed=seed)
-            return _Way({s.index: _Step(s.network, s.mean_rate_hz) for s in trajectory.snapshots}, trajectory.stopped)
+            found = prune(dense, target, method.criterion, n_iterations=len(sizes), seed=seed)
+            return {s.index: (s.network, s.mean_rate_hz) for s in found.snapshots}, found.stopped
         for index in wanted:
             aim = Target(sizes[index - 1].n_neurons, sizes[index - 1].n_synapses)
             snapshots = prune(dense, aim, method.criterion, n_iterations=1, seed=seed).snapshots
-            ends = {0: snapshots[0], index: snapshots[-1]}
-            steps |= {k: _Step(s.network, s.mean_rate_hz) for k, s in ends.items()}
+            way |= {k: (s.network, s.mean_rate_hz) for k, s in ((0, snapshots[0]), (index, snapshots[-1]))}
     except InputError as error:
-        return _Way({0: _Step(dense)}, f"could not begin: {error}")
-    return _Way(steps)
+        return {0: (dense, None)}, f"could not begin: {error}"
+    return way, None
 
 
 def _tau(network: Network) -> dict[str, list[float]]:
