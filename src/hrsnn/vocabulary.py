@@ -200,6 +200,25 @@ def baselines() -> tuple[str, ...]:
     return tuple(c.arm for c in sorted(CONTROLS.values(), key=lambda c: c.place) if c.arm)
 
 
+# -- groups of parameters ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Parameters that are made heterogeneous together, by their words in a sentence and their symbol in a figure."""
+
+    words: str
+    symbol: str
+
+
+GROUPS: Mapping[str, Group] = {
+    "tau_mem": Group("membrane time constant", "τ_m"),
+    "v_th": Group("threshold", "v_th"),
+    "a": Group("STDP amplitudes", "A±"),
+    "tau_stdp": Group("STDP time constants", "τ±"),
+}
+
+
 # -- documents ---------------------------------------------------------------------------------------------------------
 
 

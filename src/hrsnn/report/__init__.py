@@ -23,13 +23,9 @@ from hrsnn.vocabulary import ANALYSIS, BENCH, CLAIMS, PRUNING, REPRODUCTION, RES
 __all__ = ["DOCUMENTS", "Finding", "found", "parse_results", "write_document", "write_report"]
 
 DOCUMENTS = {
-    RESULTS.text: "run",
-    ANALYSIS.text: "analysis",
-    PRUNING.text: "pruning",
-    BENCH.text: "bench",
-    CLAIMS.text: "claims",
+    RESULTS.text: "run", ANALYSIS.text: "analysis", PRUNING.text: "pruning", BENCH.text: "bench", CLAIMS.text: "claims",
     REPRODUCTION.text: "reproduced",
-}
+}  # fmt: skip
 
 
 def write_document(document: Mapping[str, Any], path: Path) -> Path:

@@ -52,24 +52,15 @@ HETEROGENEITY = {
     "epsilon": ("ε", "", "Keeps H finite where parameters do not differ."),
 }
 SETTINGS = {
-    "seed": "seed of the drive",
-    "n_delays": "delays",
-    "n_samples": "input samples",
-    "n_washout": "samples of start-up",
-    "sample_ms": "length of a sample, ms",
-    "mean_rate_hz": "mean rate of a channel, Hz",
-    "peak_rate_hz": "peak rate of a channel, Hz",
-    "input_spikes": "input spikes",
-    "state": "state that is read",
+    "seed": "seed of the drive", "n_delays": "delays", "n_samples": "input samples", "n_washout": "samples of start-up",
+    "sample_ms": "length of a sample, ms", "mean_rate_hz": "mean rate of a channel, Hz",
+    "peak_rate_hz": "peak rate of a channel, Hz", "input_spikes": "input spikes", "state": "state that is read",
     "tau_filter_ms": "time constant of its filter, ms",
-}
+}  # fmt: skip
 SIZES = {
-    "n_neurons": "neurons",
-    "n_excitatory": "of them excitatory",
-    "n_inputs": "input channels",
-    "n_recurrent_synapses": "recurrent synapses",
-    "n_input_synapses": "input synapses",
-}
+    "n_neurons": "neurons", "n_excitatory": "of them excitatory", "n_inputs": "input channels",
+    "n_recurrent_synapses": "recurrent synapses", "n_input_synapses": "input synapses",
+}  # fmt: skip
 
 
 def page(document: Mapping[str, Any]) -> Page:

@@ -19,16 +19,11 @@ LARGEST = "largest exponent (per ms)"
 
 # In H, or beside it.
 PARAMETERS = {
-    "tau_mem_ms": ("membrane time constant", True),
-    "v_th": ("threshold", True),
-    "a_plus": ("STDP amplitude a₊", True),
-    "a_minus": ("STDP amplitude a₋", True),
-    "tau_plus_ms": ("STDP time constant τ₊", True),
-    "tau_minus_ms": ("STDP time constant τ₋", True),
-    "t_ref_ms": ("refractory period", False),
-    "weight": ("weight", False),
-    "delay_ms": ("delay", False),
-}
+    "tau_mem_ms": ("membrane time constant", True), "v_th": ("threshold", True), "a_plus": ("STDP amplitude a₊", True),
+    "a_minus": ("STDP amplitude a₋", True), "tau_plus_ms": ("STDP time constant τ₊", True),
+    "tau_minus_ms": ("STDP time constant τ₋", True), "t_ref_ms": ("refractory period", False),
+    "weight": ("weight", False), "delay_ms": ("delay", False),
+}  # fmt: skip
 
 
 def per_delay(memory: Part) -> Figure | None:

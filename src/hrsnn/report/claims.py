@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from hrsnn.report import write_document
 from hrsnn.report.parts import drawing as draw
 from hrsnn.report.parts.drawing import Axis, Figure, Trace, shown, small_print
 from hrsnn.report.parts.page import Page, Section
 from hrsnn.report.parts.table import Cell, Table, table_of
 from hrsnn.report.parts.words import Finding, Kind, quantity, with_sign, within
-from hrsnn.vocabulary import CLAIMS
+from hrsnn.vocabulary import CLAIMS, GROUPS
 
 # Of a verdict: what claims do, and the kind of finding that it is.
 VERDICTS: dict[str, tuple[str, Kind]] = {
@@ -21,21 +20,13 @@ VERDICTS: dict[str, tuple[str, Kind]] = {
     "does not hold": ("do not hold", "loss"),
 }
 TOLD = {
-    "published": "Published",
-    "source": "Source",
-    "reading": "Read here as",
-    "test": "Test",
-    "networks": "Networks",
-    "holds_if": "Holds if",
-    "caution": "Mind",
-}
-READINGS = {
-    "supports": (draw.BLUE, "circle"),
-    "against": (draw.VERMILION, "diamond"),
-    "not shown": (draw.GREY, "circle-open"),
-}
+    "published": "Published", "source": "Source", "reading": "Read here as", "test": "Test", "networks": "Networks",
+    "holds_if": "Holds if", "caution": "Mind",
+}  # fmt: skip
+LOOKS = {
+    "supports": (draw.BLUE, "circle"), "against": (draw.VERMILION, "diamond"), "not shown": (draw.GREY, "circle-open"),
+}  # fmt: skip
 SIDES = {"above": "> 0", "below": "< 0", "same": "inside the margin"}
-GROUP_NAMES = {"tau_mem": "τ_m", "v_th": "v_th", "a": "A±", "tau_stdp": "τ±"}
 MAPS = {"active_share": "active neurons (share)", "accuracy": "accuracy", "rank": "effective rank"}
 SHAPLEY = {"memory": "memory capacity C", "spikes": "spikes per neuron and sample"}
 AGAINST = {"log_participation": "log 1/J", "squared_correlation": "squared correlation"}
@@ -55,8 +46,6 @@ RULE = (
 )
 
 Document = Mapping[str, Any]
-
-write_claims_page = write_document
 
 
 def page(document: Document) -> Page:
@@ -264,7 +253,7 @@ def _tests(claim: Mapping[str, Any]) -> Table | None:
 
 def _forest(document: Document) -> Figure | None:
     names: list[str] = []
-    points: dict[str, list[tuple[float, int, tuple[float, float], str]]] = {reading: [] for reading in READINGS}
+    points: dict[str, list[tuple[float, int, tuple[float, float], str]]] = {reading: [] for reading in LOOKS}
     for claim in document["claims"]:
         names.append(f"<b>{shown(claim['title'], 72)}</b>")
         for condition, test in ((c["name"], test) for c in claim["conditions"] for test in c["tests"]):
@@ -277,7 +266,7 @@ def _forest(document: Document) -> Figure | None:
     data: list[Trace] = []
     for reading, found in points.items():
         if found:
-            (colour, symbol), (x, y, ranges, tips) = READINGS[reading], zip(*found, strict=True)
+            (colour, symbol), (x, y, ranges, tips) = LOOKS[reading], zip(*found, strict=True)
             ends = draw.error_bars(x, ranges, colour, 2, 0)
             look = {"name": reading, "showlegend": True, "marker": {"color": colour, "symbol": symbol, "size": 8}}
             data.append(draw.marks(x, y, hovertext=tips, error_x=ends, **look))
@@ -290,7 +279,7 @@ def _shapley(document: Document, name: str, words: str) -> Figure | None:
     means, ranges = ([group[of] for group in groups.values()] for of in ("mean", "ci95"))
     data = [draw.bars(means, draw.BLUE, ranges=ranges, hoverinfo="x")]
     axis = draw.number_axis(f"added to the {words}") | {"zeroline": True, "zerolinecolor": draw.INK}
-    names = draw.names_axis([GROUP_NAMES.get(group, shown(group)) for group in groups])
+    names = draw.names_axis([GROUPS[group].symbol if group in GROUPS else shown(group) for group in groups])
     return draw.chart(data, axis, names, f"Shapley values for the {words}", 250, title=words, bargap=0.45)
 
 

@@ -17,28 +17,19 @@ from hrsnn.report.source import Key, Repeat, Results
 from hrsnn.vocabulary import baselines, higher_is_better, label_of, unit_of
 
 LOOKS = {
-    "HoNHoS": (draw.BLUE, "circle", "solid"),
-    "HeNHoS": (draw.SKY, "square", "dash"),
-    "HoNHeS": (draw.GREEN, "diamond", "dot"),
-    "HeNHeS": (draw.VERMILION, "triangle-up", "solid"),
-    "HoNB": (draw.PURPLE, "hexagon", "dash"),
-    "HeNB": (draw.ORANGE, "star", "solid"),
-    "InputOnly": (draw.GREY, "x", "dot"),
-    "RandomFeatures": (draw.GREY, "cross", "dash"),
-    "Persistence": (draw.GREY, "triangle-down", "dot"),
-    "SeasonalNaive": (draw.GREY, "triangle-up", "dashdot"),
-    "AR": (draw.GREEN, "star", "dot"),
-    "ESN-100": (draw.PURPLE, "hexagon", "dash"),
+    "HoNHoS": (draw.BLUE, "circle", "solid"), "HeNHoS": (draw.SKY, "square", "dash"),
+    "HoNHeS": (draw.GREEN, "diamond", "dot"), "HeNHeS": (draw.VERMILION, "triangle-up", "solid"),
+    "HoNB": (draw.PURPLE, "hexagon", "dash"), "HeNB": (draw.ORANGE, "star", "solid"),
+    "InputOnly": (draw.GREY, "x", "dot"), "RandomFeatures": (draw.GREY, "cross", "dash"),
+    "Persistence": (draw.GREY, "triangle-down", "dot"), "SeasonalNaive": (draw.GREY, "triangle-up", "dashdot"),
+    "AR": (draw.GREEN, "star", "dot"), "ESN-100": (draw.PURPLE, "hexagon", "dash"),
     "NVAR": (draw.ORANGE, "pentagon", "dashdot"),
-}
+}  # fmt: skip
 OTHERS = ((draw.PURPLE, "star-square", "dash"), (draw.ORANGE, "hourglass", "dot"), (draw.INK, "bowtie", "dashdot"))
 MARKS: dict[Kind, tuple[str, str]] = {
-    "gain": (draw.BLUE, "circle"),
-    "loss": (draw.VERMILION, "square"),
-    "none": (draw.GREY, "circle-open"),
-    "open": (draw.PALE, "diamond-open"),
-    "plain": (draw.INK, "circle"),
-}
+    "gain": (draw.BLUE, "circle"), "loss": (draw.VERMILION, "square"), "none": (draw.GREY, "circle-open"),
+    "open": (draw.PALE, "diamond-open"), "plain": (draw.INK, "circle"),
+}  # fmt: skip
 
 MAX_ROWS = 30  # arms in one figure; the table holds all
 MAX_SPIKES = 12_000  # spikes drawn of one raster

@@ -10,6 +10,7 @@ from hrsnn._checks import require
 from hrsnn.report.findings import FEW_SEEDS
 from hrsnn.report.parts.document import Part, Range
 from hrsnn.report.parts.words import Finding, Kind, listed, quantity, with_sign, within
+from hrsnn.vocabulary import GROUPS
 
 N_ERRORS = 2  # standard errors on either side of an exponent: about 95 %
 
@@ -31,12 +32,6 @@ MEASURES = {
         "How much neurons and synapses differ: ln det of the covariance of their parameters, each over its mean."),
     "mean_rate_hz": ("mean firing rate", "Hz", "Spikes of a recurrent neuron per second."),
 }  # fmt: skip
-PLAYERS = {
-    "tau_mem": "membrane time constant",
-    "v_th": "threshold",
-    "a": "STDP amplitudes",
-    "tau_stdp": "STDP time constants",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +180,7 @@ def players_of(whole: Part) -> dict[str, list[Player]]:
     found: dict[str, list[Player]] = {}
     for name in quantities.values:
         table = quantities.part(name)
-        parts = [(PLAYERS.get(player, player), table.part(player)) for player in table.values]
+        parts = [(GROUPS[player].words if player in GROUPS else player, table.part(player)) for player in table.values]
         players = [Player(p, mean, v.interval()) for p, v in parts if (mean := v.number("mean")) is not None]
         if players:
             found[name] = sorted(players, key=lambda player: -abs(player.mean))

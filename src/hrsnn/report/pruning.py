@@ -1,18 +1,24 @@
-"""The page of `hrsnn prune`: the network before and after, and the way between."""
+"""The page of `hrsnn prune`: the network before and after, and the way between.
+
+The dense network is grey and dotted, the pruned one coloured and solid, in every figure.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from hrsnn.report import pruning_figures as figures
+from hrsnn.report.parts import drawing as draw
 from hrsnn.report.parts.document import Part
-from hrsnn.report.parts.drawing import Figure
+from hrsnn.report.parts.drawing import BLUE, GREY, ORANGE, VERMILION, Axis, Figure, Trace
 from hrsnn.report.parts.page import Page, Section, warnings_of
 from hrsnn.report.parts.table import Cell, Table, named, table_of
 from hrsnn.report.parts.words import Finding, quantity
 from hrsnn.vocabulary import PRUNING
 
+MAX_MARKED = 40  # iterations that are marked one by one
+DENSE, PRUNED = (GREY, "dot"), (VERMILION, "solid")
 # What is told of the network before and after: name -> words, unit, what it is; with a ratio where that says something.
 QUANTITIES = {
     "n_neurons": ("neurons", "", "", True),
@@ -29,11 +35,9 @@ QUANTITIES = {
         "largest exponent", "per ms", "Growth rate of small changes; below 0 they die out.", False),
     "footprint_bytes": ("memory", "bytes", "Neurons and live synapses in single precision.", True),
 }  # fmt: skip
-TIME_CONSTANTS = {
+HISTOGRAMS = {  # the first two are of time constants
     "tau_mem_ms_excitatory": ("excitatory neurons", "membrane time constant (ms)"),
     "tau_mem_ms_inhibitory": ("inhibitory neurons", "membrane time constant (ms)"),
-}
-WEIGHTS = {
     "weight_excitatory": ("excitatory synapses", "size of the weight"),
     "weight_inhibitory": ("inhibitory synapses", "size of the weight"),
     "rate_hz": ("firing rates", "rate of a neuron (Hz)"),
@@ -47,29 +51,30 @@ def page(document: Mapping[str, Any]) -> Page:
     hashes = [whole.part(when).values.get("hash") for when in ("before", "after")]
     course, lyapunov = whole.part("trajectory"), whole.part("lyapunov")
     way = course if len(course.numbers("n_neurons")) > 2 else Part({})  # one step is no way
+    histograms = [(*words, whole.part("histograms").part(name)) for name, words in HISTOGRAMS.items()]
     sections = [
         Section("before-and-after", "Before and after",
             "Counted under the standard drive: Poisson spikes on every input channel, "
             f"{quantity(whole.number('drive_hz'))} Hz, no task.", tables=[comparison(whole)], folded=False),
         Section("trajectory", "Neurons and synapses per iteration",
             "Each iteration takes the same share of what is left, so that both lines are straight where nothing "
-            "interferes.", [figures.shrinking(way)], folded=False),
+            "interferes.", [shrinking(way)], folded=False),
         Section("along", "Along the way",
             "The grey band is half to twice the rate of the dense network: outside of it the network is another one. "
             "Synapses that stay grow by as much as others are missing, so weights rise while synapses fall.",
-            figures.along(way), small=True),
+            along(way), small=True),
         Section("spectra", "Lyapunov spectra",
             "Growth rates of the fastest directions of small changes, per ms, dense and pruned, under the same drive "
             f"with surrogate gain {quantity(lyapunov.number('surrogate_gain'))}: look whether the pruned line begins "
             "where the dense one does, and whether it stays below 0. A smaller network has fewer slow directions, so "
-            "its line falls earlier.", [figures.spectra(lyapunov)]),
+            "its line falls earlier.", [spectra(lyapunov)]),
         Section("time-constants", "Time constants",
             "Neurons keep their rank when their time constants are fitted: look whether the filled outline is the "
-            "dotted one moved or squeezed, or only fewer neurons of the same kind.", _histograms(whole, TIME_CONSTANTS),
+            "dotted one moved or squeezed, or only fewer neurons of the same kind.", before_and_after(histograms[:2]),
             small=True),
         Section("weights", "Weights and rates",
             "Weights are drawn in powers of ten. Of the rates look for neurons that fell silent, at the left end.",
-            _histograms(whole, WEIGHTS), small=True),
+            before_and_after(histograms[2:]), small=True),
         warnings_of(whole.items("warnings")),
         Section("settings", "Settings", tables=[named(_flat(whole.part("settings").values), "setting", "value")]),
     ]  # fmt: skip
@@ -85,11 +90,6 @@ def page(document: Mapping[str, Any]) -> Page:
 def read(document: Mapping[str, Any]) -> Part:
     """The document of `hrsnn prune --json`; raises `InputError` for another schema."""
     return Part(PRUNING.checked(document), "trajectory.json")
-
-
-def _histograms(whole: Part, names: Mapping[str, tuple[str, str]]) -> Iterable[Figure | None]:
-    histograms = whole.part("histograms")
-    return figures.before_and_after((*words, histograms.part(name)) for name, words in names.items())
 
 
 # -- in words ----------------------------------------------------------------------------------------------------------
@@ -156,3 +156,112 @@ def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     for name, value in values.items():
         found |= _flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {f"{above}{name}": value}
     return found
+
+
+# -- figures -----------------------------------------------------------------------------------------------------------
+
+
+def shrinking(course: Part) -> Figure | None:
+    """Neurons and recurrent synapses after each iteration, in shares of what there was."""
+    data = []
+    for name, words, colour, dash in (
+        ("n_neurons", "neurons", BLUE, "dash"),
+        ("n_synapses", "recurrent synapses", VERMILION, "solid"),
+    ):
+        found = _per_iteration(course, name)
+        if found and found[0][1] > 0:
+            hover = f"after %{{x}}: %{{customdata:,}} {words}<br>%{{y:.1%}}"
+            line = _line(found, colour, dash, words, hover, over=found[0][1])
+            data.append({**line, "customdata": [draw.short(value) for _, value in found]})
+    axis = _log_axis("kept", data)
+    axis["ticktext"] = [f"{100 * tick:g} %" for tick in axis["tickvals"]]
+    return draw.chart(data, _iterations(course), axis, "neurons and synapses per iteration", 320)
+
+
+def along(course: Part) -> Iterator[Figure | None]:
+    """Mean rate, synaptic operations, and quantiles of recurrent weights over the first median."""
+    rates, quantiles = _per_iteration(course, "mean_rate_hz"), course.part("weight_quantiles")
+    stripes = [draw.stripe(rate / 2, 2 * rate, 0.1) for _, rate in rates[:1]]
+    line = _line(rates, BLUE, "solid", "", "after %{x}: %{y:.3g} Hz")
+    axis, label = draw.axis_from_zero("mean rate (Hz)"), "mean rate per iteration"
+    yield _over_iterations([line], course, axis, label, "Mean rate", shapes=stripes)
+    lines = [
+        _line(
+            _per_iteration(course, f"synops_{name}_per_s", 0), colour, dash, name,
+            f"after %{{x}}: %{{y:,.0f}} {name}",
+        )
+        for name, colour, dash in (("recurrent", VERMILION, "solid"), ("input", GREY, "dash"))
+    ]  # fmt: skip
+    label, title = "synaptic operations per iteration", "Synaptic operations"
+    yield _over_iterations(lines, course, _log_axis("operations per second", lines), label, title)
+    lines = [
+        _line(_per_iteration(quantiles, q, 0), ORANGE, dash, words, f"after %{{x}}: {words} %{{y:.3g}}", over=start)
+        for _, start in _per_iteration(quantiles, "0.5", 0)[:1]
+        for q, words, dash in (("0.25", "25 %", "dot"), ("0.5", "median", "solid"), ("0.95", "95 %", "dash"))
+    ]
+    axis = _log_axis("over the first median", lines)
+    yield _over_iterations(lines, course, axis, "weights per iteration", "Recurrent weights")
+
+
+def spectra(lyapunov: Part) -> Figure | None:
+    """The leading exponents of the dense and the pruned network."""
+    data: list[Trace] = []
+    for name, words, look in (("before_per_ms", "dense", DENSE), ("after_per_ms", "pruned", PRUNED)):
+        found = [(k, y) for k, y in enumerate(lyapunov.numbers(name), 1) if y is not None]
+        hover = f"{words}<br>λ<sub>%{{x}}</sub> = %{{y:.4g}} per ms"
+        ks, ys = [k for k, _ in found], [y for _, y in found]
+        data += [draw.curve(ks, ys, *look, name=words, hover=hover)] if found else []
+    n = max((line["x"][-1] for line in data), default=0)
+    data = [draw.level(0, n + 1), *data] if data else []
+    x, y = draw.number_axis("index k", range=[0, n + 1]), draw.number_axis("exponent λₖ (per ms)")
+    return draw.chart(data, x, y, "Lyapunov spectra of the dense and the pruned network", 360)
+
+
+def before_and_after(histograms: Iterable[tuple[str, str, Part]]) -> Iterator[Figure | None]:
+    """One small figure for each histogram (title, axis, values): dense outlined, pruned filled."""
+    for title, axis, part in histograms:
+        edges = [edge for edge in part.numbers("edges") if edge is not None]
+        data = [
+            draw.outline(edges, draw.density(edges, counts), look, words, fill=words == "pruned")
+            for key, words, look in (("before", "dense", DENSE), ("after", "pruned", PRUNED))
+            if (counts := [count or 0.0 for count in part.numbers(key)]) and len(edges) == len(counts) + 1
+        ]
+        x = draw.number_axis(axis, **_powers(edges, part.values.get("log10") is True and bool(data)))
+        yield draw.chart(data, x, draw.axis_from_zero("density", showticklabels=False), title, 280, title=title)
+
+
+def _per_iteration(course: Part, name: str, above: float = -math.inf) -> list[tuple[int, float]]:
+    """Iteration (0 is the dense network) and value, where there is one above `above`."""
+    return [(k, value) for k, value in enumerate(course.numbers(name)) if value is not None and value > above]
+
+
+def _line(
+    points: Sequence[tuple[int, float]], colour: str, dash: str, name: str, hover: str, over: float = 1.0
+) -> Trace:
+    mark = "circle" if len(points) <= MAX_MARKED else ""
+    ks, values = [k for k, _ in points], [value / over for _, value in points]
+    return draw.curve(ks, values, colour, dash, name=name, hover=hover, mark=mark)
+
+
+def _log_axis(title: str, lines: Sequence[Trace]) -> Axis:
+    return draw.log_axis(title, *draw.span(lines, above=1.15))
+
+
+def _over_iterations(
+    lines: Sequence[Trace], course: Part, y: Axis, label: str, title: str, **layout: Any
+) -> Figure | None:
+    """Those of the lines that have two points at least."""
+    data = [line for line in lines if len(line["x"]) > 1]
+    return draw.chart(data, _iterations(course), y, label, 290, title=title, **layout)
+
+
+def _iterations(course: Part) -> Axis:
+    return draw.iterations_axis(max(len(course.numbers("n_neurons")) - 1, 1))
+
+
+def _powers(edges: Sequence[float], logarithmic: bool) -> dict[str, Any]:
+    """Ticks of an axis that is drawn in powers of ten."""
+    if not logarithmic:
+        return {}
+    powers = range(math.ceil(edges[0]), math.floor(edges[-1]) + 1)
+    return {"tickvals": list(powers), "ticktext": [f"{10.0**power:g}" for power in powers]}

@@ -6,41 +6,30 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from hrsnn.report import write_document
 from hrsnn.report.parts import drawing as draw
 from hrsnn.report.parts.document import Part
 from hrsnn.report.parts.drawing import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILION, Figure, Trace, shown
 from hrsnn.report.parts.page import Page, Section, warnings_of
 from hrsnn.report.parts.table import Cell, Table, table_of
 from hrsnn.report.parts.words import Finding, Kind, capital, plural, quantity, signed, with_interval
-from hrsnn.report.pruning_figures import before_and_after, shrinking
+from hrsnn.report.pruning import before_and_after, shrinking
 from hrsnn.vocabulary import REPRODUCTION, label_of
 
 TASKS = {
-    "lorenz63": "Lorenz-63",
-    "rossler": "Rössler",
-    "google-stock": "Google stock",
-    "wind": "wind",
+    "lorenz63": "Lorenz-63", "rossler": "Rössler", "google-stock": "Google stock", "wind": "wind",
     "spoken-digits": "spoken digits",
-}
+}  # fmt: skip
 # What is shown, where a task has it; valid prediction times are those at an error of 0.1.
 METRICS = ("accuracy", "rmse", "vpt_steps", "vpt_lyapunov")
 COSTS = {"synops_recurrent": "recurrent operations per sample", "synops": "all synaptic operations per sample"}
 LOOKS = {
-    "unpruned": (INK, "solid", "circle"),
-    "no-recurrence": (GREY, "dot", "circle"),
-    "activity": (ORANGE, "dash", "square"),
-    "random": (SKY, "dash", "diamond"),
-    "lnp-published": (BLUE, "solid", "circle"),
-    "lnp": (VERMILION, "solid", "triangle-up"),
-    "step-1": (SKY, "dash", "square"),
-    "step-2": (PURPLE, "dash", "diamond"),
-    "steps-12": (BLUE, "solid", "circle"),
-    "steps-123": (ORANGE, "dash", "cross"),
-    "steps-124": (GREEN, "dash", "x"),
-    "steps-1234": (GREEN, "solid", "hexagon"),
-    "random-1": (GREY, "dash", "diamond-open"),
-}
+    "unpruned": (INK, "solid", "circle"), "no-recurrence": (GREY, "dot", "circle"),
+    "activity": (ORANGE, "dash", "square"), "random": (SKY, "dash", "diamond"),
+    "lnp-published": (BLUE, "solid", "circle"), "lnp": (VERMILION, "solid", "triangle-up"),
+    "step-1": (SKY, "dash", "square"), "step-2": (PURPLE, "dash", "diamond"), "steps-12": (BLUE, "solid", "circle"),
+    "steps-123": (ORANGE, "dash", "cross"), "steps-124": (GREEN, "dash", "x"),
+    "steps-1234": (GREEN, "solid", "hexagon"), "random-1": (GREY, "dash", "diamond-open"),
+}  # fmt: skip
 MAX_BANDS = 4  # more of them over each other show nothing
 SIDES = {"below": "less", "above": "more"}
 KINDS: dict[str, Kind] = {"supports": "gain", "against": "loss", "not shown": "none"}
@@ -48,8 +37,6 @@ KINDS: dict[str, Kind] = {"supports": "gain", "against": "loss", "not shown": "n
 Document = Mapping[str, Any]
 Entry = Mapping[str, Any]
 Column = Callable[[Entry], Cell | str]
-
-write_reproduction_page = write_document
 
 
 def page(document: Document) -> Page:

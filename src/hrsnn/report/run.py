@@ -20,11 +20,9 @@ from hrsnn.vocabulary import higher_is_better, kind_of, label_of
 
 LAWS = {
     "tau_mem_ms_excitatory": ("membrane time constant, excitatory", "ms"),
-    "tau_mem_ms_inhibitory": ("membrane time constant, inhibitory", "ms"),
-    "v_th": ("threshold", "potential"),
-    "a_plus": ("STDP amplitude a₊", "weight"),
-    "tau_plus_ms": ("STDP time constant τ₊", "ms"),
-}
+    "tau_mem_ms_inhibitory": ("membrane time constant, inhibitory", "ms"), "v_th": ("threshold", "potential"),
+    "a_plus": ("STDP amplitude a₊", "weight"), "tau_plus_ms": ("STDP time constant τ₊", "ms"),
+}  # fmt: skip
 
 
 def write_report(run_dir: Path, results: Mapping[str, Any] | None = None) -> Path:

@@ -15,14 +15,10 @@ from hrsnn.vocabulary import COSTS, higher_is_better, label_of
 
 MAX_TRIED = 60
 READOUT_NAMES = {
-    "n_bins": "time bins",
-    "transform": "transform",
-    "model": "model",
-    "regularisation": "regularisation",
-    "validation_accuracy": "accuracy on validation",
-    "validation_nrmse": "NRMSE on validation",
+    "n_bins": "time bins", "transform": "transform", "model": "model", "regularisation": "regularisation",
+    "validation_accuracy": "accuracy on validation", "validation_nrmse": "NRMSE on validation",
     "validation_score": "score on validation",
-}
+}  # fmt: skip
 Readouts = tuple[Key, list[Mapping[str, Any]]]  # what each seed of a row chose
 
 

@@ -39,13 +39,9 @@ class Point:
 
 
 def against_operations(
-    rows: Sequence[Row],
-    metric: str,
-    words: str,
-    name: Callable[[Key], str],
-    spent: Callable[[Row], float | None] = synops,
-    floor: Estimate | None = None,
-) -> Figure | None:
+    rows: Sequence[Row], metric: str, words: str, name: Callable[[Key], str],
+    spent: Callable[[Row], float | None] = synops, floor: Estimate | None = None,
+) -> Figure | None:  # fmt: skip
     """Mean and interval of a score against operations on a logarithmic axis, every row a named mark.
 
     A row that spends nothing stands at the left end, where the axis says so. `floor` is drawn as a band from edge to
@@ -83,11 +79,9 @@ def against_operations(
 def pruned_networks(results: Results, metric: str | None) -> Section:
     """Figure and table of the pruned networks of a run; empty where nothing was pruned."""
     found = pruned_of(results)
-    title = "Pruned networks"
     if not found or metric is None:
-        return Section("pruning", title)
-    side = "down" if higher_is_better(metric) is False else "up"
-    dense = found[0].dense
+        return Section("pruning", "")
+    side, dense = "down" if higher_is_better(metric) is False else "up", found[0].dense
     caption = (
         f"Cut before learning and without the task, then learned and read out like {dense.label}: look how "
         f"far {side} a pruned network stays while it goes left, and whether {found[0].key.method} stands apart from "
@@ -99,15 +93,14 @@ def pruned_networks(results: Results, metric: str | None) -> Section:
         lambda key: key.method or "unpruned", lambda row: row.costs.get("synops_recurrent"),
         results.row(dense.without_recurrence).score(metric),
     )  # fmt: skip
-    return Section("pruning", title, caption, [figure], [_table(results, found, metric)])
+    return Section("pruning", "Pruned networks", caption, [figure], [_table(results, found, metric)])
 
 
 def _mark(point: Point) -> Trace:
-    colour, symbol, _ = style(point.row.key)
     interval = point.ci95 if point.ends[0] < point.ends[1] else None
     tip = f"{shown(point.row.key.label)}<br>{quantity(point.operations)} operations<br>mean {plain(point.mean)[0]}"
     tip += f"<br>{told_interval(plain, interval)}"
-    return draw.estimate_mark(point.mean, point.operations, interval, (colour, symbol), tip, up=True)
+    return draw.estimate_mark(point.mean, point.operations, interval, style(point.row.key)[:2], tip, up=True)
 
 
 def _score_axis(metric: str, low: float, high: float) -> tuple[Range, Axis]:
@@ -117,9 +110,8 @@ def _score_axis(metric: str, low: float, high: float) -> tuple[Range, Axis]:
         ends = low / 1.3, high * 1.3
         return ends, draw.log_axis(title, *ends)
     room = 0.08 * (high - low) or 0.1 * abs(high) or 0.1
-    ends = low - room, high + room
-    if kind_of(metric) == "share":  # at most 1, whose mark is seen whole
-        ends = low - room, min(high + room, 1.02)
+    most = 1.02 if kind_of(metric) == "share" else math.inf  # at most 1, whose mark is seen whole
+    ends = low - room, min(high + room, most)
     return ends, draw.number_axis(title, range=list(ends))
 
 
@@ -127,13 +119,12 @@ def _names(
     points: Sequence[Point], x_ends: Range, y_ends: Range, size: Range, scale: Callable[[float], float], limit: int
 ) -> list[dict[str, Any]]:
     """The names as annotations, placed for figures of `size`; `scale` is that of the vertical axis."""
-    width, height = size
 
     def across(x: float) -> float:
-        return width * math.log(x / x_ends[0]) / math.log(x_ends[1] / x_ends[0])
+        return size[0] * math.log(x / x_ends[0]) / math.log(x_ends[1] / x_ends[0])
 
     def down(y: float) -> float:
-        return height * (scale(y_ends[1]) - scale(max(y, y_ends[0]))) / (scale(y_ends[1]) - scale(y_ends[0]))
+        return size[1] * (scale(y_ends[1]) - scale(max(y, y_ends[0]))) / (scale(y_ends[1]) - scale(y_ends[0]))
 
     spots = [Spot(across(p.operations), down(p.mean), p.name[:limit], down(p.ends[1]), down(p.ends[0])) for p in points]
     return [
@@ -142,7 +133,7 @@ def _names(
             "text": shown(p.name, limit), "showarrow": True, "arrowhead": 0, "arrowwidth": 0.8, "arrowcolor": PALE,
             "standoff": 7, "font": {"size": 12, "color": INK}, "bgcolor": "rgba(255, 255, 255, 0.7)",
         }
-        for p, (dx, dy) in zip(points, placed(spots, width, height), strict=True)
+        for p, (dx, dy) in zip(points, placed(spots, *size), strict=True)
     ]  # fmt: skip
 
 

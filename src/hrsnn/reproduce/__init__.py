@@ -29,21 +29,22 @@ class Reproduction:
 
 def _claims(name: str, order: Order) -> dict[str, Any]:
     from hrsnn.network_file import write_atomically
-    from hrsnn.report.claims import claims_markdown, write_claims_page
+    from hrsnn.report import write_document
+    from hrsnn.report.claims import claims_markdown
     from hrsnn.reproduce.claims import claims_document
 
     document = claims_document(order)
     write_atomically(order.out / "CLAIMS.md", claims_markdown(document).encode())
-    write_claims_page(document, order.out / f"{name}.html")
+    write_document(document, order.out / f"{name}.html")
     return document
 
 
 def _pruning(name: str, order: Order) -> dict[str, Any]:
-    from hrsnn.report.reproduced import write_reproduction_page
+    from hrsnn.report import write_document
     from hrsnn.reproduce.designs import pruning_document
 
     document = pruning_document(name, order)
-    write_reproduction_page(document, order.out / f"{name}.html")
+    write_document(document, order.out / f"{name}.html")
     return document
 
 

@@ -50,22 +50,17 @@ def shown(text: object, limit: int = 26) -> str:
 
 
 def chart(
-    data: Sequence[Trace],
-    x: Axis,
-    y: Axis,
-    label: str,
-    height_px: int,
-    *,
-    title: str = "",
-    square: bool = False,
-    note: str = "",
-    narrow: Mapping[str, Any] | None = None,
-    narrow_height_px: int | None = None,
+    data: Sequence[Trace], x: Axis | str, y: Axis | str, label: str, height_px: int, *, title: str = "",
+    square: bool = False, note: str = "", narrow: Mapping[str, Any] | None = None, narrow_height_px: int | None = None,
     **layout: Any,
-) -> Figure | None:
-    """The traces over two axes, None where there are none; `layout` is what plotly's layout has besides."""
+) -> Figure | None:  # fmt: skip
+    """The traces over two axes (a text is the title of one of numbers), None where there are none.
+
+    `layout` is what plotly's layout has besides.
+    """
     if not data:
         return None
+    x, y = (number_axis(axis) if isinstance(axis, str) else axis for axis in (x, y))
     whole = {
         "autosize": True, "font": {"family": FONT, "size": 13, "color": INK},
         "margin": {"l": 8, "r": 14, "t": 8, "b": 8, "pad": 4},
@@ -223,28 +218,20 @@ def density(edges: Sequence[float], counts: Sequence[float]) -> list[float]:
 
 
 def bars(
-    values: Sequence[float | None],
-    colours: Sequence[str] | str,
-    *,
-    texts: Sequence[str] = (),
-    tips: Sequence[str] = (),
-    ranges: Sequence[Range | None] = (),
-    filled: bool = False,
-    **parts: Any,
-) -> Trace:
+    values: Sequence[float | None], colours: Sequence[str] | str, *, texts: Sequence[str] = (),
+    tips: Sequence[str] = (), ranges: Sequence[Range | None] = (), filled: bool = False, **parts: Any,
+) -> Trace:  # fmt: skip
     """Bars across, the first on top, pale with an outline or `filled`; with texts at their ends, tips and intervals."""
     each = [colours] * len(values) if isinstance(colours, str) else list(colours)
     fills = each if filled else [faded(colour) for colour in each]
-    written = {
-        "text": list(texts), "textposition": "outside", "cliponaxis": False, "textfont": {"size": 11, "color": GREY},
-    }  # fmt: skip
+    written = {"text": list(texts), "textposition": "outside", "textfont": {"size": 11, "color": GREY}}
     intervals = {"error_x": error_bars(values, ranges, INK, 1.2, 3)} if ranges else {}
     return {
         "type": "bar", "orientation": "h", "x": [None if value is None else short(value) for value in values],
         "y": list(range(len(values))), "showlegend": False,
         "marker": {"color": fills, "line": {"color": each, "width": 1.2}},
         **({"hoverinfo": "text", "hovertext": list(tips)} if tips else {"hoverinfo": "skip"}),
-        **(written if texts else {}), **intervals, **parts,
+        **({**written, "cliponaxis": False} if texts else {}), **intervals, **parts,
     }  # fmt: skip
 
 
