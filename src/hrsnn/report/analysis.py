@@ -69,12 +69,11 @@ def page(document: Mapping[str, Any]) -> Page:
     memory, separation, lyapunov = (whole.part(name) for name in ("memory", "separation", "lyapunov"))
     network, detail, seed = whole.part("network"), whole.part("heterogeneity_detail"), document.get("seed")
     intervals = {"memory_capacity": memory.interval(), "lyapunov_max_per_ms": of_largest(whole)}
-    exponents, n = lyapunov.numbers("exponents_per_ms"), lyapunov.number("dimension")
-    of, n_growing = "" if n is None else f" of {quantity(n)}", sum(y is not None and y > 0 for y in exponents)
+    exponents, n = lyapunov.numbers("exponents_per_ms"), quantity(lyapunov.number("dimension"))
+    n_growing, worst = sum((y or 0.0) > 0 for y in exponents), lyapunov.number("max_condition")
     stimuli, jitter = (quantity(separation.number(name)) for name in ("n_stimuli", "jitter_ms"))
-    worst, r = lyapunov.number("max_condition"), lyapunov.number("node_rate_correlation")
-    told = memory.part("settings").values.items()
-    settings = {SETTINGS.get(name, name): value for name, value in told if name != "network"}
+    correlation = quantity(lyapunov.number("node_rate_correlation"))
+    settings = {SETTINGS.get(n, n): v for n, v in memory.part("settings").values.items() if n != "network"}
     sizes = [f"{count:,.0f} {words}" for name, words in SIZES.items() if (count := network.number(name)) is not None]
     method = (
         "The network ran with fixed weights through independent numbers from −1 to 1, each shown for "
@@ -109,22 +108,20 @@ def page(document: Mapping[str, Any]) -> Page:
             "factorisations of the Jacobian along the run with a surrogate in place of the spike; the band is "
             f"{N_ERRORS} standard errors over equal parts of the run. Above the line changes grow, below it they die "
             "out. Flat stretches lie at −1 / τ of what only decays: synaptic currents, and neurons that hardly spike. "
-            f"Here: {len(exponents):,}{of} dimensions of the state, {n_growing or 'none'} of them above 0.",
+            f"Here: {len(exponents):,} of {n} dimensions of the state, {n_growing or 'none'} of them above 0.",
             [figures.spectrum(lyapunov)]),
         Section("convergence", "Convergence of the largest exponent",
-            ("The estimate after each part of the run: it has to level off inside the band, which is its last value "
-                f"within {N_ERRORS} standard errors."
-                + (f" Condition numbers of R reach {with_power(worst)}." if worst else "")),
+            "The estimate after each part of the run: it has to level off inside the band, which is its last value "
+            f"within {N_ERRORS} standard errors. Condition numbers of R reach {with_power(worst) if worst else '–'}.",
             [figures.convergence(lyapunov)]),
         Section("gains", "The largest exponent against the surrogate",
             "A spike has no derivative; g(u) = γ / (1 + 10 |u|)² stands for it where a neuron spikes, and exponents "
             "depend on its gain γ. The ring is the gain of everything else on this page. A sign that is the same for "
             "all gains is the network’s; one that changes is the surrogate’s as well.", [figures.gains(lyapunov)]),
         Section("nodes", "Exponents of neurons",
-            ("The share of every neuron in these exponents, (1 / T) Σₜ Σₖ Q[i, k]² ln Rₖₖ, over the part that it takes "
-                "in their directions, mean of Σₖ Q[i, k]², against its firing rate: where points lie on one line, "
-                "exponents only restate rates." + ("" if r is None else f" Correlation with the rate: {quantity(r)}.")),
-            [figures.nodes(lyapunov)]),
+            "The share of every neuron in these exponents, (1 / T) Σₜ Σₖ Q[i, k]² ln Rₖₖ, over the part that it takes "
+            "in their directions, mean of Σₖ Q[i, k]², against its firing rate: where points lie on one line, "
+            f"exponents only restate rates. Correlation with the rate: {correlation}.", [figures.nodes(lyapunov)]),
         Section("heterogeneity", "Heterogeneity",
             "Standard deviation over mean of each parameter, every value taken over the mean of its population. Blue "
             "ones are in H = (1 / n) ln det(Cov θ + ε I), grey ones are listed beside it.",

@@ -16,6 +16,7 @@ from hrsnn.report.source import Key
 
 MAX_COMPARED = 12
 LARGEST = "largest exponent (per ms)"
+X, Y = "spikes_per_neuron", "memory_capacity"  # of the plane of networks
 
 # In H, or beside it.
 PARAMETERS = {
@@ -28,25 +29,21 @@ PARAMETERS = {
 
 def per_delay(memory: Part) -> Figure | None:
     rows = memory.columns("per_delay", "per_delay_raw")
-    values = [
-        (tau, kept if raw is None else raw, kept > 0) for tau, (kept, raw) in enumerate(rows, 1) if kept is not None
-    ]
-    points = [point for point in values if point[1] > 0]
+    known = ((tau, raw, kept) for tau, (kept, raw) in enumerate(rows, 1) if kept is not None and raw is not None)
+    points = [(tau, raw, kept > 0) for tau, raw, kept in known if raw > 0]
     if not points:
         return None
     threshold = memory.number("threshold")
     lowest = (threshold or min(value for _, value, _ in points)) / 30
     data = []
-    for name, colour, symbol, size, counts in (
-        ("counts", BLUE, "circle", 7, True),
-        ("below", PALE, "circle-open", 5, False),
-    ):
+    for counts, name, colour, symbol, size in (
+        (True, "counts", BLUE, "circle", 7), (False, "below", PALE, "circle-open", 5)
+    ):  # fmt: skip
         some = [(tau, value) for tau, value, is_counted in points if is_counted == counts]
-        if some:
-            tips = [f"τ = {tau}<br>C(τ) = {quantity(value)}" for tau, value in some]
-            marker = {"color": colour, "symbol": symbol, "size": size}
-            parts: dict[str, Any] = {"name": name, "showlegend": True, "cliponaxis": True, "marker": marker}
-            data.append(draw.marks(*zip(*some, strict=True), **parts, hovertext=tips))
+        tips = [f"τ = {tau}<br>C(τ) = {quantity(value)}" for tau, value in some]
+        parts: dict[str, Any] = {"name": name, "marker": {"color": colour, "symbol": symbol, "size": size}}
+        parts |= {"showlegend": True, "cliponaxis": True, "hovertext": tips}
+        data += [draw.marks(*zip(*some, strict=True), **parts)] if some else []
     if threshold:
         data.append(draw.level(1, len(rows), threshold, GREY, "dot", name="threshold", width=2))
     y, title = draw.decades_axis("C(τ)", lowest, 1.6), "Squared correlation at each delay"
@@ -68,9 +65,8 @@ def running_sum(memory: Part, capacity: float | None) -> Figure | None:
 
 
 def singular_values(whole: Part) -> Figure | None:
-    separation = whole.part("separation")
+    separation, drawn = whole.part("separation"), list[list[float]]()
     data: list[Trace] = []
-    drawn: list[list[float]] = []
     for name, stem, rank_name, colour, dash, symbol, place in (
         ("different stimuli", "", "effective", BLUE, "solid", "circle", "top right"),
         ("jittered copies", "generalisation_", "generalisation", ORANGE, "dash", "square", "bottom left"),
@@ -101,11 +97,8 @@ def singular_values(whole: Part) -> Figure | None:
 
 def plane(whole: Part) -> Figure | None:
     networks = [*whole.parts("compare")[:MAX_COMPARED], whole]
-    points = [
-        (str(one.values.get("name") or "network"), x, y)
-        for one in networks
-        if (x := one.number("spikes_per_neuron")) is not None and (y := one.number("memory_capacity")) is not None
-    ]
+    each = [(str(one.values.get("name") or "network"), one.number(X), one.number(Y)) for one in networks]
+    points = [(name, x, y) for name, x, y in each if x is not None and y is not None]
     widest = 1.35 * max((x for _, x, _ in points), default=0.0)
     highest = 1.35 * max((y for *_, y in points), default=0.0)
     if widest <= 0 or highest <= 0:
@@ -127,8 +120,8 @@ def plane(whole: Part) -> Figure | None:
         data.append(draw.marks([x], [y], marker=marker, name=shown(name), showlegend=True, hovertext=[tip]))
     across = draw.number_axis("spikes per neuron per input sample", range=[0, widest])
     up = draw.number_axis("memory capacity C (input samples)", range=[0, highest])
-    height_px = 400 + 14 * len(points)
-    return draw.chart(data, across, up, "memory capacity against spikes", height_px, annotations=notes)
+    label, height_px = "memory capacity against spikes", 400 + 14 * len(points)
+    return draw.chart(data, across, up, label, height_px, annotations=notes)
 
 
 def spectrum(lyapunov: Part) -> Figure | None:
@@ -142,24 +135,19 @@ def spectrum(lyapunov: Part) -> Figure | None:
     line = draw.curve(ks, ys, BLUE, hover="λ<sub>%{x}</sub> = %{y:.4g} per ms", mark=mark, size=5)
     data = [draw.band(ks, low, high, BLUE), draw.level(0, len(rows) + 1), line]
     x = draw.number_axis("index k", range=[0, len(rows) + 1])
-    return draw.chart(data, x, draw.number_axis("exponent λₖ (per ms)"), "Lyapunov spectrum", 360)
+    return draw.chart(data, x, "exponent λₖ (per ms)", "Lyapunov spectrum", 360)
 
 
 def convergence(lyapunov: Part) -> Figure | None:
-    points = lyapunov.pairs("running_steps", "running_max_per_ms")
-    if not points:
+    points, dt_ms = lyapunov.pairs("running_steps", "running_max_per_ms"), lyapunov.number("dt_ms")
+    if not points or dt_ms is None:
         return None
-    dt_ms, error = lyapunov.number("dt_ms"), next(iter(lyapunov.numbers("standard_error_per_ms")), None)
-    xs, ys = [x * (dt_ms or 1.0) for x, _ in points], [y for _, y in points]
-    half = N_ERRORS * (error or 0.0)
-    hover = "after %{x:,.0f}" + (" ms" if dt_ms else " steps") + "<br>%{y:.4g} per ms"
-    data = [
-        draw.band([0.0, xs[-1]], [ys[-1] - half] * 2, [ys[-1] + half] * 2, BLUE),
-        draw.level(0.0, xs[-1]),
-        draw.curve(xs, ys, BLUE, hover=hover, mark="circle"),
-    ]
-    x = draw.number_axis("measured time (ms)" if dt_ms else "measured steps", range=[0, 1.02 * xs[-1]])
-    return draw.chart(data, x, draw.number_axis(LARGEST), "convergence of the largest exponent", 300)
+    xs, ys = [x * dt_ms for x, _ in points], [y for _, y in points]
+    half = N_ERRORS * (next(iter(lyapunov.numbers("standard_error_per_ms")), None) or 0.0)
+    band = draw.band([0.0, xs[-1]], [ys[-1] - half] * 2, [ys[-1] + half] * 2, BLUE)
+    line = draw.curve(xs, ys, BLUE, hover="after %{x:,.0f} ms<br>%{y:.4g} per ms", mark="circle")
+    data, x = [band, draw.level(0.0, xs[-1]), line], draw.number_axis("measured time (ms)", range=[0, 1.02 * xs[-1]])
+    return draw.chart(data, x, LARGEST, "convergence of the largest exponent", 300)
 
 
 def gains(lyapunov: Part) -> Figure | None:
@@ -173,17 +161,17 @@ def gains(lyapunov: Part) -> Figure | None:
     used = [(x, y) for x, y in points if x == lyapunov.number("surrogate_gain")]
     data = [draw.level(low, high), line, *(draw.marks([x], [y], marker=ring, hoverinfo="skip") for x, y in used)]
     x_axis = draw.log_axis("surrogate gain γ", low, high, xs) | {"ticktext": [quantity(x) for x in xs]}
-    return draw.chart(data, x_axis, draw.number_axis(LARGEST), "largest exponent against surrogate gain", 300)
+    return draw.chart(data, x_axis, LARGEST, "largest exponent against surrogate gain", 300)
 
 
 def nodes(lyapunov: Part) -> Figure | None:
     points = lyapunov.pairs("node_rates_hz", "node_exponents_per_ms")
     if not any(rate for rate, _ in points):  # without a spike there is nothing to compare with
         return None
+    look = {"color": BLUE, "size": 6, "opacity": 0.55}
     tips = [f"{quantity(x)} Hz<br>{quantity(y)} per ms" for x, y in points]
-    marker = {"color": BLUE, "size": 6, "opacity": 0.55}
-    data = [draw.marks(*zip(*points, strict=True), marker=marker, hovertext=tips)]
-    x, y = draw.axis_from_zero("firing rate (Hz)"), draw.number_axis("exponent of the neuron λᵢ (per ms)")
+    data = [draw.marks(*zip(*points, strict=True), marker=look, hovertext=tips)]
+    x, y = draw.axis_from_zero("firing rate (Hz)"), "exponent of the neuron λᵢ (per ms)"
     return draw.chart(data, x, y, "exponents of neurons against firing rates", 360)
 
 
@@ -191,8 +179,7 @@ def cvs(cvs: Mapping[str, float]) -> Figure | None:
     if not cvs:
         return None
     names, inside = zip(*(PARAMETERS.get(name, (name, False)) for name in cvs), strict=True)
-    values = list(cvs.values())
-    texts = [quantity(round(value, 6)) for value in values]
+    values, texts = list(cvs.values()), [quantity(round(value, 6)) for value in cvs.values()]
     data = [draw.bars(values, [BLUE if of_h else GREY for of_h in inside], texts=texts)]
     x = draw.number_axis("coefficient of variation", range=[0, 1.12 * max(values) or 1.0])
     y = draw.names_axis([shown(name) for name in names])

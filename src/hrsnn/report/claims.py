@@ -93,8 +93,7 @@ def findings(document: Document) -> list[Finding]:
     """The counts of verdicts, and what a reader must know before them."""
     claims, found = document["claims"], []
     for verdict, (words, kind) in VERDICTS.items():
-        names = [claim["title"] for claim in claims if claim["verdict"] == verdict]
-        if names:
+        if names := [claim["title"] for claim in claims if claim["verdict"] == verdict]:
             found.append(Finding(kind, f"{len(names)} of {len(claims)} claims {words}: {'; '.join(names)}."))
     return [*found, Finding("plain", _multiplicity(document))]
 
@@ -147,9 +146,7 @@ def _anchor(title: str) -> str:
 
 def _verdict(claim: Mapping[str, Any]) -> str:
     """The verdict as the beginning of a sentence."""
-    if claim["when"]:
-        return f"Holds only {' and '.join(claim['when'])}"
-    return str(claim["verdict"]).capitalize()
+    return f"Holds only {' and '.join(claim['when'])}" if claim["when"] else str(claim["verdict"]).capitalize()
 
 
 def _told(claim: Mapping[str, Any]) -> list[str]:
@@ -270,7 +267,7 @@ def _forest(document: Document) -> Figure | None:
             ends = draw.error_bars(x, ranges, colour, 2, 0)
             look = {"name": reading, "showlegend": True, "marker": {"color": colour, "symbol": symbol, "size": 8}}
             data.append(draw.marks(x, y, hovertext=tips, error_x=ends, **look))
-    axis, height_px = draw.number_axis("d_z, right: as claimed") | {"nticks": 8}, 110 + 21 * len(names)
+    axis, height_px = draw.number_axis("d_z, right: as claimed", nticks=8), 110 + 21 * len(names)
     return draw.chart(data, axis, draw.names_axis(names), "effects of all tests", height_px, shapes=[draw.upright()])
 
 
@@ -278,7 +275,7 @@ def _shapley(document: Document, name: str, words: str) -> Figure | None:
     groups = document["importance"][name]["groups"]
     means, ranges = ([group[of] for group in groups.values()] for of in ("mean", "ci95"))
     data = [draw.bars(means, draw.BLUE, ranges=ranges, hoverinfo="x")]
-    axis = draw.number_axis(f"added to the {words}") | {"zeroline": True, "zerolinecolor": draw.INK}
+    axis = draw.number_axis(f"added to the {words}", zeroline=True, zerolinecolor=draw.INK)
     names = draw.names_axis([GROUPS[group].symbol if group in GROUPS else shown(group) for group in groups])
     return draw.chart(data, axis, names, f"Shapley values for the {words}", 250, title=words, bargap=0.45)
 
@@ -296,8 +293,8 @@ def _heat(document: Document, arm: str, name: str) -> Figure | None:
 
 
 def _map_axis(title: str, ticks: Sequence[float]) -> Axis:
-    texts = {"tickvals": list(range(0, len(ticks), 2)), "ticktext": [f"{tick:.2g}" for tick in ticks[::2]]}
-    return draw.number_axis(title) | {**texts, "showgrid": False, "tickfont": {"size": 10}}
+    vals, texts = list(range(0, len(ticks), 2)), [f"{tick:.2g}" for tick in ticks[::2]]
+    return draw.number_axis(title, tickvals=vals, ticktext=texts, showgrid=False, tickfont={"size": 10})
 
 
 def _scatter(document: Document, name: str) -> Figure | None:
@@ -309,5 +306,5 @@ def _scatter(document: Document, name: str) -> Figure | None:
         xs, ys = [x for c, x, _ in rows if c == cv], [y for c, _, y in rows if c == cv]
         symbol = {"color": colours[k % len(colours)], "size": 6, "opacity": 0.8}
         data.append(draw.marks(xs, ys, name=f"CV {cv:g}", showlegend=True, marker=symbol, hoverinfo="x+y"))
-    axes, title = (draw.number_axis(words), draw.number_axis("memory capacity C")), f"C against {words}"
-    return draw.chart(data, *axes, f"memory capacity against {words}", 330, title=title)
+    label = f"memory capacity against {words}"
+    return draw.chart(data, words, "memory capacity C", label, 330, title=f"C against {words}")

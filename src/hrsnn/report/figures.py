@@ -55,16 +55,15 @@ def metric_per_arm(results: Results, metric: str) -> Figure | None:
     for y, row in enumerate(rows):
         colour, symbol, _ = style(row.key)
         name, mean, ends = shown(row.key.label), row.mean(metric) or 0.0, row.score(metric).ci95
-        units = results.units_of(row.key)
-        seeds = [(u.outcome.part("metrics").number(metric), u.seed) for u in units]
+        seeds = [(u.outcome.part("metrics").number(metric), u.seed) for u in results.units_of(row.key)]
         points = [(value, seed) for value, seed in seeds if value is not None and len(seeds) > 1]
         small = {"color": colour, "symbol": "circle-open", "size": 6, "opacity": 0.8}
         tips = [f"{name}<br>seed {seed}: {plain(value)[0]}" for value, seed in points]
         data.append(draw.marks([x for x, _ in points], [y + 0.26] * len(points), marker=small, hovertext=tips))
         tip = f"{name}<br>mean {plain(mean)[0]}<br>{told_interval(plain, ends)}"
         data.append(draw.estimate_mark(mean, y, ends, (colour, symbol), tip))
-    axis, names = draw.number_axis(shown(label_of(metric), 60)), _arms_axis([row.key for row in rows])
-    return draw.chart(data, axis, names, f"{metric} per arm", 70 + 42 * len(rows))
+    names = _arms_axis([row.key for row in rows])
+    return draw.chart(data, shown(label_of(metric), 60), names, f"{metric} per arm", 70 + 42 * len(rows))
 
 
 def comparisons(results: Results, metric: str) -> Figure | None:
@@ -84,11 +83,9 @@ def comparisons(results: Results, metric: str) -> Figure | None:
 
 def costs_per_arm(results: Results) -> list[Figure | None]:
     """Spikes per neuron, and synaptic operations per sample, of every arm that has a spiking network."""
-    operations = {"synops_recurrent": "recurrent", "synops_input": "input"}
-    return [
-        _stacked(results, "spikes per neuron and sample", {"spikes_per_neuron": ""}),
-        _stacked(results, "synaptic operations per sample", operations),
-    ]
+    spikes, operations = {"spikes_per_neuron": ""}, {"synops_recurrent": "recurrent", "synops_input": "input"}
+    titles = {"spikes per neuron and sample": spikes, "synaptic operations per sample": operations}
+    return [_stacked(results, title, parts) for title, parts in titles.items()]
 
 
 def _stacked(results: Results, title: str, parts: Mapping[str, str]) -> Figure | None:
@@ -154,24 +151,20 @@ def raster(unit: Repeat) -> Figure | None:
     for name, colour, members, axis in groups:
         tall = max(0.45, n_inputs / 130 if axis == "y2" else n_neurons / 300)
         dashes = [(draw.short(t), draw.short(n - tall), draw.short(n + tall)) for t, n in members[::every]]
-        data.append(
-            {
-                "type": "scatter", "mode": "lines", "yaxis": axis, "name": f"{name} ({len(members):,})",
-                "x": [x for t, *_ in dashes for x in (t, t, None)], "hoverinfo": "skip", "connectgaps": False,
-                "y": [y for _, low, high in dashes for y in (low, high, None)],
-                "line": {"color": colour, "width": 1.2, "simplify": False},
-            }
-        )  # fmt: skip
+        data.append({
+            "type": "scatter", "mode": "lines", "yaxis": axis, "name": f"{name} ({len(members):,})",
+            "x": [x for t, *_ in dashes for x in (t, t, None)], "hoverinfo": "skip", "connectgaps": False,
+            "y": [y for _, low, high in dashes for y in (low, high, None)],
+            "line": {"color": colour, "width": 1.2, "simplify": False},
+        })  # fmt: skip
     x = draw.number_axis("time (ms)", range=[0, part.number("duration_ms")])
     y = draw.number_axis("neuron", domain=[0, 0.63 if events else 1], range=[-1, n_neurons])
-    channels: dict[str, Any] = (
-        {"yaxis2": draw.number_axis("channel", domain=[0.69, 1], range=[-1, n_inputs])} if events else {}
-    )
-    ordinal = {2: "second", 3: "third"}.get(every, f"{every}th")
+    channels = draw.number_axis("channel", domain=[0.69, 1], range=[-1, n_inputs])
+    above: dict[str, Any] = {"yaxis2": channels} if events else {}
+    ordinal, label = {2: "second", 3: "third"}.get(every, f"{every}th"), part.values.get("label")
     note = "" if every == 1 else f" Only every {ordinal} spike is drawn."
-    label = part.values.get("label")
     said = "" if label is None else f' labelled "{label}"'
-    return draw.chart(data, x, y, f"spikes of one sample{said}", 470, note=note, **channels)
+    return draw.chart(data, x, y, f"spikes of one sample{said}", 470, note=note, **above)
 
 
 def histograms(unit: Repeat, names: Mapping[str, tuple[str, str]]) -> list[Figure | None]:
@@ -179,8 +172,7 @@ def histograms(unit: Repeat, names: Mapping[str, tuple[str, str]]) -> list[Figur
     look, figures = (style(unit.key)[0], "solid"), []
     for name, (title, axis) in names.items():
         data = [draw.outline(*bars, look, title, fill=True) for bars in _histogram(unit, name)]
-        x, y = draw.number_axis(axis), draw.axis_from_zero("count")
-        figures.append(draw.chart(data, x, y, title, 250, title=title, showlegend=False))
+        figures.append(draw.chart(data, axis, draw.axis_from_zero("count"), title, 250, title=title, showlegend=False))
     return figures
 
 
@@ -194,8 +186,8 @@ def weights(unit: Repeat) -> list[Figure | None]:
             for when, look in looks.items()
             for bars in _histogram(unit, f"weight_{part}_{when}")
         ]
-        x, y = draw.number_axis("weight"), draw.axis_from_zero("density")
-        figures.append(draw.chart(data, x, y, f"{part} weights", 280, title=f"{part} synapses", showlegend=True))
+        y, title = draw.axis_from_zero("density"), f"{part} synapses"
+        figures.append(draw.chart(data, "weight", y, f"{part} weights", 280, title=title, showlegend=True))
     return figures
 
 
@@ -207,8 +199,8 @@ def rates(units: Sequence[Repeat]) -> Figure | None:
         for edges, counts in _histogram(unit, "rate_hz"):
             shares = [100 * d for d in draw.density(edges, counts)]
             data.append(draw.outline(edges, shares, (colour, dash), shown(unit.key.label), fill=False))
-    x, y = draw.number_axis("firing rate (Hz)"), draw.axis_from_zero("% of neurons per Hz")
-    return draw.chart(data, x, y, "firing rates", 320, showlegend=True)
+    y = draw.axis_from_zero("% of neurons per Hz")
+    return draw.chart(data, "firing rate (Hz)", y, "firing rates", 320, showlegend=True)
 
 
 def _histogram(unit: Repeat, name: str) -> list[tuple[list[float], list[float]]]:
@@ -226,22 +218,18 @@ def _histogram(unit: Repeat, name: str) -> list[tuple[list[float], list[float]]]
 def learning(units: Sequence[Repeat]) -> list[Figure | None]:
     """Spikes per neuron and share of silent neurons while learning, one line per arm."""
     # Below the axis: four names in half the width would lie under the buttons.
-    legend = {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.3, "yanchor": "top", "font": {"size": 12}}
-    figures = []
-    for name, title, scale in (
-        ("spikes_per_neuron", "spikes per neuron and sample", 1.0),
-        ("silent_share", "silent neurons (%)", 100.0),
-    ):
-        data = []
+    legend = {**draw.LEGEND, "y": -0.3, "yanchor": "top"}
+    figures, shares = [], {"spikes per neuron and sample": "spikes_per_neuron", "silent neurons (%)": "silent_share"}
+    for title, name in shares.items():
+        data, scale = [], 100.0 if name == "silent_share" else 1.0
         for unit in units:
             colour, symbol, dash = style(unit.key)
             points = unit.details.part("learning").pairs("sample", name)
-            x, y = [x for x, _ in points], [scale * y for _, y in points]
-            mark = symbol if len(x) <= 40 else ""
+            x, y, mark = [x for x, _ in points], [scale * y for _, y in points], symbol if len(points) <= 40 else ""
             line = draw.curve(x, y, colour, dash, name=shown(unit.key.label), mark=mark, hover=None)
             data += [line] if points else []
-        axes, label = (draw.number_axis("samples seen"), draw.axis_from_zero("")), f"{title} while learning"
-        figures.append(draw.chart(data, *axes, label, 330, title=title, legend={**legend, "traceorder": "normal"}))
+        y_axis, label = draw.axis_from_zero(""), f"{title} while learning"
+        figures.append(draw.chart(data, "samples seen", y_axis, label, 330, title=title, legend=legend))
     return figures
 
 
@@ -250,8 +238,7 @@ def learning(units: Sequence[Repeat]) -> list[Figure | None]:
 
 def confusion(units: Sequence[Repeat]) -> Figure | None:
     """What was said (columns) when each class was meant (rows), summed over `units`, each row a share of 1."""
-    pairs: list[tuple[int, int]] = []
-    names: list[str] = []
+    pairs, names = list[tuple[int, int]](), list[str]()
     for unit in units:
         found = unit.details.pairs("labels", "predictions")
         unit.details.check(all(a >= 0 and b >= 0 for a, b in found), "labels", "and predictions must be >= 0")
@@ -264,12 +251,10 @@ def confusion(units: Sequence[Repeat]) -> Figure | None:
     counts = [[0] * n for _ in range(n)]
     for a, b in pairs:
         counts[a][b] += 1
-    totals = [sum(row) for row in counts]
-    share = [[c / total if total else None for c in row] for row, total in zip(counts, totals, strict=True)]
+    share = [[c / sum(row) if any(row) else None for c in row] for row in counts]
     words = [shown(name, 40) for name in names]
-    tips = [
-        [f"meant {words[i]}<br>said {words[j]}<br>{counts[i][j]} of {totals[i]}" for j in range(n)] for i in range(n)
-    ]
+    tips = [[f"meant {a}<br>said {b}<br>{c} of {sum(row)}" for b, c in zip(words, row, strict=True)]
+            for a, row in zip(words, counts, strict=True)]  # fmt: skip
     colorbar = {
         "title": {"text": "share of the row", "side": "top", "font": {"size": 12}}, "orientation": "h", "len": 0.5,
         "x": 0, "xanchor": "left", "y": 1.01, "yanchor": "bottom", "tickvals": [0, 0.5, 1], "tickfont": {"size": 11},
@@ -296,22 +281,19 @@ def forecast(unit: Repeat) -> Figure | None:
     truth, prediction = part.items("truth"), part.items("prediction")
     if not truth or not prediction:
         return None
-    for name, table in (("truth", truth), ("prediction", prediction)):
-        rectangular = all(isinstance(r, list) and len(r) == len(truth[0]) for r in table)
+    for name in ("truth", "prediction"):
+        rectangular = all(isinstance(row, list) and len(row) == len(truth[0]) for row in part.items(name))
         part.check(rectangular, name, "must be a list of steps with one value per variable")
     n_variables = min(len(truth[0]), MAX_VARIABLES)
     names = [str(name) for name in part.items("variable_names")]
     names += [f"variable {i + 1}" for i in range(len(names), n_variables)]
     per_step = (part.number("dt") or 0.0) * (part.number("lyapunov_exponent") or 0.0)
     unit_words = "Lyapunov times" if per_step > 0 else "steps"
-    data: list[Trace] = []
-    axes: dict[str, Any] = {}
+    courses = ("truth", truth, (draw.INK, "solid")), ("prediction", prediction, (style(unit.key)[0], "dash"))
+    data, axes = list[Trace](), dict[str, Any]()
     for v in range(n_variables):
         suffix = "" if v == 0 else str(v + 1)
-        for name, table, look in (
-            ("truth", truth, (draw.INK, "solid")),
-            ("prediction", prediction, (style(unit.key)[0], "dash")),
-        ):
+        for name, table, look in courses:
             values = [number(step[v]) for step in table[:MAX_STEPS]]
             times = [i * (per_step if per_step > 0 else 1.0) for i in range(len(values))]
             parts: dict[str, Any] = {"yaxis": f"y{suffix}", "legendgroup": name, "showlegend": v == 0}
@@ -319,8 +301,7 @@ def forecast(unit: Repeat) -> Figure | None:
         true = [x for step in truth[:MAX_STEPS] if (x := number(step[v])) is not None] or [0.0, 1.0]
         low, high = min(true), max(true)
         room = 0.15 * (high - low) or 1.0
-        top, bottom = 1 - v / n_variables, 1 - (v + 1) / n_variables
-        domain = [bottom + (0.03 if v < n_variables - 1 else 0), top]
+        domain = [1 - (v + 1) / n_variables + (0.03 if v < n_variables - 1 else 0), 1 - v / n_variables]
         axes[f"yaxis{suffix}"] = draw.number_axis(shown(names[v], 16), range=[low - room, high + room], domain=domain)
     note = f" The first {n_variables} of {len(truth[0])} variables are drawn." if len(truth[0]) > n_variables else ""
     across = draw.number_axis(f"time ({unit_words})", anchor=f"y{'' if n_variables == 1 else n_variables}")

@@ -68,43 +68,37 @@ def _memory(whole: Part) -> Iterator[Finding]:
     interval, alone, sample_ms = memory.interval(), memory.number("input_only"), duration_ms(whole)
     if capacity is None:
         return
-    what = f"{quantity(capacity)} {within(interval)}".rstrip()
-    span = f", {quantity(capacity * sample_ms)} ms of input at {quantity(sample_ms)} ms a sample" if sample_ms else ""
-    yield Finding("plain", f"The state holds {what} past input samples{span}.")
-    if alone is None:
-        return
+    what, lasts_ms = f"{quantity(capacity)} {within(interval)}".rstrip(), capacity * sample_ms if sample_ms else None
+    span = f"{quantity(lasts_ms)} ms of input at {quantity(sample_ms)} ms a sample"
+    yield Finding("plain", f"The state holds {what} past input samples, {span}.")
     control = f"the {quantity(alone)} samples that the same readout recovers from the input spikes alone"
-    if interval is None:
+    if interval is None or alone is None:
         yield Finding("open", f"Without an interval it cannot be told from {control}.")
         return
     low, high = interval[0] - alone, interval[1] - alone
     if low > 0:
-        more = f"{quantity(capacity - alone)} {within((low, high))}"
-        yield Finding("gain", f"The network adds {more} to {control}.")
+        yield Finding("gain", f"The network adds {quantity(capacity - alone)} {within((low, high))} to {control}.")
     elif high < 0:
-        less = f"{quantity(alone - capacity)} {within((-high, -low))}"
-        yield Finding("loss", f"The network loses {less} of {control}.")
+        yield Finding("loss", f"The network loses {quantity(alone - capacity)} {within((-high, -low))} of {control}.")
     else:
         yield Finding("none", f"The network adds no measurable memory: the interval contains {control}.")
 
 
 def _efficiency(whole: Part) -> Iterator[Finding]:
-    efficiency, spikes, rate = (whole.number(n) for n in ("spike_efficiency", "spikes_per_neuron", "mean_rate_hz"))
+    spikes, each, rate = (whole.number(n) for n in ("spikes_per_neuron", "spike_efficiency", "mean_rate_hz"))
     if spikes:
-        at = "" if rate is None else f" ({quantity(rate)} Hz)"
-        each = "" if efficiency is None else f": {quantity(efficiency)} samples of memory per spike"
-        yield Finding("plain", f"It spends {quantity(spikes)} spikes per neuron on a sample{at}{each}.")
+        spent = f"{quantity(spikes)} spikes per neuron on a sample ({quantity(rate)} Hz)"
+        yield Finding("plain", f"It spends {spent}: {quantity(each)} samples of memory per spike.")
     elif spikes is not None:
         yield Finding("plain", "The network does not spike, so its memory has no efficiency.")
 
 
 def _separation(whole: Part) -> Iterator[Finding]:
     rank, separation = whole.number("separation_rank"), whole.part("separation")
-    n, copies = separation.number("n_stimuli"), separation.number("generalisation")
+    n, copies = (quantity(separation.number(name)) for name in ("n_stimuli", "generalisation"))
     if rank is not None:
-        stimuli = "Different stimuli" if n is None else f"{quantity(n)} different stimuli"
-        also = "" if copies is None else f", jittered copies of one stimulus {quantity(copies)}"
-        yield Finding("plain", f"{stimuli} fill {dimensions(rank)} of the state (99 % rank){also}.")
+        text = f"{n} different stimuli fill {dimensions(rank)} of the state (99 % rank), "
+        yield Finding("plain", f"{text}jittered copies of one stimulus {copies}.")
 
 
 def _stability(whole: Part) -> Iterator[Finding]:
@@ -112,16 +106,15 @@ def _stability(whole: Part) -> Iterator[Finding]:
     if largest is None:
         return
     value, gain = f"{quantity(largest)} {within(interval)}".rstrip(), lyapunov.number("surrogate_gain")
-    how = "estimated with a surrogate" if gain is None else f"surrogate gain {quantity(gain)}"
-    if gain == 0:  # the network was silent
-        how = "no neuron spikes, so this is the slowest leak"
+    how = "no neuron spikes, so this is the slowest leak" if gain == 0 else f"surrogate gain {quantity(gain)}"
     gains = by_gain(lyapunov)
     ends = [pick(gains, key=lambda point: point[1], default=(0.0, 0.0)) for pick in (min, max)]
     low, high = interval or (largest, largest)
     if ends[0][1] < 0 < ends[1][1]:
         told = " and ".join(f"{quantity(y)} per ms at gain {quantity(x)}" for x, y in ends)
-        text = f"Undecided: the sign of the largest Lyapunov exponent depends on the surrogate ({told})."
-        yield Finding("open", text)
+        yield Finding(
+            "open", f"Undecided: the sign of the largest Lyapunov exponent depends on the surrogate ({told})."
+        )
     elif low <= 0 <= high:
         text = f"Neither stable nor unstable: the largest Lyapunov exponent is {value} per ms, not told from 0 ({how})."
         yield Finding("plain", text)
@@ -133,15 +126,14 @@ def _stability(whole: Part) -> Iterator[Finding]:
 
 def _heterogeneity(whole: Part) -> Iterator[Finding]:
     value, epsilon = whole.number("heterogeneity"), whole.part("heterogeneity_detail").number("epsilon")
-    if value is None:
+    if value is None or not epsilon:
         return
-    least = math.log(epsilon) if epsilon else None
-    if least is not None and value <= least + 1e-6:
-        text = f"Homogeneous: H is {quantity(value)} nats per parameter, the least there is."
+    least = math.log(epsilon)
+    if value <= least + 1e-6:
+        yield Finding("plain", f"Homogeneous: H is {quantity(value)} nats per parameter, the least there is.")
     else:
-        against = "" if least is None else f"; {quantity(least)} is a homogeneous network"
-        text = f"Heterogeneity H is {quantity(value)} nats per parameter{against}."
-    yield Finding("plain", text)
+        against = f"{quantity(least)} is a homogeneous network"
+        yield Finding("plain", f"Heterogeneity H is {quantity(value)} nats per parameter; {against}.")
 
 
 def _silence(whole: Part) -> Iterator[Finding]:
@@ -153,7 +145,7 @@ def _silence(whole: Part) -> Iterator[Finding]:
 
 def _importance(whole: Part) -> Iterator[Finding]:
     n_seeds, importance = whole.part("importance").number("n_seeds"), players_of(whole)
-    seeds = "" if n_seeds is None else " (1 seed)" if n_seeds == 1 else f" ({quantity(n_seeds)} seeds)"
+    seeds = "1 seed" if n_seeds == 1 else f"{quantity(n_seeds)} seeds"
     for name, players in importance.items():
         measurable = [f"{player.name} {player.value}" for player in players if player.kind != "none"]
         nothing = [player.name for player in players if player.kind == "none"]
@@ -161,7 +153,7 @@ def _importance(whole: Part) -> Iterator[Finding]:
         parts += [f"nothing measurable for {listed(nothing)}"] if nothing else []
         kind: Kind = "open" if any(p.kind == "open" for p in players) else "plain" if measurable else "none"
         caution = "; without intervals this is not yet a finding" if kind == "open" else ""
-        yield Finding(kind, f"What heterogeneity adds to {measure(name)}: {'; '.join(parts)}{seeds}{caution}.")
+        yield Finding(kind, f"What heterogeneity adds to {measure(name)}: {'; '.join(parts)} ({seeds}){caution}.")
     if importance and n_seeds is not None and 1 < n_seeds < FEW_SEEDS:
         few = f"With only {quantity(n_seeds)} seeds the intervals of importance are uncertain themselves"
         yield Finding("plain", f"{few}; use 5 or more.")
@@ -178,13 +170,11 @@ def players_of(whole: Part) -> dict[str, list[Player]]:
     """The players of every quantity, the most important first."""
     quantities = whole.part("importance").part("quantities")
     found: dict[str, list[Player]] = {}
-    for name in quantities.values:
-        table = quantities.part(name)
-        parts = [(GROUPS[player].words if player in GROUPS else player, table.part(player)) for player in table.values]
+    for name, table in ((name, quantities.part(name)) for name in quantities.values):
+        parts = [(GROUPS[group].words if group in GROUPS else group, table.part(group)) for group in table.values]
         players = [Player(p, mean, v.interval()) for p, v in parts if (mean := v.number("mean")) is not None]
-        if players:
-            found[name] = sorted(players, key=lambda player: -abs(player.mean))
-    return found
+        found[name] = sorted(players, key=lambda player: -abs(player.mean))
+    return {name: players for name, players in found.items() if players}
 
 
 def by_gain(lyapunov: Part) -> list[tuple[float, float]]:

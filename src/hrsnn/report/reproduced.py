@@ -119,8 +119,8 @@ def _answer(document: Document, a: str, b: str, metric: str, answers: Sequence[E
     if n == 1 and first["ci95"] is None:
         return Finding("open", f"{question}: too few seeds for an interval.")
     if n == 1:
-        text = f"{question}: {_difference(first)}, claimed {SIDES[first['claimed']]}."
-        return Finding(KINDS[first["reading"]], text)
+        said = f"{_difference(first)}, claimed {SIDES[first['claimed']]}"
+        return Finding(KINDS[first["reading"]], f"{question}: {said}.")
     supports, against, nothing = (sum(one["reading"] == reading for one in answers) for reading in KINDS)
     told = f"better in {supports} of {n} settings, worse in {against}, nothing measurable in {nothing}"
     kind: Kind = "gain" if 2 * supports > n else "loss" if 2 * against > n else "none"
@@ -128,12 +128,11 @@ def _answer(document: Document, a: str, b: str, metric: str, answers: Sequence[E
 
 
 def _spread_of_tau(document: Document) -> Finding:
-    told = "; ".join(
-        f"{document['methods'][one['method']]} {one['mean_ms']:.1f} ± {quantity(one['sd_ms'])} ms"
-        for one in document["time_constants"]
-        if one["sign"] == "excitatory"
+    found = [one for one in document["time_constants"] if one["sign"] == "excitatory"]
+    each = [f"{document['methods'][one['method']]} {one['mean_ms']:.1f} ± {quantity(one['sd_ms'])} ms" for one in found]
+    return Finding(
+        "plain", f"Membrane time constants of excitatory neurons, mean ± standard deviation: {'; '.join(each)}."
     )
-    return Finding("plain", f"Membrane time constants of excitatory neurons, mean ± standard deviation: {told}.")
 
 
 def _difference(one: Entry) -> str:
@@ -156,12 +155,12 @@ def _setting(one: Entry) -> str:
 def tables(document: Document) -> Iterator[Table]:
     """One table for each task: the end of the way, all methods and models."""
     for case in document["tasks"]:
-        rows = [row for row in document["rows"] if row["case"] == case]
-        if (table := _table(document["methods"], case, rows)) is not None:
+        if (table := _table(document, case)) is not None:
             yield table
 
 
-def _table(words: Mapping[str, str], case: str, rows: Sequence[Entry]) -> Table | None:
+def _table(document: Document, case: str) -> Table | None:
+    words, rows = document["methods"], [row for row in document["rows"] if row["case"] == case]
     several = len({row["model"] for row in rows}) > 1
     columns: dict[str, Column] = {
         _task(case): lambda row: Cell(words[row["method"]], row["model"] if several else ""),
@@ -284,12 +283,11 @@ def _against(document: Document) -> Iterator[Figure | None]:
         if len(points) < 2:
             continue
         data = [_point(document, row, metric) for row in points]
-        spent = [row["costs"]["synops"]["mean"] for row in points]
+        spent, words = [row["costs"]["synops"]["mean"] for row in points], COSTS["synops"]
         wide = max(spent) > 8 * min(spent)
-        words = COSTS["synops"]
         x = draw.log_axis(words, min(spent) / 1.2, max(spent) * 1.2) if wide else draw.axis_from_zero(words)
         label = f"{metric} against operations, {_task(case)}"
-        yield draw.chart(data, x, draw.number_axis(label_of(metric)), label, 440, title=_task(case))
+        yield draw.chart(data, x, label_of(metric), label, 440, title=_task(case))
 
 
 def _point(document: Document, row: Entry, metric: str) -> Trace:
@@ -307,7 +305,6 @@ def _point(document: Document, row: Entry, metric: str) -> Trace:
 def _time_constants(document: Document) -> Iterator[Figure | None]:
     """A panel for each method and sign: the unpruned networks dotted, what is left of them filled."""
     found = [one for one in document["time_constants"] if one["method"] != "unpruned"]
-    yield from before_and_after(
-        (f"{capital(document['methods'][one['method']])}: {one['sign']}", "membrane time constant (ms)", Part(one))
-        for one in found
-    )
+    titles = [f"{capital(document['methods'][one['method']])}: {one['sign']}" for one in found]
+    each = zip(titles, found, strict=True)
+    yield from before_and_after((title, "membrane time constant (ms)", Part(one)) for title, one in each)

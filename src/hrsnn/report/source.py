@@ -288,14 +288,9 @@ def _repeat(part: Part) -> Repeat:
 
 def _row(part: Part) -> Row:
     n_seeds, costs, metrics = part.whole("n_seeds"), part.part("costs"), part.part("metrics")
-    estimates = {str(name): metrics.part(name) for name in metrics.values}
-    return Row(
-        _key(part),
-        n_seeds,
-        {n: Estimate(e.number("mean"), e.interval() if n_seeds != 1 else None) for n, e in estimates.items()},
-        _means(costs),
-        _means(costs.part("energy_pj")),
-    )
+    parts = {str(name): metrics.part(name) for name in metrics.values}
+    scores = {n: Estimate(e.number("mean"), e.interval() if n_seeds != 1 else None) for n, e in parts.items()}
+    return Row(_key(part), n_seeds, scores, _means(costs), _means(costs.part("energy_pj")))
 
 
 def _means(part: Part) -> dict[str, float | None]:
@@ -306,8 +301,7 @@ def _means(part: Part) -> dict[str, float | None]:
 
 def _comparison(part: Part) -> Comparison:
     a, b, metric = (_text(part, name) for name in ("a", "b", "metric"))
-    n_pairs = part.whole("n_pairs")
-    interval = part.interval() if n_pairs > 1 else None
+    interval, n_pairs = part.interval() if part.whole("n_pairs") > 1 else None, part.whole("n_pairs")
     return Comparison(Key.parse(a), Key.parse(b), metric, part.number("diff"), interval, n_pairs)
 
 

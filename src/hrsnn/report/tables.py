@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from hrsnn.report.parts.document import number
-from hrsnn.report.parts.table import Cell, Table, as_text, table_of
+from hrsnn.report.parts.table import Cell, Columns, Table, as_text, table_of
 from hrsnn.report.parts.words import plain, quantity, signed
 from hrsnn.report.pruned import synops
-from hrsnn.report.source import Key, Repeat, Results, Row
+from hrsnn.report.source import Comparison, Key, Repeat, Results, Row
 from hrsnn.vocabulary import COSTS, higher_is_better, label_of
 
 MAX_TRIED = 60
@@ -45,14 +45,14 @@ def everything(results: Results) -> list[Table | None]:
     rows = results.rows
     scored = {label_of(metric): _score(metric) for metric in results.metrics}
     named = {cost.name: cost.label for cost in COSTS.values() if cost.label}
-    counted = {n: label for n, label in named.items() if any(row.costs.get(n) is not None for row in rows)}
-    energies = {}
+    known = {n: label for n, label in named.items() if any(row.costs.get(n) is not None for row in rows)}
+    counted, energies = {label: _spent("costs", name) for name, label in known.items()}, {}
     for profile in sorted({name for row in rows for name, pj in row.energy_pj.items() if pj is not None}):
         scale, unit = energy_unit(row.energy_pj.get(profile) for row in rows)
-        energies[f"energy, {unit} ({profile})"] = _energy(profile, scale)
+        energies[f"energy, {unit} ({profile})"] = _spent("energy_pj", profile, scale)
     return [
         table_of(rows, {"arm": _name, "seeds": lambda row: str(row.n_seeds), **scored}),
-        table_of(rows if counted else (), {"arm": _name, **{label: _cost(n) for n, label in counted.items()}}),
+        table_of(rows if counted else (), {"arm": _name, **counted}),
         table_of(rows if energies else (), {"arm": _name, **energies}),
     ]
 
@@ -70,18 +70,15 @@ def energy_unit(values_pj: Iterable[float | None]) -> tuple[float, str]:
 
 def comparisons(results: Results) -> Table | None:
     """Every comparison of every metric, in words."""
-    return table_of(
-        results.told,
-        {
-            "a": lambda c: _label(c.a),
-            "b": lambda c: _label(c.b),
-            "metric": lambda c: label_of(c.metric),
-            "a is": lambda c: c.words,
-            "a − b": lambda c: Cell.of(signed, c.diff, c.ci95),
-            "paired seeds": lambda c: str(c.n_pairs),
-        },
-        n_names=4,
-    )
+    columns: Columns[Comparison] = {
+        "a": lambda c: _label(c.a),
+        "b": lambda c: _label(c.b),
+        "metric": lambda c: label_of(c.metric),
+        "a is": lambda c: c.words,
+        "a − b": lambda c: Cell.of(signed, c.diff, c.ci95),
+        "paired seeds": lambda c: str(c.n_pairs),
+    }
+    return table_of(results.told, columns, n_names=4)
 
 
 def readouts(results: Results) -> list[Table | None]:
@@ -136,12 +133,9 @@ def _score(metric: str) -> Callable[[Row], Cell]:
     return lambda row: Cell.of(plain, row.mean(metric), row.score(metric).ci95)
 
 
-def _cost(name: str) -> Callable[[Row], str]:
-    return lambda row: quantity(row.costs.get(name))
-
-
-def _energy(profile: str, scale: float) -> Callable[[Row], str]:
-    return lambda row: quantity(None if (pj := row.energy_pj.get(profile)) is None else pj / scale)
+def _spent(of: str, name: str, scale: float = 1.0) -> Callable[[Row], str]:
+    """Costs or energies of one name, in units of `scale`."""
+    return lambda row: quantity(None if (spent := getattr(row, of).get(name)) is None else spent / scale)
 
 
 def _of_setting(name: str) -> Callable[[Mapping[str, Any]], str]:

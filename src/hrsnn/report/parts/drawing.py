@@ -18,6 +18,10 @@ from typing import Any
 # Okabe and Ito's colours, told apart by every kind of colour vision; grey for what is no network of ours.
 BLUE, SKY, GREEN, VERMILION, ORANGE, PURPLE = "#0072B2", "#56B4E9", "#009E73", "#D55E00", "#E69F00", "#CC79A7"
 INK, GREY, PALE, RULE = "#222222", "#6b6b6b", "#b8b8b8", "#e4e4e4"
+LEGEND = {
+    "orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "font": {"size": 12},
+    "traceorder": "normal",
+}  # fmt: skip
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 Trace = dict[str, Any]
@@ -69,8 +73,7 @@ def chart(
         "dragmode": False, "hovermode": "closest",
         "hoverlabel": {"bgcolor": "#ffffff", "bordercolor": PALE, "font": {"family": FONT, "size": 13, "color": INK},
                        "align": "left"},
-        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "font": {"size": 12},
-                   "traceorder": "normal"},
+        "legend": LEGEND,
         "showlegend": any(trace.get("showlegend", bool(trace.get("name"))) for trace in data),
         "xaxis": x, "yaxis": y, **layout,
     }  # fmt: skip
