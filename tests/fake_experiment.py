@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from hrsnn._checks import InputError, RunError
 from hrsnn.evaluation import Label
 from hrsnn.outcome import Outcome
 from hrsnn.progress import ProgressEvent
+from hrsnn.run_directory import UnitResult
 from hrsnn.runs import Experiment
 from hrsnn.wiring import build
 from hrsnn.work.unit import Unit
@@ -23,15 +24,6 @@ from hrsnn.work.unit import Unit
 TINY = Path(__file__).with_name("tiny.toml")  # the config of these runs
 
 calls: list[str] = []
-
-
-@dataclass(frozen=True)
-class Result:
-    outcome: Outcome
-    details: dict[str, Any]
-    network: Any
-    readout: Any
-    chain: Any = None
 
 
 class FakeReadout:
@@ -49,7 +41,7 @@ def describe_task(config: Any, data_dir: Path | None) -> str:
     return "a fake <task>"
 
 
-def run_unit(config: Any, unit: Unit, *, data_dir: Path | None, progress: Any) -> Result:
+def run_unit(config: Any, unit: Unit, *, data_dir: Path | None, progress: Any) -> UnitResult:
     calls.append(unit.name)
     if "FAKE_PIDS" in os.environ:
         (Path(os.environ["FAKE_PIDS"]) / str(os.getpid())).touch()
@@ -74,7 +66,7 @@ def run_unit(config: Any, unit: Unit, *, data_dir: Path | None, progress: Any) -
         network={"n_neurons": 20, "hash": network.hash if network else None}, wall_s=time.perf_counter(),
     )  # fmt: skip
     details = {"labels": np.array([0, 1]), "scores": {1: np.array([np.nan, 0.1])}, "what": ("a", np.float32(0.5))}
-    return Result(outcome, details, network, None if network is None else FakeReadout())
+    return UnitResult(outcome, details, network, None if network is None else FakeReadout())
 
 
 def summarise(config: Any, results: list[Any], *, data_dir: Path | None) -> dict[str, Any]:

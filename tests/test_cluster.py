@@ -20,7 +20,7 @@ from hrsnn._checks import InputError, MissingExtraError, RunError
 from hrsnn.cli import main
 from hrsnn.config import load_config
 from hrsnn.run_directory import RunDirectory
-from hrsnn.runs import Experiment, Job, Watcher, execute, resume_command
+from hrsnn.runs import Experiment, RunWork, Watcher, execute, resume_command
 from hrsnn.work import cluster, loop
 
 distributed = pytest.importorskip("distributed")
@@ -94,7 +94,7 @@ def test_paths_are_sent_as_they_are_seen_here(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("HRSNN_DATA", "data")
     config = load_config(fake_experiment.TINY)
     own = config.model_copy(update={"task": config.task.model_copy(update={"path": "mine", "test_path": "~/others"})})
-    job = Job(own, FAKE, RunDirectory(Path("a")), None).for_others()
+    job = RunWork(own, FAKE, RunDirectory(Path("a")), None).for_others()
     assert (job.path, job.data_dir) == (tmp_path / "a", tmp_path / "data")
     assert job.own_data == {"path": str(tmp_path / "mine"), "test_path": str(Path.home() / "others")}
     assert job.config == own  # by which units are known

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,11 @@ from hrsnn.config import Config
 from hrsnn.controls import control_arm, evaluate_control
 from hrsnn.evaluation import Evaluation, Label
 from hrsnn.network import Network
-from hrsnn.outcome import Outcome, plain_values
+from hrsnn.outcome import plain_values
 from hrsnn.progress import Progress, ProgressEvent, no_progress
 from hrsnn.pruning.document import told_of
 from hrsnn.pruning.schedule import Snapshot, Trajectory
-from hrsnn.readout import Readout
+from hrsnn.run_directory import UnitResult
 from hrsnn.spec import NetworkSpec
 from hrsnn.spikes import Spikes
 from hrsnn.tasks import Task
@@ -31,20 +31,6 @@ from hrsnn.vocabulary import CONTROLS
 from hrsnn.work.unit import Unit
 
 _N_HISTOGRAM_BINS = 40
-
-
-@dataclass(frozen=True, slots=True)
-class UnitResult:
-    """A finished unit: its outcome, what the report draws, and the trained things (None for controls without).
-
-    `chain` is what brings new recordings to the task, for the trained things to predict.
-    """
-
-    outcome: Outcome
-    details: dict[str, Any]
-    network: Network | None
-    readout: Readout | None
-    chain: dict[str, Any] | None = None
 
 
 def plan(config: Config) -> list[Unit]:

@@ -46,19 +46,18 @@ class Saveable(Protocol):
     def save(self, path: Path, /) -> object: ...
 
 
-class UnitResult(Protocol):
-    """What a unit leaves: numbers, details for the report (plain values), and what can predict."""
+@dataclass(frozen=True, slots=True)
+class UnitResult:
+    """What a unit leaves: its outcome, what the report draws (plain values), and the trained things, where it has them.
 
-    @property
-    def outcome(self) -> Outcome: ...
-    @property
-    def details(self) -> dict[str, Any]: ...
-    @property
-    def network(self) -> Network | None: ...
-    @property
-    def readout(self) -> Saveable | None: ...
-    @property
-    def chain(self) -> dict[str, Any] | None: ...
+    `chain` is what brings new recordings to the task, for the trained things to predict.
+    """
+
+    outcome: Outcome
+    details: dict[str, Any]
+    network: Network | None
+    readout: Saveable | None
+    chain: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

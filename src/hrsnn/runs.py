@@ -48,7 +48,7 @@ class Experiment:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class RunWork:
     """The `Work` of a run: what its units have in common. `own_data` are keys of `[task]` for units alone."""
 
     config: Config
@@ -75,7 +75,7 @@ class Job:
         result = self.experiment.run_unit(config, unit, data_dir=self.data_dir, progress=progress)
         self.directory.write_unit(unit, result, self.config)
 
-    def for_others(self) -> Job:
+    def for_others(self) -> RunWork:
         """The same for processes that stand in another directory and have other variables."""
         from hrsnn.data import data_directory
 
@@ -149,7 +149,7 @@ def execute(
         directory = RunDirectory(out) if out else RunDirectory.next_free(config.task.name)
         try:
             log = at_end.enter_context(directory.claimed())
-            job = Job(config, experiment, directory, data_dir)
+            job = RunWork(config, experiment, directory, data_dir)
             run = _Run(job if workers is None else job.for_others(), directory, workers, log, watcher)
             done = _prepare(run, units, resume=resume, force=force)
             try:
@@ -183,7 +183,7 @@ def resume_command(
 class _Run:
     """What stays the same while a run goes on."""
 
-    job: Job
+    job: RunWork
     directory: RunDirectory
     executor: Executor | None
     log: Log
