@@ -89,16 +89,13 @@ def _most_important(quantity: str, groups: tuple[str, ...], other: str) -> Test:
 
 CLAIMS = (
     Claim(
-        id="s1-t1-rank",
-        title="Heterogeneous networks separate more inputs",
-        source="S1, theorem 1 (method.md 8, 16.5)",
+        "s1-t1-rank", "Heterogeneous networks separate more inputs", "S1, theorem 1 (method.md 8, 16.5)",
         published="For a finite set of inputs, the rank of the states of a heterogeneous network is at least that of a "
         "homogeneous one.",
         reading="The numerical rank is full in both, so it is the effective rank (0.99 of the sum of singular values) "
         "of the states after N Poisson stimuli of 500 ms; and no single pair but the mean over pairs, for single draws "
         "can go either way.",
-        test=f"Effective rank, heterogeneous minus homogeneous, paired by seed; {_PAIRED}.",
-        networks=_DRIVE,
+        test=f"Effective rank, heterogeneous minus homogeneous, paired by seed; {_PAIRED}.", networks=_DRIVE,
         holds_if="The mean difference is above 0, before learning (neurons alone) and after (neurons and STDP).",
         conditions={
             "before learning": (Test("effective rank, HeN − HoN", "above", pairs.untrained("rank")),),
@@ -106,9 +103,7 @@ CLAIMS = (
         },
     ),
     Claim(
-        id="s2-t1-memory",
-        title="Heterogeneous neurons remember more",
-        source="S2, theorem 1 (method.md 9.6, 16.6)",
+        "s2-t1-memory", "Heterogeneous neurons remember more", "S2, theorem 1 (method.md 9.6, 16.6)",
         published="At equal size, the memory capacity of a network with heterogeneous neurons is at least that of one "
         "with homogeneous neurons.",
         reading="A statement about the dynamics of neurons, so networks are untrained. A reservoir without noise "
@@ -126,9 +121,8 @@ CLAIMS = (
         },
     ),
     Claim(
-        id="s2-t1-mechanism",
-        title="Heterogeneity raises memory by decorrelating states",
-        source="S2, proof of theorem 1 (method.md 9.6, 16.6)",
+        "s2-t1-mechanism", "Heterogeneity raises memory by decorrelating states",
+        "S2, proof of theorem 1 (method.md 9.6, 16.6)",
         published="More heterogeneity makes the states covary less, and the less they covary, the larger the memory.",
         reading="Correlations in place of covariances, which grow with the rate. Three links: C rises with log 1/J, "
         "the evenness of the spectrum of the states; C falls with the mean squared correlation of different neurons; "
@@ -150,9 +144,7 @@ CLAIMS = (
         "of the mechanism.",
     ),
     Claim(
-        id="lemma-3-2-1-spikes",
-        title="Heterogeneous STDP leads to fewer spikes",
-        source="S2, lemma 3.2.1 (method.md 10.3, 16.7)",
+        "lemma-3-2-1-spikes", "Heterogeneous STDP leads to fewer spikes", "S2, lemma 3.2.1 (method.md 10.3, 16.7)",
         published="With heterogeneity in the dynamics of STDP alone, the mean firing rate after learning is lower.",
         reading="An empirical claim, not a theorem, for a network of integrate-and-fire neurons: HoNHeS against HoNHoS "
         "from the same initial weights.",
@@ -171,14 +163,11 @@ CLAIMS = (
         caution=_TWO_RULES,
     ),
     Claim(
-        id="s2-t2-efficiency",
-        title="Heterogeneous networks remember more per spike",
-        source="S2, theorem 2 (method.md 10.4)",
+        "s2-t2-efficiency", "Heterogeneous networks remember more per spike", "S2, theorem 2 (method.md 10.4)",
         published="At equal size, memory capacity per spike is at least as large in a heterogeneous network.",
         reading="E is C over the spikes per neuron and input sample; heterogeneous is HeNHeS, homogeneous HoNHoS. Its "
         "two factors, C and the spikes, are told apart from it.",
-        test=f"E after learning, HeNHeS minus HoNHoS; {_PAIRED}.",
-        networks=_DRIVE,
+        test=f"E after learning, HeNHeS minus HoNHoS; {_PAIRED}.", networks=_DRIVE,
         holds_if="The mean difference is above 0 for both kinds of state.",
         conditions=_of_states(lambda end: _learned("E", "above", f"efficiency{end}", "HeNHeS")),
         also=(
@@ -188,13 +177,10 @@ CLAIMS = (
         ),
     ),
     Claim(
-        id="headline-1-neurons",
-        title="Heterogeneity of neurons raises memory",
-        source="S2, first headline claim (method.md 10.5)",
+        "headline-1-neurons", "Heterogeneity of neurons raises memory", "S2, first headline claim (method.md 10.5)",
         published="Heterogeneity in neuronal dynamics raises memory capacity.",
         reading="After learning, with either kind of STDP.",
-        test=f"C after learning, heterogeneous minus homogeneous neurons; {_PAIRED}.",
-        networks=_DRIVE,
+        test=f"C after learning, heterogeneous minus homogeneous neurons; {_PAIRED}.", networks=_DRIVE,
         holds_if="The mean difference is above 0 with homogeneous and with heterogeneous STDP.",
         conditions={
             "with homogeneous STDP": (_learned("C", "above", "memory", "HeNHoS"),),
@@ -206,13 +192,11 @@ CLAIMS = (
         ),
     ),
     Claim(
-        id="headline-2-synapses",
-        title="Heterogeneity of STDP saves spikes and leaves memory as it is",
-        source="S2, second headline claim (method.md 10.5)",
+        "headline-2-synapses", "Heterogeneity of STDP saves spikes and leaves memory as it is",
+        "S2, second headline claim (method.md 10.5)",
         published="Heterogeneity in synaptic dynamics lowers the number of spikes without changing memory capacity.",
         reading="Unchanged is a difference in C that is certain to be within 10 % of the C it is compared with.",
-        test=f"Spikes and C after learning, heterogeneous minus homogeneous STDP; {_PAIRED}.",
-        networks=_DRIVE,
+        test=f"Spikes and C after learning, heterogeneous minus homogeneous STDP; {_PAIRED}.", networks=_DRIVE,
         holds_if="Fewer spikes, and C inside the margin, with both kinds of neurons.",
         conditions={
             f"with {words} neurons": (
@@ -223,13 +207,11 @@ CLAIMS = (
         },
     ),
     Claim(
-        id="headline-3-both",
-        title="Both kinds of heterogeneity together give most memory per spike",
-        source="S2, third headline claim (method.md 10.5)",
+        "headline-3-both", "Both kinds of heterogeneity together give most memory per spike",
+        "S2, third headline claim (method.md 10.5)",
         published="Heterogeneity of neurons and of STDP together give the highest spike efficiency.",
         reading="E of HeNHeS is above that of each of the three other arms.",
-        test=f"E after learning, HeNHeS minus each other arm; {_PAIRED}.",
-        networks=_DRIVE,
+        test=f"E after learning, HeNHeS minus each other arm; {_PAIRED}.", networks=_DRIVE,
         holds_if="All three mean differences are above 0, for both kinds of state.",
         conditions=_of_states(
             lambda end: _learned("E", "above", f"efficiency{end}", "HeNHeS", "HoNHoS"),
@@ -238,9 +220,8 @@ CLAIMS = (
         ),
     ),
     Claim(
-        id="sage-memory",
-        title="For memory, the spread of membrane time constants matters most",
-        source="S2, figure 4 of S0 (method.md 10.5)",
+        "sage-memory", "For memory, the spread of membrane time constants matters most",
+        "S2, figure 4 of S0 (method.md 10.5)",
         published="Of all heterogeneous parameters, the membrane time constant matters most for memory capacity.",
         reading="Importance is the size of the Shapley value of making a group of parameters heterogeneous, in the "
         "game whose value is C of the network itself after learning; SAGE is the same value for a fitted model.",
@@ -257,9 +238,7 @@ CLAIMS = (
         caution="Noise of C makes the size of small values look larger, which works against any order.",
     ),
     Claim(
-        id="sage-spikes",
-        title="For spikes, the spread of STDP parameters matters most",
-        source="S2, figure 4 of S0 (method.md 10.5)",
+        "sage-spikes", "For spikes, the spread of STDP parameters matters most", "S2, figure 4 of S0 (method.md 10.5)",
         published="Of all heterogeneous parameters, those of STDP matter most for the number of spikes.",
         reading="The Shapley values of A± and τ± together, as the paper speaks of STDP as one, against each group of "
         "neurons.",
@@ -275,9 +254,7 @@ CLAIMS = (
         },
     ),
     Claim(
-        id="f7-rank-peak",
-        title="Rank peaks at an intermediate density",
-        source="S1, figure 7 of S0 (method.md 15.7)",
+        "f7-rank-peak", "Rank peaks at an intermediate density", "S1, figure 7 of S0 (method.md 15.7)",
         published="Over the map of length scale λ and weight scale, the effective rank is highest at an intermediate "
         "density of connections.",
         reading="Density is set by λ. The middle third of λ (0.5 to 4.5) against the shortest and the longest third, "
@@ -295,14 +272,11 @@ CLAIMS = (
         caution="Five seeds, and networks far smaller than those of the paper.",
     ),
     Claim(
-        id="f7-long-range",
-        title="Long connections are poor for every weight scale",
-        source="S1, figure 7 of S0 (method.md 15.7)",
+        "f7-long-range", "Long connections are poor for every weight scale", "S1, figure 7 of S0 (method.md 15.7)",
         published="Large λ gives poor accuracy for all weight scales.",
         reading="Accuracy at the largest λ against the mean over all other λ, both arms together: on average over the "
         "weight scale; and at the weight scale where the largest λ does best in comparison, which is what 'all' asks.",
-        test="Accuracy on the test part, largest λ minus the others, by seed.",
-        networks=_DIGITS,
+        test="Accuracy on the test part, largest λ minus the others, by seed.", networks=_DIGITS,
         holds_if="The mean difference is below 0 under both conditions.",
         conditions={
             name: (Test("accuracy, longest − other λ", "below", pairs.largest_length(everywhere)),)
@@ -311,13 +285,10 @@ CLAIMS = (
         caution="Five seeds. The weight scale of the second condition is chosen from these seeds, against the claim.",
     ),
     Claim(
-        id="f7-fewer-synapses",
-        title="Heterogeneous networks peak with fewer synapses",
-        source="S1, figure 7 of S0 (method.md 15.7)",
+        "f7-fewer-synapses", "Heterogeneous networks peak with fewer synapses", "S1, figure 7 of S0 (method.md 15.7)",
         published="HeNHeS reaches its peak with fewer connections than HoNHoS.",
         reading="The number of recurrent synapses at the best point of the map of a seed.",
-        test="Synapses at the peak, HeNHeS minus HoNHoS, by seed.",
-        networks=_DIGITS,
+        test="Synapses at the peak, HeNHeS minus HoNHoS, by seed.", networks=_DIGITS,
         holds_if="The mean difference is below 0 for the peak of accuracy and for that of rank.",
         conditions={
             f"at the peak of {peak}": (Test("synapses, HeNHeS − HoNHoS", "below", pairs.synapses_at_peak(peak)),)
@@ -326,16 +297,13 @@ CLAIMS = (
         caution="Five seeds, and the best of 81 single networks is a noisy place.",
     ),
     Claim(
-        id="f5-small-networks",
-        title="Heterogeneity gains most in small networks",
-        source="S1, figure 5 of S0 (method.md 15.7)",
+        "f5-small-networks", "Heterogeneity gains most in small networks", "S1, figure 5 of S0 (method.md 15.7)",
         published="The gain in accuracy of HeNHeS over HoNHoS widens as the network becomes smaller.",
         reading="There is a gain in the smallest network, and it is larger than that in a larger one. The paper goes "
         "from 2000 to 100 neurons on gestures and actions.",
         test="Gain in the smallest network; and that gain minus the gain in the middle and in the largest network; by "
         "seed.",
-        networks=_DIGITS,
-        holds_if="Both are above 0, against the largest and against the middle size.",
+        networks=_DIGITS, holds_if="Both are above 0, against the largest and against the middle size.",
         conditions={
             f"against the {words} network": (
                 Test("gain in the smallest network", "above", pairs.gain({"size": 0})),
@@ -347,15 +315,12 @@ CLAIMS = (
         caution="The intervals are over seeds; the 360 test recordings are the same in all.",
     ),
     Claim(
-        id="f8-limited-data",
-        title="Heterogeneity gains most with little training data",
-        source="S1, figure 8 of S0 (method.md 15.7)",
+        "f8-limited-data", "Heterogeneity gains most with little training data", "S1, figure 8 of S0 (method.md 15.7)",
         published="HeNHeS keeps its accuracy with less training data than HoNHoS.",
         reading="There is a gain with little data, and it is larger than that with all of it. STDP and the readout see "
         "the same share.",
         test="Gain with a share of the recordings of every class; and that gain minus the gain with all; by seed.",
-        networks=_DIGITS,
-        holds_if="Both are above 0, for a tenth and for a quarter of the data.",
+        networks=_DIGITS, holds_if="Both are above 0, for a tenth and for a quarter of the data.",
         conditions={
             f"with {words} of the data": (
                 Test(f"gain with {words}", "above", pairs.gain({"share": share})),
@@ -366,14 +331,11 @@ CLAIMS = (
         caution="The intervals are over seeds; the 360 test recordings are the same in all.",
     ),
     Claim(
-        id="g1-generalisation",
-        title="Heterogeneous STDP helps to generalise",
-        source="S0, without numbers (method.md 15.7, G1)",
+        "g1-generalisation", "Heterogeneous STDP helps to generalise", "S0, without numbers (method.md 15.7, G1)",
         published="The gap between training and test is smaller in heterogeneous networks; STDP heterogeneity helps.",
         reading="HoNHeS against HoNHoS, and HeNHeS against HoNHoS. The gap is accuracy on the training part minus that "
         "on the test part; the second is accuracy on speakers heard in training minus that on speakers never heard.",
-        test=f"Gap, heterogeneous minus homogeneous, by seed; {_PAIRED}.",
-        networks=_DIGITS,
+        test=f"Gap, heterogeneous minus homogeneous, by seed; {_PAIRED}.", networks=_DIGITS,
         holds_if="The gap is smaller with STDP heterogeneity alone and with both, for either kind of gap.",
         conditions={
             words: tuple(_on_digits("gap", "below", quantity, arm, less) for arm in ("HoNHeS", "HeNHeS"))
@@ -387,13 +349,11 @@ CLAIMS = (
         "close to the error on the test part.",
     ),
     Claim(
-        id="higher-order",
-        title="Heterogeneous STDP leads to fewer higher-order correlations",
-        source="S2, proof of lemma 3.2.1 (method.md 10.3)",
+        "higher-order", "Heterogeneous STDP leads to fewer higher-order correlations",
+        "S2, proof of lemma 3.2.1 (method.md 10.3)",
         published="Heterogeneous STDP decorrelates spike trains, in higher orders too.",
         reading="The mean |standardised third-order co-moment| of triples of neurons in bins of 20 ms.",
-        test=f"Third order after learning, heterogeneous minus homogeneous STDP; {_PAIRED}.",
-        networks=_DRIVE,
+        test=f"Third order after learning, heterogeneous minus homogeneous STDP; {_PAIRED}.", networks=_DRIVE,
         holds_if="The mean difference is below 0 with both kinds of neurons.",
         conditions={
             "with homogeneous neurons": (_learned("third order", "below", "third_order", "HoNHeS"),),
@@ -406,13 +366,11 @@ CLAIMS = (
         caution="Neurons share their input, which correlates them whatever STDP does.",
     ),
     Claim(
-        id="mean-activation",
-        title="Heterogeneous networks are less active",
-        source="S1, table with average neuronal activation (method.md 15.3)",
+        "mean-activation", "Heterogeneous networks are less active",
+        "S1, table with average neuronal activation (method.md 15.3)",
         published="At 2000 neurons, HeNHeS has a much lower mean activation than HoNHoS.",
         reading="Spikes per neuron and time step after learning, in the sizes of this scale.",
-        test=f"Mean activation, HeNHeS minus HoNHoS; {_PAIRED}.",
-        networks=f"{_DRIVE}; and {_DIGITS}, on its test part",
+        test=f"Mean activation, HeNHeS minus HoNHoS; {_PAIRED}.", networks=f"{_DRIVE}; and {_DIGITS}, on its test part",
         holds_if="The mean difference is below 0 under both kinds of input.",
         conditions={
             "under the white drive": (_learned("mean activation", "below", "mean_activation", "HeNHeS"),),
@@ -420,4 +378,4 @@ CLAIMS = (
         },
         caution=_TWO_RULES,
     ),
-)
+)  # fmt: skip

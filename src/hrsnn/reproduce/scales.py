@@ -34,23 +34,19 @@ class Scale(Sizes):
     """Sizes of the experiments behind the claims; seeds go from 0 on, and pairs share a seed.
 
     Under the white drive:
-    n_neurons         N
-    n_delays          longest delay of a memory capacity, in input samples of 20 ms
-    n_samples         input samples a capacity is measured on; None is 20 per neuron, at least 40 per delay
-    n_recordings      recordings of 500 ms that STDP learns from
+    n_neurons, n_recordings   N, and recordings of 500 ms that STDP learns from
+    n_delays, n_samples   of a memory capacity, in input samples of 20 ms: the longest delay, and how many it is
+                      measured on; None is 20 per neuron, at least 40 per delay
     n_seeds           pairs of each comparison, and games of the Shapley values
-    spread_cvs        coefficients of variation of tau_mem of the regression
-    n_spread_seeds    networks for each of them
+    spread_cvs, n_spread_seeds   of the regression: coefficients of variation of tau_mem, and networks for each of them
 
     On spoken digits:
-    digit_sizes       N of the comparison of sizes, rising
-    n_digit_neurons   N of all others
+    digit_sizes, n_digit_neurons   N of the comparison of sizes, rising, and of all others
     fractions         shares of the training part, rising to 1
     n_digit_seeds     pairs
     n_digit_recordings  recordings of each part; None is all
-    n_map_neurons, n_map_points, n_map_seeds   of the map over length_scale and weight_scale: N, points along each axis,
-                      seeds per point
-    n_map_recordings  recordings that STDP learns from at each point
+    n_map_*           of the map over length_scale and weight_scale: N, points along each axis, seeds per point, and
+                      recordings that STDP learns from at each point
     """
 
     name: str
@@ -72,29 +68,26 @@ class Scale(Sizes):
     n_map_recordings: int
 
 
-# A row for each size; a column for each scale.
-_NAMES = ("smoke", "small", "paper")
-_SIZES: dict[str, tuple[Any, Any, Any]] = {
-    "n_neurons": (30, 300, 2000),
-    "n_delays": (5, 100, 100),
-    "n_samples": (400, None, None),
-    "n_recordings": (3, 100, 400),
-    "n_seeds": (2, 24, 50),
-    "spread_cvs": ((0.0, 0.5, 1.0), (0.0, 0.25, 0.5, 0.75, 1.0), (0.0, 0.25, 0.5, 0.75, 1.0)),
-    "n_spread_seeds": (2, 24, 50),
-    "digit_sizes": ((20, 30), (100, 250, 500), (100, 250, 500, 1000, 2000)),
-    "n_digit_neurons": (30, 250, 2000),
-    "fractions": ((0.1, 0.25, 1.0), (0.1, 0.25, 1.0), (0.1, 0.25, 0.5, 1.0)),
-    "n_digit_seeds": (2, 10, 50),
-    "n_digit_recordings": (60, None, None),
-    "n_map_neurons": (20, 100, 1000),
-    "n_map_points": (3, 9, 9),
-    "n_map_seeds": (2, 5, 5),
-    "n_map_recordings": (5, 140, 560),
-}
+_SMALL = Scale(
+    "small", n_neurons=300, n_delays=100, n_samples=None, n_recordings=100, n_seeds=24,
+    spread_cvs=(0.0, 0.25, 0.5, 0.75, 1.0), n_spread_seeds=24,
+    digit_sizes=(100, 250, 500), n_digit_neurons=250, fractions=(0.1, 0.25, 1.0), n_digit_seeds=10,
+    n_digit_recordings=None, n_map_neurons=100, n_map_points=9, n_map_seeds=5, n_map_recordings=140,
+)  # fmt: skip
 SCALES = {
-    name: Scale(name, **{size: values[column] for size, values in _SIZES.items()}) for column, name in enumerate(_NAMES)
-}
+    "smoke": Scale(
+        "smoke", n_neurons=30, n_delays=5, n_samples=400, n_recordings=3, n_seeds=2,
+        spread_cvs=(0.0, 0.5, 1.0), n_spread_seeds=2,
+        digit_sizes=(20, 30), n_digit_neurons=30, fractions=(0.1, 0.25, 1.0), n_digit_seeds=2,
+        n_digit_recordings=60, n_map_neurons=20, n_map_points=3, n_map_seeds=2, n_map_recordings=5,
+    ),
+    "small": _SMALL,
+    "paper": replace(
+        _SMALL, name="paper", n_neurons=2000, n_recordings=400, n_seeds=50, n_spread_seeds=50,
+        digit_sizes=(100, 250, 500, 1000, 2000), n_digit_neurons=2000, fractions=(0.1, 0.25, 0.5, 1.0),
+        n_digit_seeds=50, n_map_neurons=1000, n_map_recordings=560,
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
