@@ -138,12 +138,12 @@ def test_both_models_have_about_as_many_synapses():
 def test_rossler_is_the_network_of_lorenz_on_other_data():
     ours, theirs = (config_of(case, "HRSNN", SMOKE) for case in ("rossler", "lorenz63"))
     assert ours.network == theirs.network
-    task = task_of(ours, SMOKE)
+    task = task_of("rossler", "HRSNN", SMOKE)
     assert (task.name, task.series.dt) == ("rossler", 0.03)
 
 
 def test_of_a_recording_the_next_two_horizons_are_forecast(recorded):
-    task = task_of(config_of("google-stock", "HRSNN", SMOKE, recorded), SMOKE, recorded)
+    task = task_of("google-stock", "HRSNN", SMOKE, recorded)
     assert task.series.n_steps == SMOKE.n_train + 2 * SMOKE.n_horizon
     assert task.starts.min() == SMOKE.n_train
 

@@ -6,7 +6,9 @@ Accuracy, R2 and the like are scikit-learn's; here are the ones it lacks.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -91,6 +93,21 @@ def interval_of_positive(values: ArrayLike, level: float = 0.95) -> list[float] 
     with np.errstate(over="ignore"):
         factor = float(np.exp(_half_width(sample, level) / mean))
     return [mean / factor, mean * factor if math.isfinite(factor) else float(np.finfo(float).max)]
+
+
+def spread(
+    values: Iterable[float | None], interval: Callable[[NDArray[np.float64]], list[float] | None] = interval_of_mean
+) -> dict[str, Any]:
+    """Mean, standard deviation (n - 1) and `interval` of one value per seed; None is left out, and is what is unknown.
+
+    >>> spread([1.0, None, 3.0])["sd"], spread([1.0])
+    (1.4142135623730951, {'mean': 1.0, 'sd': None, 'ci95': None})
+    """
+    known = np.array([value for value in values if value is not None], dtype=float)
+    if known.size == 0:
+        return {"mean": None, "sd": None, "ci95": None}
+    sd = float(known.std(ddof=1)) if known.size > 1 else None
+    return {"mean": float(known.mean()), "sd": sd, "ci95": interval(known)}
 
 
 def _half_width(sample: NDArray[np.float64], level: float) -> float:

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from hrsnn.config import Config
 from hrsnn.data.dataset import Splits
-from hrsnn.metrics import interval_of_errors, interval_of_mean, interval_of_positive, interval_of_share, paired_interval
+from hrsnn.metrics import (
+    interval_of_errors,
+    interval_of_mean,
+    interval_of_positive,
+    interval_of_share,
+    paired_interval,
+    spread,
+)
 from hrsnn.outcome import Outcome
 from hrsnn.tasks import shared_task
 from hrsnn.vocabulary import COSTS, METRICS, kind_of
@@ -47,29 +54,20 @@ def _summary(group: list[tuple[Outcome, dict[str, Any]]]) -> dict[str, Any]:
     first = outcomes[0]
     scores = [_scores(details) for _, details in group]
 
-    def spread(values: list[Any], interval: Callable[[Any], list[float] | None] = _cost_interval) -> dict[str, Any]:
-        known = np.array([v for v in values if v is not None], dtype=float)
-        if known.size == 0:
-            return {"mean": None, "sd": None, "ci95": None}
-        sd = float(known.std(ddof=1)) if known.size > 1 else None
-        return {"mean": float(known.mean()), "sd": sd, "ci95": interval(known)}
-
     costs: dict[str, Any] = {}
     for name, value in first.costs.items():
         if isinstance(value, dict):
-            costs[name] = {key: spread([o.costs[name][key] for o in outcomes]) for key in value}
+            costs[name] = {key: spread((o.costs[name][key] for o in outcomes), _cost_interval) for key in value}
         else:
-            costs[name] = spread(
-                [o.costs[name] for o in outcomes],
-                _share_interval if name in COSTS and COSTS[name].is_share else _cost_interval,
-            )
+            interval = _share_interval if name in COSTS and COSTS[name].is_share else _cost_interval
+            costs[name] = spread((o.costs[name] for o in outcomes), interval)
     return {
         "arm": first.arm,
         "stage": first.stage,
         "method": first.method,
         "n_seeds": len(outcomes),
         "metrics": {
-            name: spread([o.metrics.get(name) for o in outcomes], _interval_of_metric(name, scores))
+            name: spread((o.metrics.get(name) for o in outcomes), _interval_of_metric(name, scores))
             for name in first.metrics
         },
         "costs": costs,

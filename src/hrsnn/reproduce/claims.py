@@ -19,7 +19,7 @@ from hrsnn.outcome import plain_values
 from hrsnn.report.parts.words import quantity, with_sign, within
 from hrsnn.reproduce import measurements
 from hrsnn.reproduce.ledger import CLAIMS, Claim, Test
-from hrsnn.reproduce.measurements import coalition_spec, digit_spec, drive_spec, facts_of_networks, map_axes
+from hrsnn.reproduce.measurements import coalition_spec, digit_spec, drive_spec, map_axes
 from hrsnn.reproduce.pairs import Observations
 from hrsnn.reproduce.scales import Order, Scale
 from hrsnn.reproduce.store import Measuring, measured
@@ -71,7 +71,10 @@ def document_of(scale: Scale, values: Mapping[str, Values], *, command: str) -> 
         "importance": found.importance.to_dict(),
         "regression": _regression(found),
         "map": _map(found),
-        "networks": facts_of_networks(scale),
+        "networks": {
+            "white-drive": drive_spec(scale.n_neurons).model_dump(mode="json"),
+            "spoken-digits": digit_spec(scale.n_digit_neurons).model_dump(mode="json"),
+        },
     }
     return judged(plain_values(document))
 

@@ -14,10 +14,10 @@ from typing import Any, Literal
 import numpy as np
 
 from hrsnn._checks import FileError
-from hrsnn.metrics import interval_of_mean
+from hrsnn.metrics import spread
 from hrsnn.outcome import plain_values
 from hrsnn.reproduce import published
-from hrsnn.reproduce.pruned import DIGITS, METHODS, PruningExperiment, task_description
+from hrsnn.reproduce.pruned import DIGITS, METHODS, PruningExperiment, task_of
 from hrsnn.reproduce.scales import Order, PruningScale
 from hrsnn.reproduce.store import measured
 from hrsnn.reproduce.units import Values
@@ -26,6 +26,7 @@ from hrsnn.run_directory import versions
 from hrsnn.vocabulary import REPRODUCTION, higher_is_better
 
 _N_BINS = 30
+_NAMES = ("case", "model", "method")  # of what is repeated over seeds
 
 _WAYS = ("unpruned", "no-recurrence", "activity", "lnp-published", "lnp", "random")
 _BRANCHES = ("step-1", "step-2", "steps-12", "steps-123", "steps-124", "steps-1234", "random-1")
@@ -90,7 +91,7 @@ def pruning_document(name: str, order: Order) -> dict[str, Any]:
     there, left_out = {}, {}
     for case in experiment.cases:
         try:
-            there[case] = task_description(case, order.sizes, order.data_dir)
+            there[case] = task_of(case, "HRSNN", order.sizes, order.data_dir).description
         except FileError as error:
             left_out[case] = str(error)
             order.say(f"left out: {error}")
@@ -114,9 +115,8 @@ def document_of(
     design = DESIGNS[name]
     units = []
     for unit in experiment.plan():
-        names = dict(zip(("case", "model", "method"), unit.options, strict=True))
         of_unit = {k: v for k, v in values[unit.name].items() if k != "tau_mem_ms" or design.scored == "none"}
-        units.append({**names, "seed": unit.seed, **of_unit})
+        units.append({**dict(zip(_NAMES, unit.options, strict=True)), "seed": unit.seed, **of_unit})
     return followed(
         {
             "schema": REPRODUCTION.text,
@@ -143,26 +143,23 @@ def followed(document: Mapping[str, Any]) -> dict[str, Any]:
     groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
     for unit in units:
         groups.setdefault((unit["case"], unit["model"], unit["method"]), []).append(unit)
-    names = {key: dict(zip(("case", "model", "method"), key, strict=True)) for key in groups}
-    stopped = ((unit, names[unit["case"], unit["model"], unit["method"]]) for unit in units if unit["stopped"])
+    names = {key: dict(zip(_NAMES, key, strict=True)) for key in groups}
+    stopped = [unit for unit in units if unit["stopped"]]
     found = {
         **document,
         "ways": [{**names[key], **_way(group)} for key, group in groups.items()],
         "rows": [{**names[key], **_row(key, group, groups)} for key, group in groups.items() if group[0]["points"]],
         "comparisons": _comparisons(DESIGNS[document["name"]], groups),
         "time_constants": _time_constants(groups) if "tau_mem_ms" in units[0] else [],
-        "stopped": [{**of, "seed": unit["seed"], "why": unit["stopped"]} for unit, of in stopped],
+        "stopped": [{**{n: unit[n] for n in (*_NAMES, "seed")}, "why": unit["stopped"]} for unit in stopped],
     }
     plain: dict[str, Any] = plain_values(found)
     return plain
 
 
 def _spread(values: Sequence[float | None]) -> dict[str, Any]:
-    """Mean, standard deviation (n - 1) and 95 % t-interval over the seeds that have a value."""
-    known = np.array([value for value in values if value is not None], dtype=float)
-    sd = float(known.std(ddof=1)) if known.size > 1 else None
-    mean = float(known.mean()) if known.size else None
-    return {"n": known.size, "mean": mean, "sd": sd, "ci95": interval_of_mean(known)}
+    """Over the seeds that have a value, and how many these are."""
+    return {"n": sum(value is not None for value in values), **spread(values)}
 
 
 def _way(group: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 
@@ -38,7 +38,6 @@ from hrsnn.engine import Record, simulate
 from hrsnn.evaluation import Label
 from hrsnn.learners import Stdp
 from hrsnn.network import Network
-from hrsnn.outcome import plain_values
 from hrsnn.randomness import stream
 from hrsnn.reproduce.scales import Scale
 from hrsnn.reproduce.units import Values
@@ -256,9 +255,3 @@ def _share_of(data: Dataset, share: float, seed: int) -> Dataset:
     labels = data.labels[order]
     classes = [order[labels == label] for label in range(data.n_classes)]
     return data.select(sorted(k for of_class in classes for k in of_class[: math.ceil(share * of_class.size)].tolist()))
-
-
-def facts_of_networks(scale: Scale) -> dict[str, Any]:
-    """The specs behind all units, as plain values."""
-    specs = {"white-drive": drive_spec(scale.n_neurons), "spoken-digits": digit_spec(scale.n_digit_neurons)}
-    return {name: plain_values(spec.model_dump(mode="json")) for name, spec in specs.items()}

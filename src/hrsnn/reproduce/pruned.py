@@ -63,6 +63,7 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
 _SHARE_INSIDE = 1 / 1.3  # of the neighbours in a cluster: p_inter adds 0.3 times as many between four clusters
 
 
+@lru_cache(maxsize=16)
 def config_of(case: str, model: str, scale: PruningScale, data_dir: Path | None = None) -> Config:
     """Task, network, learning and readout of one task, for the model "HRSNN" or "CHRSNN".
 
@@ -79,21 +80,20 @@ def config_of(case: str, model: str, scale: PruningScale, data_dir: Path | None 
     return load_config(preset, [*given, *wiring, f"synapses.n_neighbours={n}"], data_dir=data_dir)
 
 
-def task_of(config: Config, scale: PruningScale, data_dir: Path | None = None) -> tasks.Task:
-    """The data of a config; of a recorded series what follows the training part within two horizons."""
-    if config.task.name == DIGITS:
+@lru_cache(maxsize=2)
+def task_of(case: str, model: str, scale: PruningScale, data_dir: Path | None = None) -> tasks.Task:
+    """The data of a task; of a recorded series what follows the training part within two horizons.
+
+    Raises `FileError` where they are missing.
+    """
+    if case == DIGITS:
         return digit_task(scale.n_digit_recordings)
-    task = tasks.load_task(config.task, data_dir=data_dir)
+    task = tasks.load_task(config_of(case, model, scale, data_dir).task, data_dir=data_dir)
     assert isinstance(task, ForecastTask)
     if task.series.solver != "recorded":
         return task
     n = task.spec.n_train + 2 * task.spec.n_horizon
     return ForecastTask.of(replace(task.series, values=task.series.values[:n]), task.spec)
-
-
-def task_description(case: str, scale: PruningScale, data_dir: Path | None = None) -> str:
-    """One line for people on the data of a task; raises `FileError` where they are missing."""
-    return _task(case, "HRSNN", scale, data_dir).description
 
 
 # -- methods -----------------------------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ class PruningExperiment:
 
     def facts(self, unit: Unit) -> Any:
         criterion = self._method(unit).criterion
-        config = _config(unit.options[0], unit.options[1], self.scale, self.data_dir)
+        config = config_of(unit.options[0], unit.options[1], self.scale, self.data_dir)
         told = None if criterion is None else described(criterion)
         edition = _EDITIONS.get(unit.options[2], _EDITION)
         return [edition, self.scale.sizes(), self.scored, _KEPT, config.model_dump(mode="json"), told]
@@ -176,8 +176,8 @@ class PruningExperiment:
         stopped        why the way ends early, None where it does not
         """
         case, model, name = unit.options
-        config = _config(case, model, self.scale, self.data_dir)
-        task = _task(case, model, self.scale, self.data_dir)
+        config = config_of(case, model, self.scale, self.data_dir)
+        task = task_of(case, model, self.scale, self.data_dir)
         learning = Learn(config.learn, task.train_spikes, unit.seed)
         method = self._method(unit)
         if isinstance(method.criterion, Activity):
@@ -220,16 +220,6 @@ class PruningExperiment:
         if method.criterion is None:
             return (0,)
         return self.scale.scored if self.scored == "way" else self.scale.scored[-1:]
-
-
-@lru_cache(maxsize=16)
-def _config(case: str, model: str, scale: PruningScale, data_dir: Path | None) -> Config:
-    return config_of(case, model, scale, data_dir)
-
-
-@lru_cache(maxsize=2)
-def _task(case: str, model: str, scale: PruningScale, data_dir: Path | None) -> tasks.Task:
-    return task_of(_config(case, model, scale, data_dir), scale, data_dir)
 
 
 # -- one way -----------------------------------------------------------------------------------------------------------

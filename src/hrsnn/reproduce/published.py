@@ -9,8 +9,6 @@ from __future__ import annotations
 
 MeanSd = tuple[float, float]
 
-SPARSITY = {"neurons": 94.03, "synapses": 95.06}  # per cent taken away, HRSNN-STDP
-
 # (method, model) -> operations in millions
 SYNOPS_M: dict[tuple[str, str], MeanSd] = {
     ("unpruned", "HRSNN"): (710.76, 79.65),

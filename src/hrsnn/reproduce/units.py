@@ -20,7 +20,6 @@ ARMS: dict[str, tuple[str, ...]] = {
     "HoNHeS": SYNAPSES,
     "HeNHeS": NEURONS + SYNAPSES,
 }
-NOTHING = "none"
 
 
 def plan(scale: Scale) -> list[Unit]:
@@ -61,7 +60,7 @@ def coalitions() -> list[str]:
 
 
 def coalition_name(names: Sequence[str]) -> str:
-    return "+".join(names) or NOTHING
+    return "+".join(names) or "none"
 
 
 _ARM_OF = {coalition_name(groups): arm for arm, groups in ARMS.items()}
