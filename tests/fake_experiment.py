@@ -86,7 +86,11 @@ def summarise(config: Any, results: list[Any], *, data_dir: Path | None) -> dict
     }  # fmt: skip
 
 
-FAKE = Experiment(plan, run_unit, summarise)
+def data_digest(config: Any, *, data_dir: Path | None) -> str:
+    return "data"
+
+
+FAKE = Experiment(plan, run_unit, summarise, data_digest)
 N_UNITS = 12
 
 

@@ -25,7 +25,7 @@ from hrsnn.work import cluster, loop
 
 distributed = pytest.importorskip("distributed")
 
-REAL = Experiment(experiments.plan, experiments.run_unit, summary.summarise)
+REAL = Experiment(experiments.plan, experiments.run_unit, summary.summarise, experiments.data_digest)
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -287,6 +288,23 @@ def test_an_edited_config_makes_old_units_count_for_nothing(config: Config, tmp_
     fake_experiment.calls.clear()
     run(load_config(file), out, resume=True)
     assert len(fake_experiment.calls) == N_UNITS
+
+
+@pytest.mark.parametrize("what", ["data", "versions"])
+def test_units_of_other_data_or_versions_are_done_again(
+    what: str, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(config, tmp_path / "a")
+    fake_experiment.calls.clear()
+    assert run(config, tmp_path / "a", resume=True).was_complete
+    now: dict[str, Experiment] = {"data": replace(FAKE, data_digest=lambda config, data_dir: "other"), "versions": FAKE}
+    if what == "versions":
+        monkeypatch.setattr(runs, "versions", lambda: {"numpy": "99"})
+    finished = execute(config, now[what], out=tmp_path / "a", jobs=1, resume=True)
+    assert (finished.n_kept, len(fake_experiment.calls)) == (0, N_UNITS)
+    told = [entry["reason"] for entry in log_of(tmp_path / "a") if entry["event"] == "redo"]
+    assert len(told) == N_UNITS
+    assert told[0].endswith("was made from other data, or by other versions of packages")
 
 
 def test_a_failing_unit_keeps_the_others(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,11 @@ def describe_task(config: Config, data_dir: Path | None = None) -> str:
     return tasks.shared_task(config.task, data_dir).description
 
 
+def data_digest(config: Config, data_dir: Path | None = None) -> str:
+    """What the data of a run are, whatever file they come from."""
+    return tasks.shared_task(config.task, data_dir).digest
+
+
 def run_unit(
     config: Config, unit: Unit, *, data_dir: Path | None = None, progress: Progress = no_progress
 ) -> UnitResult:

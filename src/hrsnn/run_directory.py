@@ -182,8 +182,11 @@ class RunDirectory:
         """Remove files that a process had not finished writing when it ended."""
         self._store.sweep(".", *_FOLDERS)
 
-    def write_unit(self, unit: Unit, result: UnitResult, config: Config) -> None:
-        """Write the files of a unit; the outcome comes last and holds the digests of all others."""
+    def write_unit(self, unit: Unit, result: UnitResult, config: Config, source: str = "") -> None:
+        """Write the files of a unit; the outcome comes last and holds the digests of all others.
+
+        source   a digest of what the numbers follow from beside the config
+        """
         outcome = result.outcome
         if _label_of(outcome) != Label.of(unit):
             raise RunError(f"the outcome of unit {unit.name} says that it is {outcome.label}, seed {outcome.seed}")
@@ -195,12 +198,18 @@ class RunDirectory:
         if result.chain is not None:
             files[self.chain_file.name] = partial(write_atomically, content=as_json(result.chain))
         facts = {**outcome.to_dict(), "details": result.details, "config_sha256": _config_digest(config)}
+        facts |= {"source_sha256": source} if source else {}
         self._store.keep(unit.name, facts, files)
 
-    def read_unit(self, unit: Unit, config: Config) -> StoredUnit:
-        """Read a finished unit back. Raises `FileError` when anything of it is missing or was changed."""
+    def read_unit(self, unit: Unit, config: Config, source: str = "") -> StoredUnit:
+        """Read a finished unit back; raises `FileError` when anything of it is missing or was changed.
+
+        With a `source` also where it would follow from something else today.
+        """
         path = self.outcome_file(unit)
         facts = self._store.read(unit.name, config_sha256=_config_digest(config))
+        if source and facts.get("source_sha256") != source:
+            raise FileError(f"{path} was made from other data, or by other versions of packages")
         try:
             details, outcome = facts["details"], Outcome.from_dict(facts)
         except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -27,7 +27,7 @@ from hrsnn.run_directory import Log, RunDirectory, StoredUnit, UnitResult, as_re
 from hrsnn.work.cluster import executor_of
 from hrsnn.work.loop import Failure, finished, to_do
 from hrsnn.work.pool import usable_cpus
-from hrsnn.work.store import cannot_write
+from hrsnn.work.store import cannot_write, key_of
 from hrsnn.work.unit import Unit
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -40,22 +40,28 @@ class Experiment:
     plan        config -> units
     run_unit    (config, unit, data_dir=, progress=) -> UnitResult; the same numbers in any process and order
     summarise   (config, [(outcome, details)], data_dir=) -> results.json but its schema, date and versions
+    data_digest (config, data_dir=) -> a digest of the data; another one makes other units
     """
 
     plan: Callable[[Config], Sequence[Unit]]
     run_unit: Callable[..., UnitResult]
     summarise: Callable[..., dict[str, Any]]
+    data_digest: Callable[..., str] = lambda config, data_dir: ""
 
 
 @dataclass(frozen=True, slots=True)
 class RunWork:
-    """The `Work` of a run: what its units have in common. `own_data` are keys of `[task]` for units alone."""
+    """The `Work` of a run: what its units have in common. `own_data` are keys of `[task]` for units alone.
+
+    source   a digest of data and versions of packages, which the numbers follow from beside the config
+    """
 
     config: Config
     experiment: Experiment
     directory: RunDirectory
     data_dir: Path | None
     own_data: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
 
     @property
     def path(self) -> Path:
@@ -66,14 +72,14 @@ class RunWork:
 
     def read(self, unit: Unit) -> StoredUnit | None:
         with suppress(FileError):
-            return self.directory.read_unit(unit, self.config)
+            return self.directory.read_unit(unit, self.config, self.source)
         return None
 
     def do(self, unit: Unit, progress: Progress) -> None:
         task = self.config.task.model_copy(update=self.own_data)
         config = self.config.model_copy(update={"task": task}) if self.own_data else self.config
         result = self.experiment.run_unit(config, unit, data_dir=self.data_dir, progress=progress)
-        self.directory.write_unit(unit, result, self.config)
+        self.directory.write_unit(unit, result, self.config, self.source)
 
     def for_others(self) -> RunWork:
         """The same for processes that stand in another directory and have other variables."""
@@ -143,13 +149,14 @@ def execute(
     if jobs is not None and jobs < 1:
         raise InputError(f"--jobs must be >= 1, got {jobs}")
     units = _checked(experiment.plan(config))
+    source = key_of(versions(), experiment.data_digest(config, data_dir=data_dir))
     watcher = watcher or Watcher()
     with ExitStack() as at_end:
         workers = at_end.enter_context(executor_of(executor, jobs=jobs, say=watcher.say))
         directory = RunDirectory(out) if out else RunDirectory.next_free(config.task.name)
         try:
             log = at_end.enter_context(directory.claimed())
-            job = RunWork(config, experiment, directory, data_dir)
+            job = RunWork(config, experiment, directory, data_dir, source=source)
             run = _Run(job if workers is None else job.for_others(), directory, workers, log, watcher)
             done = _prepare(run, units, resume=resume, force=force)
             try:
@@ -223,7 +230,7 @@ def _prepare(run: _Run, units: list[Unit], *, resume: bool, force: bool) -> dict
     for unit in to_do(run.job, done):
         if directory.outcome_file(unit).exists():
             try:
-                directory.read_unit(unit, config)
+                directory.read_unit(unit, config, run.job.source)
             except FileError as error:
                 run.log("redo", unit=unit.name, reason=str(error))
     return done

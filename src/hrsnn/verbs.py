@@ -78,7 +78,7 @@ def run(
     _require_own_process("run")
     data = _path("run", "data_dir", data_dir)
     settings = load_config(config, _changes("run", set), seed=seed, n_seeds=n_seeds, data_dir=data)
-    functions = runs.Experiment(experiments.plan, experiments.run_unit, summary.summarise)
+    functions = runs.Experiment(experiments.plan, experiments.run_unit, summary.summarise, experiments.data_digest)
     return runs.execute(
         settings, functions, out=_path("run", "out", out), data_dir=data, jobs=jobs, executor=executor,
         resume=resume, force=force, watcher=watcher,

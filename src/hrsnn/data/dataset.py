@@ -22,6 +22,7 @@ from hrsnn._checks import (
     require,
 )
 from hrsnn._shown import Shown
+from hrsnn.outcome import digest_of
 from hrsnn.spikes import Spikes
 from hrsnn.vocabulary import CHAIN
 
@@ -228,6 +229,13 @@ class Splits(Shown):
     def chain_facts(self) -> dict[str, Any] | None:
         """What brings new recordings to the task, plain values; None where a task made by hand does not tell it."""
         return None if self.chain is None else {"schema": CHAIN.text, **self.chain.to_dict()}
+
+    @property
+    def digest(self) -> str:
+        """Of all spikes, labels and groups of the three parts."""
+        parts = (self.train, self.validation, self.test)
+        columns = [x for p in parts for x in (p.spikes.step, p.spikes.unit, p.spikes.sample_ptr, p.labels, p.groups)]
+        return digest_of(b"".join(digest_of(x.tobytes()).encode() for x in columns if x is not None))
 
     @property
     def stretched(self) -> tuple[float, float] | None:

@@ -16,6 +16,7 @@ from hrsnn.forecast.choice import chosen_transform
 from hrsnn.forecast.season import period_of
 from hrsnn.forecast.spec import ForecastSpec
 from hrsnn.forecast.transforms import Limits, Transform
+from hrsnn.outcome import digest_of
 from hrsnn.randomness import stream
 from hrsnn.readout import Grid
 from hrsnn.spec import validated
@@ -118,6 +119,11 @@ class ForecastTask:
     @property
     def train_spikes(self) -> Spikes:
         return self.train
+
+    @property
+    def digest(self) -> str:
+        """Of all values of the series."""
+        return digest_of(self.series.values.tobytes())
 
     @property
     def chain_facts(self) -> dict[str, Any]:
