@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -22,10 +21,9 @@ from hrsnn.reproduce.ledger import CLAIMS, Claim, Test
 from hrsnn.reproduce.measurements import coalition_spec, digit_spec, drive_spec, map_axes
 from hrsnn.reproduce.pairs import Observations
 from hrsnn.reproduce.scales import Order, Scale
-from hrsnn.reproduce.store import Measuring, measured
+from hrsnn.reproduce.store import Measuring, document_head, measured
 from hrsnn.reproduce.units import ARMS, Values, coalitions, digit_unit, game_unit, plan
 from hrsnn.reproduce.verdict import LEVEL, MARGIN, judge, surviving_holm, verdict_of
-from hrsnn.run_directory import versions
 from hrsnn.spec import NetworkSpec
 from hrsnn.vocabulary import CLAIMS as CLAIMS_SCHEMA
 from hrsnn.work.unit import Unit
@@ -60,11 +58,7 @@ def document_of(scale: Scale, values: Mapping[str, Values], *, command: str) -> 
     """The document from the values of all units."""
     found = Observations(values, scale, _importance(scale, values))
     document = {
-        "schema": CLAIMS_SCHEMA.text,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": command,
-        "scale": asdict(scale),
-        "versions": versions(),
+        **document_head(CLAIMS_SCHEMA.text, scale, command),
         "rule": {"level": LEVEL, "margin_of_sameness": MARGIN},
         "claims": [_measured_claim(claim, found) for claim in CLAIMS],
         "activity": _activity(found),

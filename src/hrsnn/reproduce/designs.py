@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,10 +18,9 @@ from hrsnn.outcome import plain_values
 from hrsnn.reproduce import published
 from hrsnn.reproduce.pruned import DIGITS, METHODS, PruningExperiment, task_of
 from hrsnn.reproduce.scales import Order, PruningScale
-from hrsnn.reproduce.store import measured
+from hrsnn.reproduce.store import document_head, measured
 from hrsnn.reproduce.units import Values
 from hrsnn.reproduce.verdict import Side, judge
-from hrsnn.run_directory import versions
 from hrsnn.vocabulary import REPRODUCTION, higher_is_better
 
 _N_BINS = 30
@@ -119,13 +117,9 @@ def document_of(
         units.append({**dict(zip(_NAMES, unit.options, strict=True)), "seed": unit.seed, **of_unit})
     return followed(
         {
-            "schema": REPRODUCTION.text,
+            **document_head(REPRODUCTION.text, experiment.scale, command),
             "name": name,
             "title": design.title,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": command,
-            "scale": asdict(experiment.scale),
-            "versions": versions(),
             "tasks": dict(tasks),
             "left_out": dict(left_out),
             "methods": {method: METHODS[method].words for method in design.methods},

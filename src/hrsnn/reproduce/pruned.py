@@ -184,7 +184,8 @@ class PruningExperiment:
             activity = partial(counts_on, spikes=task.train_spikes)
             method = replace(method, criterion=Activity(activity, retrain=learning))
         drawn = Arm(name, config.network, (CutRecurrence(),) if name == "no-recurrence" else ()).made(unit.seed)
-        wanted = self._scored(method)
+        scored = self.scale.scored if self.scored == "way" else self.scale.scored[-1:]
+        wanted = (0,) if method.criterion is None else scored
         way, stopped = _way(drawn, method, self.scale, wanted, unit.seed)
         points = []
         for iteration in sorted(way.keys() & wanted) if self.scored != "none" else ():
@@ -214,12 +215,6 @@ class PruningExperiment:
         if isinstance(method.criterion, LyapunovNoise) and not self.scale.fits_timescales:
             return replace(method, criterion=replace(method.criterion, timescales=False))
         return method
-
-    def _scored(self, method: Method) -> tuple[int, ...]:
-        """Iterations after which a network is wanted."""
-        if method.criterion is None:
-            return (0,)
-        return self.scale.scored if self.scored == "way" else self.scale.scored[-1:]
 
 
 # -- one way -----------------------------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,12 @@ class Measuring:
 
 
 _versions = lru_cache(versions)
+
+
+def document_head(schema: str, scale: Any, command: str) -> dict[str, Any]:
+    """What every document begins with."""
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"schema": schema, "created": created, "command": command, "scale": asdict(scale), "versions": versions()}
 
 
 def measured(
