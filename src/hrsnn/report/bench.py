@@ -94,10 +94,8 @@ def growth_sentences(measurements: Measurements) -> list[str]:
     sentences = []
     for workload, axis in GROWTH.items():
         parts = []
-        for plastic, words in LEARNING.items():
-            points = measurements.growth(workload, plastic)
-            if len(points) < 3:
-                continue
+        grown = ((words, measurements.growth(workload, plastic)) for plastic, words in LEARNING.items())
+        for words, points in ((words, points) for words, points in grown if len(points) >= 3):
             power = exponent([(x, row.cpu_per_simulated) for x, row in points])
             (low, first), (high, last) = points[0], points[-1]
             stretch = f"from {quantity(low)} to {quantity(high)} {axis.unit}".rstrip()
@@ -205,9 +203,8 @@ def _ratios(measurements: Measurements, place: Place) -> Figure | None:
     )  # fmt: skip
     x = draw.log_axis("events per CPU s, hrsnn / other", min(low, 1.0) / 1.3, max(high, 1.0) * 2.2)
     title, names = size(place), draw.names_axis([shown(row.engine) for row in peers])
-    more: dict[str, Any] = {"title": title, "shapes": [draw.upright(1)], "bargap": 0.5}
-    data = [bars, lines] if peers else []
-    return draw.chart(data, x, names, f"hrsnn against others, {title}", 96 + 34 * len(peers), **more)
+    data, more = [bars, lines] if peers else [], {"shapes": [draw.upright(1)], "bargap": 0.5}
+    return draw.chart(data, x, names, f"hrsnn against others, {title}", 96 + 34 * len(peers), title=title, **more)
 
 
 def _tip(row: Measured) -> str:

@@ -52,12 +52,9 @@ def explained(metric: str | None) -> list[str]:
     """What a score means, in a sentence, where its name does not tell."""
     if metric is None or kind_of(metric) != "time":
         return []
-    threshold = "0.4" if metric.endswith("_04") else "0.1"
-    unit = ", in Lyapunov times" if "lyapunov" in metric else ""
-    return [
-        f"Valid prediction{unit}: how long a forecast that is fed back stays closer to the series than {threshold} of "
-        "its standard deviation."
-    ]
+    threshold, unit = "0.4" if metric.endswith("_04") else "0.1", ", in Lyapunov times" if "lyapunov" in metric else ""
+    how_long = f"how long a forecast that is fed back stays closer to the series than {threshold}"
+    return [f"Valid prediction{unit}: {how_long} of its standard deviation."]
 
 
 def names_explained(results: Results) -> list[str]:
@@ -89,19 +86,15 @@ def questions(reference: Key | None) -> tuple[Question, ...]:
     """The questions put to a run whose most heterogeneous network is `reference`."""
     ho, hen, hes, both = Key("HoNHoS"), Key("HeNHoS"), Key("HoNHeS"), Key("HeNHeS")
     ref = reference or both
+    neurons = (hen, ho), (both, hes), (Key("HeNB"), Key("HoNB"))
+    others = {f" against {control.asked}": Key(control.arm) for control in CONTROLS.values() if control.arm}
     return (
-        Question(
-            "Heterogeneous neurons", ((hen, ho), (both, hes), (Key("HeNB"), Key("HoNB"))), plural=True, differs=True
-        ),
+        Question("Heterogeneous neurons", neurons, plural=True, differs=True),
         Question("Heterogeneous plasticity", ((hes, ho), (both, hen)), differs=True),
         Question("Heterogeneity of neurons and plasticity together", ((both, ho),), differs=True),
         Question("Unsupervised learning", ((ref, Key(ref.arm, "control", "untrained")),)),
         Question("Recurrence", ((ref, ref.without_recurrence),)),
-        *(
-            Question("The network", ((ref, Key(c.arm)),), gains="gain", loses="lose", against=f" against {c.asked}")
-            for c in CONTROLS.values()
-            if c.arm
-        ),
+        *(Question("The network", ((ref, key),), False, "gain", "lose", against) for against, key in others.items()),
     )
 
 
@@ -196,8 +189,7 @@ def _of_pruning(results: Results, metric: str) -> list[Finding]:
     for other in others:
         subject = f"Pruning by {first.key.method} rather than {other.key.method}"
         size = "" if other.key.method in equal else ", whose size is another"
-        pair = ((first.key, other.key),)
-        asked.append(Question(subject, pair, gains="gain", loses="lose", against=size, differs=True))
+        asked.append(Question(subject, ((first.key, other.key),), False, "gain", "lose", size, differs=True))
     answers = [answer for question in asked for answer in answers_to(results, question, metric)]
     return [*_size(first, equal), *answers, *_recurrence_kept(results, methods, metric)]
 
@@ -224,10 +216,9 @@ def _recurrence_kept(results: Results, methods: list[Pruned], metric: str) -> li
         return []
     shares = [(one.key.method, share) for one in methods if (share := gap_kept(results, one, metric)) is not None]
     kept = ", ".join(f"{method} {100 * share:.0f} %" for method, share in shares)
-    if not kept:
-        text = "Recurrence adds nothing measurable here, so this task cannot tell good pruning from bad."
-        return [Finding("plain", text)]
-    return [Finding("plain", f"Of what recurrence adds here, pruned networks keep on average: {kept}.")]
+    none = "Recurrence adds nothing measurable here, so this task cannot tell good pruning from bad."
+    text = f"Of what recurrence adds here, pruned networks keep on average: {kept}."
+    return [Finding("plain", text if kept else none)]
 
 
 def _chance(results: Results) -> str:

@@ -17,6 +17,7 @@ from hrsnn.report.parts.table import Cell, Table, named, table_of
 from hrsnn.report.parts.words import Finding, quantity
 from hrsnn.vocabulary import PRUNING
 
+Points = list[tuple[int, float]]
 MAX_MARKED = 40  # iterations that are marked one by one
 DENSE, PRUNED = (GREY, "dot"), (VERMILION, "solid")
 # What is told of the network before and after: name -> words, unit, what it is; with a ratio where that says something.
@@ -101,23 +102,19 @@ def findings(document: Mapping[str, Any]) -> list[Finding]:
     before, after = whole.part("before").known(), whole.part("after").known()
     both = {name: (before[name], after[name]) for name in before if name in after}
     said = []
-    counted = (("n_neurons", "neurons"), ("n_recurrent_synapses", "recurrent synapses"))
-    if kept := [
-        f"{quantity(both[name][1])} of {quantity(both[name][0])} {words}" for name, words in counted if name in both
-    ]:
+    counted = [(*both[name], QUANTITIES[name][0]) for name in ("n_neurons", "n_recurrent_synapses") if name in both]
+    if kept := [f"{quantity(pruned)} of {quantity(dense)} {words}" for dense, pruned, words in counted]:
         said.append(Finding("plain", f"{' and '.join(kept)} are left."))
-    spent = (("synops_recurrent_per_s", "recurrent ones"), ("synops_per_s", "all with the input"))
-    if fewer := [
-        f"{_ratio(*both[name], ' times')} for {words}" for name, words in spent if name in both and both[name][1]
-    ]:
+    spent = {"synops_recurrent_per_s": "recurrent ones", "synops_per_s": "all with the input"}
+    ratios = {words: _ratio(*both[name], " times") for name, words in spent.items() if both.get(name, (0, 0))[1]}
+    if fewer := [f"{ratio} for {words}" for words, ratio in ratios.items()]:
         said.append(Finding("plain", f"Synaptic operations fall {', '.join(fewer)}."))
     if "mean_rate_hz" in both:
         dense, pruned = both["mean_rate_hz"]
         alive = dense > 0 and 0.5 <= pruned / dense <= 2
-        first = "The network stays alive" if alive else "The network is not the one it was"
-        last = "within a factor of two" if alive else "more than a factor of two"
-        change = f"the mean rate goes from {quantity(dense)} to {quantity(pruned)} Hz"
-        said.append(Finding("plain" if alive else "loss", f"{first}: {change}, {last}."))
+        first, last = ("stays alive", "within") if alive else ("is not the one it was", "more than")
+        change = f"the mean rate goes from {quantity(dense)} to {quantity(pruned)} Hz, {last} a factor of two"
+        said.append(Finding("plain" if alive else "loss", f"The network {first}: {change}."))
     if "lyapunov_max_per_ms" in both:
         dense, pruned = both["lyapunov_max_per_ms"]
         change = f"the largest exponent goes from {quantity(dense)} to {quantity(pruned)} per ms"
@@ -163,11 +160,8 @@ def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 
 def shrinking(course: Part) -> Figure | None:
     """Neurons and recurrent synapses after each iteration, in shares of what there was."""
-    data = []
-    for name, words, colour, dash in (
-        ("n_neurons", "neurons", BLUE, "dash"),
-        ("n_synapses", "recurrent synapses", VERMILION, "solid"),
-    ):
+    data, looks = [], {"n_neurons": ("neurons", BLUE, "dash"), "n_synapses": ("recurrent synapses", VERMILION, "solid")}
+    for name, (words, colour, dash) in looks.items():
         found = _per_iteration(course, name)
         if found and found[0][1] > 0:
             hover = f"after %{{x}}: %{{customdata:,}} {words}<br>%{{y:.1%}}"
@@ -213,8 +207,8 @@ def spectra(lyapunov: Part) -> Figure | None:
         data += [draw.curve(ks, ys, *look, name=words, hover=hover)] if found else []
     n = max((line["x"][-1] for line in data), default=0)
     data = [draw.level(0, n + 1), *data] if data else []
-    x, y = draw.number_axis("index k", range=[0, n + 1]), draw.number_axis("exponent λₖ (per ms)")
-    return draw.chart(data, x, y, "Lyapunov spectra of the dense and the pruned network", 360)
+    x, label = draw.number_axis("index k", range=[0, n + 1]), "Lyapunov spectra of the dense and the pruned network"
+    return draw.chart(data, x, "exponent λₖ (per ms)", label, 360)
 
 
 def before_and_after(histograms: Iterable[tuple[str, str, Part]]) -> Iterator[Figure | None]:
@@ -230,14 +224,12 @@ def before_and_after(histograms: Iterable[tuple[str, str, Part]]) -> Iterator[Fi
         yield draw.chart(data, x, draw.axis_from_zero("density", showticklabels=False), title, 280, title=title)
 
 
-def _per_iteration(course: Part, name: str, above: float = -math.inf) -> list[tuple[int, float]]:
+def _per_iteration(course: Part, name: str, above: float = -math.inf) -> Points:
     """Iteration (0 is the dense network) and value, where there is one above `above`."""
     return [(k, value) for k, value in enumerate(course.numbers(name)) if value is not None and value > above]
 
 
-def _line(
-    points: Sequence[tuple[int, float]], colour: str, dash: str, name: str, hover: str, over: float = 1.0
-) -> Trace:
+def _line(points: Points, colour: str, dash: str, name: str, hover: str, over: float = 1.0) -> Trace:
     mark = "circle" if len(points) <= MAX_MARKED else ""
     ks, values = [k for k, _ in points], [value / over for _, value in points]
     return draw.curve(ks, values, colour, dash, name=name, hover=hover, mark=mark)
@@ -247,9 +239,7 @@ def _log_axis(title: str, lines: Sequence[Trace]) -> Axis:
     return draw.log_axis(title, *draw.span(lines, above=1.15))
 
 
-def _over_iterations(
-    lines: Sequence[Trace], course: Part, y: Axis, label: str, title: str, **layout: Any
-) -> Figure | None:
+def _over_iterations(lines: list[Trace], course: Part, y: Axis, label: str, title: str, **layout: Any) -> Figure | None:
     """Those of the lines that have two points at least."""
     data = [line for line in lines if len(line["x"]) > 1]
     return draw.chart(data, _iterations(course), y, label, 290, title=title, **layout)

@@ -240,14 +240,11 @@ def _on_the_way(document: Document) -> list[Figure | None]:
 
 def _course(document: Document, ways: Sequence[Entry], part: str, name: str, words: str) -> Figure | None:
     """Lines over iterations, each from the unpruned network on; those without a way are levels. Costs by powers."""
-    last = document["scale"]["n_iterations"]
-    logarithmic = part == "costs"
+    last, logarithmic = document["scale"]["n_iterations"], part == "costs"
     start = next((way[part][name][0] for way in ways if way["method"] == "unpruned"), None)
     bands = not logarithmic and sum(len(way["iteration"]) > 1 for way in ways) <= MAX_BANDS
     data: list[Trace] = []
-    for way in ways:
-        if way["method"] == "unpruned":
-            continue
+    for way in (way for way in ways if way["method"] != "unpruned"):
         found = list(zip(way["iteration"], way[part][name], strict=True))
         if way["iteration"] == [0]:
             found = [(0, found[0][1]), (last, found[0][1])]
@@ -292,8 +289,7 @@ def _against(document: Document) -> Iterator[Figure | None]:
 
 def _point(document: Document, row: Entry, metric: str) -> Trace:
     score, spent = row["metrics"][metric], row["costs"]["synops"]["mean"]
-    colour, _, symbol = LOOKS[row["method"]]
-    is_open = row["model"] == "CHRSNN"
+    (colour, _, symbol), is_open = LOOKS[row["method"]], row["model"] == "CHRSNN"
     name = shown(document["methods"][row["method"]], 40)
     marker = {"color": colour, "symbol": f"{symbol}-open" if is_open else symbol, "size": 10}
     ends = draw.error_bars([score["mean"]], [score["ci95"]], colour, 1, 0)

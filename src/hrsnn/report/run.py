@@ -23,6 +23,17 @@ LAWS = {
     "tau_mem_ms_inhibitory": ("membrane time constant, inhibitory", "ms"), "v_th": ("threshold", "potential"),
     "a_plus": ("STDP amplitude a₊", "weight"), "tau_plus_ms": ("STDP time constant τ₊", "ms"),
 }  # fmt: skip
+# Captions with and without intervals.
+LARGE_MARKS = (
+    "Large marks are means with 95 % intervals, the small circles below them single seeds: look whether the intervals "
+    "are narrow against the distances between arms."
+)
+ONE_SEED = "One seed each, so without intervals: take no distance between arms for a finding."
+PAIRED = (
+    "Paired differences between two arms with 95 % intervals: a bar that crosses the line at zero is no measurable "
+    "difference. They are not corrected for their number: one of twenty misses zero by chance."
+)
+UNPAIRED = "Differences between two arms, without intervals: chance alone may have made them."
 
 
 def write_report(run_dir: Path, results: Mapping[str, Any] | None = None) -> Path:
@@ -45,12 +56,8 @@ def page(document: Mapping[str, Any]) -> Page:
 def _page(results: Results, config: str = "", run_name: str = "") -> Page:
     return Page(kind="hrsnn report", title=results.task, created=results.created,
         facts=(_subtitle(results), f"Data: {results.data}" if results.data else ""), verdict=verdict(results),
-        sections=[
-            *_first_screen(results),
-            *_sections(results),
-            warnings_of(tables.warnings(results)),
-            Section("config", "Configuration", code=config),
-        ],
+        sections=[*_first_screen(results), *_sections(results), warnings_of(tables.warnings(results)),
+            Section("config", "Configuration", code=config)],
         key="Values in brackets are 95 % intervals. ▲ better \u2002 ▼ worse \u2002 ○ nothing measurable \u2002 ? no "
         "interval, so open", versions=results.versions,
         again=f"In the directory of this run{run_name}, with the versions above, the first line gives the same "
@@ -97,8 +104,9 @@ def _sections(results: Results) -> list[Section]:
     who = reference.label if reference else ""
     single = any(row.n_seeds == 1 for row in results.rows)
     intervals = any(estimate.ci95 for row in results.rows for estimate in row.metrics.values())
-    same = [c for c in results.comparisons if c.metric == metric and results.identical(c.a, c.b)]
-    identical = listed([f"{c.a.label} and {c.b.label}" for c in same])
+    alike = [c for c in results.comparisons if c.metric == metric and results.identical(c.a, c.b)]
+    pairs = listed([f"{c.a.label} and {c.b.label}" for c in alike])
+    same = f" Identical here, so not compared: {pairs}." if pairs else ""
     return [
         Section("answers", "Every question that was asked",
             "The questions are fixed before a run, not chosen by what came out.",
@@ -108,21 +116,10 @@ def _sections(results: Results) -> list[Section]:
                 "counts with the named profile, not measured." + (" One seed gives no interval." if single else "")),
             tables=tables.everything(results)),
         Section("metric", f"{capital(label_of(metric) if metric else '')} per arm",
-            (
-                "Large marks are means with 95 % intervals, the small circles below them single seeds: look whether "
-                "the intervals are narrow against the distances between arms."
-                if intervals
-                else "One seed each, so without intervals: take no distance between arms for a finding."
-            )
-            + better, [figures.metric_per_arm(results, metric) if metric else None]),
+            f"{LARGE_MARKS if intervals else ONE_SEED}{better}",
+            [figures.metric_per_arm(results, metric) if metric else None]),
         Section("comparisons", "What differs",
-            (
-                "Paired differences between two arms with 95 % intervals: a bar that crosses the line at zero is no "
-                "measurable difference. They are not corrected for their number: one of twenty misses zero by chance."
-                if any(c.ci95 for c in results.comparisons)
-                else "Differences between two arms, without intervals: chance alone may have made them."
-            )
-            + (f" Identical here, so not compared: {identical}." if identical else ""),
+            f"{PAIRED if any(c.ci95 for c in results.comparisons) else UNPAIRED}{same}",
             [figures.comparisons(results, metric) if metric else None], [tables.comparisons(results)]),
         tradeoff.pruned_networks(results, metric),
         Section("costs", "Spikes and operations",
@@ -153,35 +150,27 @@ def _inside(results: Results, reference: Key | None) -> list[Section]:
     sections = []
     for unit in _first(results, reference, "raster"):
         figure, label = figures.raster(unit), unit.details.part("raster").values.get("label")
-        caption = (
-            f"{'One sample' if label is None else f'One sample of “{label}”'} in {_who(unit)}: each dash is a spike, "
-            "input channels above, neurons below; look how long activity outlasts its input."
-        )
-        sections.append(Section("raster", "One sample", caption + (figure.note if figure else ""), [figure]))
+        sections.append(Section("raster", "One sample",
+            f"One sample{'' if label is None else f' of “{label}”'} in {_who(unit)}: each dash is a spike, input "
+            "channels above, neurons below; look how long activity outlasts its input."
+            f"{figure.note if figure else ''}", [figure]))  # fmt: skip
     for unit in _first(results, reference, "histograms"):
-        laws = (
-            f"Drawn for {_who(unit)}, before anything was learned: look at the spread, which the homogeneous arms "
-            "replace by its mean."
-        )
-        weights = (
-            f"{_who(unit)}: look how far learning (filled) moved the weights from where they began (dotted). Both "
-            "outlines enclose the same area."
-        )
-        drawn = figures.histograms(unit, LAWS)
-        sections.append(Section("laws", "Time constants and thresholds", laws, drawn, small=True))
-        sections.append(Section("weights", "Weights", weights, figures.weights(unit), small=True))
+        sections += [
+            Section("laws", "Time constants and thresholds",
+                f"Drawn for {_who(unit)}, before anything was learned: look at the spread, which the homogeneous arms "
+                "replace by its mean.", figures.histograms(unit, LAWS), small=True),
+            Section("weights", "Weights",
+                f"{_who(unit)}: look how far learning (filled) moved the weights from where they began (dotted). Both "
+                "outlines enclose the same area.", figures.weights(unit), small=True),
+        ]  # fmt: skip
     return sections
 
 
 def _forecast(results: Results, reference: Key | None) -> list[Section]:
-    for unit in _first(results, reference, "forecast"):
-        if (figure := figures.forecast(unit)) is not None:
-            caption = (
-                f"{_who(unit)}, running on its own output: look where the dashed prediction leaves the true "
-                f"course.{figure.note}"
-            )
-            return [Section("forecast", "Truth and prediction", caption, [figure])]
-    return []
+    how = "running on its own output: look where the dashed prediction leaves the true course."
+    drawn = [(unit, figures.forecast(unit)) for unit in _first(results, reference, "forecast")]
+    captions = [(f"{_who(unit)}, {how}{figure.note}", figure) for unit, figure in drawn if figure]
+    return [Section("forecast", "Truth and prediction", caption, [figure]) for caption, figure in captions]
 
 
 def _who(unit: Repeat) -> str:
@@ -202,11 +191,8 @@ def _subtitle(results: Results) -> str:
     """The size of the run in one line."""
     sizes = [unit.network for unit in results.units_of(results.reference)]
     parts = [plural(len(results.rows), "arm"), plural(len({unit.seed for unit in results.units}), "seed")]
-    for name, words in (
-        ("n_neurons", "neurons"),
-        ("n_recurrent_synapses", "recurrent synapses"),
-        ("n_input_synapses", "input synapses"),
-    ):
+    for name in ("n_neurons", "n_recurrent_synapses", "n_input_synapses"):
+        words = name.removeprefix("n_").replace("_", " ")
         counts = [n for size in sizes if (n := size.number(name)) is not None]
         if any(counts):
             about = "" if len(set(counts)) == 1 else "about "

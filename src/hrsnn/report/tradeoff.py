@@ -66,9 +66,7 @@ def against_operations(
         after = [(v, t) for v, t in zip(x_axis["tickvals"], x_axis["ticktext"], strict=True) if v > 1.5 * nothing]
         x_axis |= {"tickvals": [nothing, *(v for v, _ in after)], "ticktext": ["none", *(t for _, t in after)]}
     scale: Callable[[float], float] = math.log10 if y_axis["type"] == "log" else float
-    wide, narrow = (
-        _names(points, x_ends, y_ends, size, scale, limit) for size, limit in ((WIDE_PX, 40), (NARROW_PX, 22))
-    )
+    wide, narrow = (_names(points, x_ends, y_ends, *size, scale) for size in ((WIDE_PX, 40), (NARROW_PX, 22)))
     return draw.chart(
         [_mark(point) for point in points], x_axis, y_axis, f"{label_of(metric)} against {words}", HEIGHT_PX,
         narrow={"annotations": narrow}, narrow_height_px=NARROW_HEIGHT_PX, annotations=wide, shapes=band,
@@ -116,7 +114,7 @@ def _score_axis(metric: str, low: float, high: float) -> tuple[Range, Axis]:
 
 
 def _names(
-    points: Sequence[Point], x_ends: Range, y_ends: Range, size: Range, scale: Callable[[float], float], limit: int
+    points: Sequence[Point], x_ends: Range, y_ends: Range, size: Range, limit: int, scale: Callable[[float], float]
 ) -> list[dict[str, Any]]:
     """The names as annotations, placed for figures of `size`; `scale` is that of the vertical axis."""
 

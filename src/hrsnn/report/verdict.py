@@ -98,11 +98,8 @@ def _pruned(results: Results, metric: str) -> str:
     if (compared := results.compared(first.key, first.dense, metric)) is not None:
         said += f", {_difference(compared)} the unpruned network"
     said += f", with {first.fewer_synops:.3g} times fewer operations" if first.fewer_synops else ""
-    rivals = [
-        (str(other.key.method), c)
-        for other in others
-        if of_equal_size(results, first.key, other.key) and (c := results.compared(first.key, other.key, metric))
-    ]
+    equal = [other.key for other in others if of_equal_size(results, first.key, other.key)]
+    rivals = [(str(key.method), c) for key in equal if (c := results.compared(first.key, key, metric))]
     told = [f"{_difference(c)} {name}" for name, c in rivals if c.reading != "none"]
     same = [name for name, c in rivals if c.reading == "none"]
     told += [f"not to be told from {listed(same)}"] if same else []

@@ -205,13 +205,9 @@ def band(x: Sequence[float], low: Sequence[float], high: Sequence[float], colour
 
 def outline(edges: Sequence[float], values: Sequence[float], look: tuple[str, str], name: str, *, fill: bool) -> Trace:
     """The outline of a histogram in a colour and a dash, closed at both ends."""
-    colour, dash = look
-    x, y = [edges[0], *edges], [0.0, *values, 0.0]
-    return {
-        "type": "scatter", "mode": "lines", "x": [short(v) for v in x], "y": [short(v) for v in y], "name": name,
-        "line": {"shape": "hv", "color": colour, "dash": dash, "width": 1.8},
-        **({"fill": "tozeroy", "fillcolor": faded(colour)} if fill else {}),
-    }  # fmt: skip
+    line = curve([edges[0], *edges], [0.0, *values, 0.0], *look, name=name, hover=None, width=1.8)
+    line["line"]["shape"] = "hv"
+    return {**line, "fill": "tozeroy", "fillcolor": faded(look[0])} if fill else line
 
 
 def density(edges: Sequence[float], counts: Sequence[float]) -> list[float]:

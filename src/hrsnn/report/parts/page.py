@@ -143,17 +143,15 @@ def render_page(page: Page) -> str:
     )
     figures = [figure for section in page.shown for figure in section.figures if figure]
     script, packed = _plotly() if figures else ("", "")
+    marked = {
+        "style": _text("style.css"), "plotly": packed, "draw": DRAW,
+        "figures": _packed(f"[{','.join(figure.json for figure in figures)}]".encode()) if figures else "",
+        "script_digests": " ".join(_digest(script) for script in (script, DRAW)),
+    }  # fmt: skip
     return environment.get_template("page.html.j2").render(
-        page=page,
-        sections=page.shown,
-        number_of=[id(figure) for figure in figures].index,
-        id=id,
-        style=Markup(_text("style.css")),
-        plotly=Markup(packed),
-        figures=Markup(_packed(f"[{','.join(figure.json for figure in figures)}]".encode()) if figures else ""),
-        draw=Markup(DRAW),
-        script_digests=Markup(" ".join(_digest(script) for script in (script, DRAW))),
-    )
+        page=page, sections=page.shown, number_of=[id(figure) for figure in figures].index, id=id,
+        **{name: Markup(text) for name, text in marked.items()},
+    )  # fmt: skip
 
 
 def write_page(page: Page, path: Path) -> Path:
