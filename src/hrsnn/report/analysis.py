@@ -98,38 +98,32 @@ def page(document: Mapping[str, Any]) -> Page:
         "blocks of it."
     )
     sections = [
-        Section("measures", "The measures",
-            "Memory, spikes and exponents are those under the white drive: independent numbers, each shown for a while "
-            "by spikes of all input channels. Ranks are of Poisson stimuli.",
+        Section("measures", "The measures", "Memory, spikes and exponents are those under the white drive: independent "
+            "numbers, each shown for a while by spikes of all input channels. Ranks are of Poisson stimuli.",
             tables=[_values(whole, MEASURES, intervals)], folded=False),
-        Section("memory", "Memory",
-            "C(τ) = cov²(x(t − τ), y(t)) / (var x · var y), with y the best linear reconstruction of the input x of τ "
-            "samples ago from the state; C is the sum over τ ≥ 1. Filled marks count; open ones lie below the "
-            "threshold, which independent data pass once in a hundred times, and count as 0. On the right, the step "
-            "where the sum levels off is how far back the network reaches; the dashed line is what the readout holds "
-            "by itself, without any network, the band the 95 % interval of C.",
-            [_per_delay(memory), _running_sum(memory, whole.number("memory_capacity"))],
-            [_values(memory, MEMORY)], small=True, folded=False),
-        Section("separation", "Separation and generalisation",
-            f"Singular values of the final states after {stimuli} stimuli, different ones and copies of one, their "
-            f"spikes jittered by {jitter} ms. The large marks are at the 99 % rank, the least r for which λ₁ + … + λᵣ "
-            "≥ 0.99 Σ λₖ: far right is good for different stimuli, far left for copies.",
-            [_singular_values(whole)], [_values(separation, SEPARATION)]),
-        Section("efficiency", "Efficiency plane",
-            "Memory against its cost. Along a grey line the spike efficiency E = C / (spikes per neuron per sample) is "
-            "the same: up is more memory, left is fewer spikes, a steeper line is more memory per spike.",
-            [_plane(whole)]),
-        Section("lyapunov", "Lyapunov spectrum",
-            "λₖ = (1 / T) Σ ln Rₖₖ, the mean growth rate of the k-th fastest direction of a small change, from QR "
-            "factorisations of the Jacobian along the run with a surrogate in place of the spike; the band is "
-            f"{N_ERRORS} standard errors over equal parts of the run. Above the line changes grow, below it they die "
-            "out. Flat stretches lie at −1 / τ of what only decays: synaptic currents, and neurons that hardly spike. "
-            f"Here: {len(exponents):,} of {n} dimensions of the state, {n_growing or 'none'} of them above 0.",
-            [_spectrum(lyapunov)]),
-        Section("convergence", "Convergence of the largest exponent",
-            "The estimate after each part of the run: it has to level off inside the band, which is its last value "
-            f"within {N_ERRORS} standard errors. Condition numbers of R reach {with_power(worst) if worst else '–'}.",
-            [_convergence(lyapunov)]),
+        Section("memory", "Memory", "C(τ) = cov²(x(t − τ), y(t)) / (var x · var y), with y the best linear "
+            "reconstruction of the input x of τ samples ago from the state; C is the sum over τ ≥ 1. Filled marks "
+            "count; open ones lie below the threshold, which independent data pass once in a hundred times, and count "
+            "as 0. On the right, the step where the sum levels off is how far back the network reaches; the dashed "
+            "line is what the readout holds by itself, without any network, the band the 95 % interval of C.",
+            [_per_delay(memory), _running_sum(memory, whole.number("memory_capacity"))], [_values(memory, MEMORY)],
+            small=True, folded=False),
+        Section("separation", "Separation and generalisation", f"Singular values of the final states after {stimuli} "
+            f"stimuli, different ones and copies of one, their spikes jittered by {jitter} ms. The large marks are at "
+            "the 99 % rank, the least r for which λ₁ + … + λᵣ ≥ 0.99 Σ λₖ: far right is good for different stimuli, "
+            "far left for copies.", [_singular_values(whole)], [_values(separation, SEPARATION)]),
+        Section("efficiency", "Efficiency plane", "Memory against its cost. Along a grey line the spike efficiency E = "
+            "C / (spikes per neuron per sample) is the same: up is more memory, left is fewer spikes, a steeper line "
+            "is more memory per spike.", [_plane(whole)]),
+        Section("lyapunov", "Lyapunov spectrum", "λₖ = (1 / T) Σ ln Rₖₖ, the mean growth rate of the k-th fastest "
+            "direction of a small change, from QR factorisations of the Jacobian along the run with a surrogate in "
+            f"place of the spike; the band is {N_ERRORS} standard errors over equal parts of the run. Above the line "
+            "changes grow, below it they die out. Flat stretches lie at −1 / τ of what only decays: synaptic currents, "
+            f"and neurons that hardly spike. Here: {len(exponents):,} of {n} dimensions of the state, "
+            f"{n_growing or 'none'} of them above 0.", [_spectrum(lyapunov)]),
+        Section("convergence", "Convergence of the largest exponent", "The estimate after each part of the run: it has "
+            f"to level off inside the band, which is its last value within {N_ERRORS} standard errors. Condition "
+            f"numbers of R reach {with_power(worst) if worst else '–'}.", [_convergence(lyapunov)]),
         Section("gains", "The largest exponent against the surrogate",
             "A spike has no derivative; g(u) = γ / (1 + 10 |u|)² stands for it where a neuron spikes, and exponents "
             "depend on its gain γ. The ring is the gain of everything else on this page. A sign that is the same for "
@@ -138,21 +132,18 @@ def page(document: Mapping[str, Any]) -> Page:
             "The share of every neuron in these exponents, (1 / T) Σₜ Σₖ Q[i, k]² ln Rₖₖ, over the part that it takes "
             "in their directions, mean of Σₖ Q[i, k]², against its firing rate: where points lie on one line, "
             f"exponents only restate rates. Correlation with the rate: {correlation}.", [_nodes(lyapunov)]),
-        Section("heterogeneity", "Heterogeneity",
-            "Standard deviation over mean of each parameter, every value taken over the mean of its population. Blue "
-            "ones are in H = (1 / n) ln det(Cov θ + ε I), grey ones are listed beside it.",
-            [_cvs(detail.part("cvs").known())], [_values(detail, HETEROGENEITY)]),
+        Section("heterogeneity", "Heterogeneity", "Standard deviation over mean of each parameter, every value taken "
+            "over the mean of its population. Blue ones are in H = (1 / n) ln det(Cov θ + ε I), grey ones are listed "
+            "beside it.", [_cvs(detail.part("cvs").known())], [_values(detail, HETEROGENEITY)]),
         Section("importance", "What heterogeneity is worth",
             "Shapley values: what making a group of parameters heterogeneous adds, averaged over all orders in which "
             "the groups can be made so. They add up to the difference between the heterogeneous and the homogeneous "
             "network. A bar whose interval crosses zero is nothing measurable.",
             [_shapley(name, players) for name, players in measures.players_of(whole).items()], small=True),
-        Section("firing", "Firing",
-            "How the recurrent neurons fire under the drive; correlations are of spike counts in bins.",
-            tables=[_values(whole.part("firing"), FIRING)]),
-        Section("costs", "Costs",
-            "Counted operations, and energy computed from them with the named profile, not measured; updates of "
-            "neurons, leakage and memory traffic are in none of these energies.",
+        Section("firing", "Firing", "How the recurrent neurons fire under the drive; correlations are of spike counts "
+            "in bins.", tables=[_values(whole.part("firing"), FIRING)]),
+        Section("costs", "Costs", "Counted operations, and energy computed from them with the named profile, not "
+            "measured; updates of neurons, leakage and memory traffic are in none of these energies.",
             tables=[_energy(whole.part("energy_pj").known()), _costs(whole.part("costs").known())]),
         warnings_of(whole.items("warnings")),
         Section("method", "How it was measured", method, tables=[named(settings, "setting", "value")]),
@@ -160,9 +151,8 @@ def page(document: Mapping[str, Any]) -> Page:
     return Page(kind="hrsnn analyse", title=str(document.get("name") or "network"),
         created=str(document.get("created") or ""),
         facts=(" · ".join([*sizes, *([] if seed is None else [f"seed {seed}"])]),), found=measures.findings(whole),
-        sections=sections,
-        key="Values in brackets are 95 % intervals. ▲ more than the control \u2002 ▼ less than the control \u2002 ○ "
-        "nothing measurable \u2002 ? open", versions=whole.part("versions").values,
+        sections=sections, key="Values in brackets are 95 % intervals. ▲ more than the control \u2002 ▼ less than the "
+        "control \u2002 ○ nothing measurable \u2002 ? open", versions=whole.part("versions").values,
         again="The network of this hash, with the seed and the settings above, gives the same numbers:",
         code=str(network.values.get("hash") or ""))  # fmt: skip
 

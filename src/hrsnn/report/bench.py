@@ -31,29 +31,26 @@ def page(document: Mapping[str, Any]) -> Page:
             "How many times as many events hrsnn delivers in a CPU second as each of the others, on the same network, "
             "one thread each; the thin line is the range over the rounds. Left of 1 the other one is faster.",
             [_ratios(measurements, place) for place in places], small=True, folded=False),
-        Section("limit", "Against the machine",
-            "Events per CPU second of hrsnn, as a share of what a bare loop reaches that only adds random rows of "
-            "weights to a vector of the same size. No simulator can reach 1: neurons and spike lists take time too.",
-            [_limits(measurements)]),
+        Section("limit", "Against the machine", "Events per CPU second of hrsnn, as a share of what a bare loop "
+            "reaches that only adds random rows of weights to a vector of the same size. No simulator can reach 1: "
+            "neurons and spike lists take time too.", [_limits(measurements)]),
         Section("growth", "Growth", " ".join(growth_sentences(measurements)),
             [_growth(measurements, name) for name in GROWTH], small=True),
-        Section("tables", "All simulations",
-            f"Medians of {rounds} rounds, ranges in brackets. Set-up is building the network and making code for it, "
-            "before the first measured run.", tables=[_table(measurements, name) for name in SIMULATIONS],
-            folded=False),
-        Section("calls", "Other calls",
-            "Building, saving and loading are those of a network of 5,000 neurons; new processes are timed with the "
-            "start of Python and all imports.", tables=[_calls(measurements)]),
+        Section("tables", "All simulations", f"Medians of {rounds} rounds, ranges in brackets. Set-up is building the "
+            "network and making code for it, before the first measured run.",
+            tables=[_table(measurements, name) for name in SIMULATIONS], folded=False),
+        Section("calls", "Other calls", "Building, saving and loading are those of a network of 5,000 neurons; new "
+            "processes are timed with the start of Python and all imports.", tables=[_calls(measurements)]),
         warnings_of(measurements.failures, "Left out"),
         Section("method", "How it was measured", paragraphs=_method(measurements)),
     ]  # fmt: skip
     return Page(kind="hrsnn bench", title="Performance", created=measurements.created,
         facts=(f"{machine['processor']} · {machine['cores']} cores · {machine['system']}",),
-        found=findings(measurements), sections=sections,
-        key=f"Values in brackets are the smallest and the largest of {rounds} rounds. ▲ faster than every other \u2002 "
-        "▼ slower than another \u2002 ○ within the range of the rounds", versions=versions,
-        again="Environments of the other simulators are made by the first line; without them only hrsnn and the limit "
-        "are measured.", code="python benchmarks/make_peers.py .peers\nhrsnn bench")  # fmt: skip
+        found=findings(measurements), sections=sections, key="Values in brackets are the smallest and the largest of "
+        f"{rounds} rounds. ▲ faster than every other \u2002 ▼ slower than another \u2002 ○ within the range of the "
+        "rounds", versions=versions, again="Environments of the other simulators are made by the first line; without "
+        "them only hrsnn and the limit are measured.",
+        code="python benchmarks/make_peers.py .peers\nhrsnn bench")  # fmt: skip
 
 
 def _method(measurements: Measurements) -> tuple[str, ...]:
@@ -203,8 +200,8 @@ def _ratios(measurements: Measurements, place: Place) -> Figure | None:
     )  # fmt: skip
     x = draw.log_axis("events per CPU s, hrsnn / other", min(low, 1.0) / 1.3, max(high, 1.0) * 2.2)
     title, names = size(place), draw.names_axis([shown(row.engine) for row in peers])
-    data, more = [bars, lines] if peers else [], {"shapes": [draw.upright(1)], "bargap": 0.5}
-    return draw.chart(data, x, names, f"hrsnn against others, {title}", 96 + 34 * len(peers), title=title, **more)
+    data, more = [bars, lines] if peers else [], dict[str, Any](title=title, shapes=[draw.upright(1)], bargap=0.5)
+    return draw.chart(data, x, names, f"hrsnn against others, {title}", 96 + 34 * len(peers), **more)
 
 
 def _tip(row: Measured) -> str:
@@ -222,19 +219,15 @@ def _limits(measurements: Measurements) -> Figure | None:
 
 def _growth(measurements: Measurements, workload: str) -> Figure | None:
     grows, data = GROWTH[workload], []
-    for plastic, words in LEARNING.items():
-        points = measurements.growth(workload, plastic)
-        if len(points) < 2:
-            continue
-        colour, symbol, dash = LINES[plastic]
+    courses = [(plastic, measurements.growth(workload, plastic)) for plastic in LEARNING]
+    for plastic, points in ((plastic, points) for plastic, points in courses if len(points) > 1):
+        (colour, symbol, dash), words = LINES[plastic], LEARNING[plastic]
         costs = [row.cpu_per_simulated for _, row in points]
         ranges = [(row.user_s_range[0] / row.simulated_s, row.user_s_range[1] / row.simulated_s) for _, row in points]
         bars = draw.error_bars(costs, ranges, colour, 1.2, 3)
         look: dict[str, Any] = {"name": words, "mark": symbol, "size": 7, "hover": f"{words} at %{{x:,}}: %{{y:.3g}}"}
         data.append(draw.curve([x for x, _ in points], costs, colour, dash, **look, error_y=bars))
-    if not data:
-        return None
-    ticks = [round(x) for x in data[0]["x"]]
+    ticks = [round(x) for x in data[0]["x"]] if data else []
     name = f"{grows.name} ({grows.unit})" if grows.unit else grows.name
     x = draw.number_axis(name, type="log", tickvals=ticks, ticktext=[f"{x:,}" for x in ticks])
     y = draw.log_axis("CPU s per simulated s", *draw.span(data))

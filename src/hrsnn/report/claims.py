@@ -54,26 +54,22 @@ def page(document: Document) -> Page:
     sections = [
         Section("verdicts", "Verdicts", "One line per claim; what was published and how it was tested stands below.",
             tables=[_verdicts(document)], folded=False),
-        Section("effects", "Effects",
-            "The effect of every test in units of the standard deviation of its differences (d_z), with its 95 % "
-            "interval, turned so that the side of the claim is on the right. Blue supports the claim, red speaks "
-            "against it, open grey shows neither. Tests of sameness stand as they are.", [_forest(document)],
-            folded=False),
-        Section("importance", "Importance of each kind of heterogeneity",
-            "Shapley values: what making a group of parameters heterogeneous adds to the memory capacity and to the "
-            "spikes per neuron and sample, averaged over all orders; 95 % intervals over seeds. Their sum is the "
-            "difference between HeNHeS and HoNHoS.",
+        Section("effects", "Effects", "The effect of every test in units of the standard deviation of its differences "
+            "(d_z), with its 95 % interval, turned so that the side of the claim is on the right. Blue supports the "
+            "claim, red speaks against it, open grey shows neither. Tests of sameness stand as they are.",
+            [_forest(document)], folded=False),
+        Section("importance", "Importance of each kind of heterogeneity", "Shapley values: what making a group of "
+            "parameters heterogeneous adds to the memory capacity and to the spikes per neuron and sample, averaged "
+            "over all orders; 95 % intervals over seeds. Their sum is the difference between HeNHeS and HoNHoS.",
             [_shapley(document, name, words) for name, words in SHAPLEY.items()], small=True),
-        Section("map", "The map of figure 7",
-            f"Means over {document['map']['n_seeds']} seeds on spoken digits, over the length scale λ of connections "
-            "and the scale of their weights.",
+        Section("map", "The map of figure 7", f"Means over {document['map']['n_seeds']} seeds on spoken digits, over "
+            "the length scale λ of connections and the scale of their weights.",
             [_heat(document, arm, name) for name in MAPS for arm in ("HoNHoS", "HeNHeS")], small=True),
         Section("mechanism", "Memory against evenness and correlation of states", _regression_words(document),
             [_scatter(document, name) for name in AGAINST], small=True),
-        Section("activity", _ALIVE,
-            "Mean firing rates with 95 % intervals over seeds, the share of neurons without a spike, and the mean "
-            "memory capacity in input samples. 'No network' is the control: what the filter of the readout remembers "
-            "of the input by itself.", tables=[_activity(document)]),
+        Section("activity", _ALIVE, "Mean firing rates with 95 % intervals over seeds, the share of neurons without a "
+            "spike, and the mean memory capacity in input samples. 'No network' is the control: what the filter of the "
+            "readout remembers of the input by itself.", tables=[_activity(document)]),
         *(
             Section(claim["id"], claim["title"], f"{_verdict(claim)}. {claim['sentence']}", tables=[_tests(claim)],
                 items=[Cell(one) for one in _told(claim)])
@@ -82,11 +78,10 @@ def page(document: Document) -> Page:
         Section("method", "How a verdict is made", paragraphs=(RULE, _multiplicity(document))),
     ]  # fmt: skip
     return Page(kind="hrsnn reproduce claims", title="Published claims, tested", created=document["created"],
-        facts=(_scale_in_words(document),), found=findings(document), sections=sections,
-        key="▲ holds \u2002 · holds only under some conditions \u2002 ▼ does not hold \u2002 † not significant when "
-        "all tests are corrected together", versions=document["versions"],
-        again="Stopped and started again, it goes on where it was, and gives the same numbers:",
-        code=document["command"])  # fmt: skip
+        facts=(_scale_in_words(document),), found=findings(document), sections=sections, key="▲ holds \u2002 · holds "
+        "only under some conditions \u2002 ▼ does not hold \u2002 † not significant when all tests are corrected "
+        "together", versions=document["versions"], again="Stopped and started again, it goes on where it was, and "
+        "gives the same numbers:", code=document["command"])  # fmt: skip
 
 
 def findings(document: Document) -> list[Finding]:
@@ -196,27 +191,20 @@ def _scale_in_words(document: Document) -> str:
 
 def _regression_words(document: Document) -> str:
     names = {"log_participation": "log 1/J", "squared_correlation": "the mean squared correlation"}
-    words = [
-        f"C against {names[x]}: slope {with_sign(line['slope'])} {within(line['ci95'], with_sign)}, r = "
-        f"{_two_digits(line['r'])}, {line['n_networks']} networks."
-        for x, line in document["regression"]["lines"].items()
-    ]
-    return (
-        "Untrained networks that differ in the CV of their membrane time constants, pooled over seeds; the claim is "
-        f"tested within seeds. {' '.join(words)}"
-    )
+    said = "Untrained networks that differ in the CV of their membrane time constants, pooled over seeds; the claim is "
+    said += "tested within seeds."
+    for x, line in document["regression"]["lines"].items():
+        slope = f"{with_sign(line['slope'])} {within(line['ci95'], with_sign)}, r = {_two_digits(line['r'])}"
+        said += f" C against {names[x]}: slope {slope}, {line['n_networks']} networks."
+    return said
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
 
 
 def _verdicts(document: Document) -> Table | None:
-    columns = {
-        "claim": lambda claim: Cell(claim["title"], claim["sentence"]),
-        "verdict": lambda claim: claim["verdict"],
-        "pairs": _n_pairs,
-    }
-    return table_of(document["claims"], columns, n_names=2, title="verdicts")
+    told = {"claim": lambda claim: Cell(claim["title"], claim["sentence"]), "verdict": lambda claim: claim["verdict"]}
+    return table_of(document["claims"], {**told, "pairs": _n_pairs}, n_names=2, title="verdicts")
 
 
 def _activity(document: Document) -> Table | None:

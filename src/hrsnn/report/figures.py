@@ -107,11 +107,10 @@ def _stacked(results: Results, title: str, parts: Mapping[str, str]) -> Figure |
 
 def vpt_per_start(results: Results, metric: str) -> Figure | None:
     """Valid prediction time (`metric`) from each start, one row of points per arm, with its mean, as in the tables."""
-    found: dict[Key, list[float]] = {}
-    for row in results.rows:
-        each = [u.details.part("by_start").numbers(metric) for u in results.units_of(row.key)]
-        found[row.key] = sorted(v for one in each for v in one if v is not None)
-    rows = [(key, values) for key, values in found.items() if values][:MAX_ROWS]
+    keys = [row.key for row in results.rows]
+    each = [[u.details.part("by_start").numbers(metric) for u in results.units_of(key)] for key in keys]
+    found = [sorted(v for one in of_key for v in one if v is not None) for of_key in each]
+    rows = [(key, values) for key, values in zip(keys, found, strict=True) if values][:MAX_ROWS]
     data = []
     for y, (key, values) in enumerate(rows):
         colour, symbol, _ = style(key)
@@ -142,10 +141,8 @@ def raster(unit: Repeat) -> Figure | None:
         return None
     n_neurons, n_inputs, n_excitatory = (part.whole(name) for name in ("n_neurons", "n_inputs", "n_excitatory"))
     groups = [("input", draw.PURPLE, events, "y2")] if events else []
-    groups += [
-        ("excitatory", draw.INK, [s for s in spikes if s[1] < n_excitatory], "y"),
-        ("inhibitory", draw.ORANGE, [s for s in spikes if s[1] >= n_excitatory], "y"),
-    ]
+    groups += [("excitatory", draw.INK, [s for s in spikes if s[1] < n_excitatory], "y")]
+    groups += [("inhibitory", draw.ORANGE, [s for s in spikes if s[1] >= n_excitatory], "y")]
     every = -(-max(len(spikes), len(events)) // MAX_SPIKES)
     data = []
     for name, colour, members, axis in groups:

@@ -59,11 +59,9 @@ def explained(metric: str | None) -> list[str]:
 
 def names_explained(results: Results) -> list[str]:
     """What the names of the four arms mean, where any of them is there."""
-    said = (
-        "He is heterogeneous, every one its own, and Ho homogeneous, all at the mean: N of neurons (time constants, "
-        "thresholds), S of synapses (plasticity)."
-    )
-    return [said] if any(row.key.arm in NETWORKS[:4] for row in results.rows) else []
+    said = "He is heterogeneous, every one its own, and Ho homogeneous, all at the mean"
+    of = "N of neurons (time constants, thresholds), S of synapses (plasticity)"
+    return [f"{said}: {of}."] if any(row.key.arm in NETWORKS[:4] for row in results.rows) else []
 
 
 def found(results: Results) -> list[Finding]:

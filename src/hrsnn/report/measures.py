@@ -53,9 +53,6 @@ class Player:
         return f"{with_sign(self.mean)} {within(self.within)}".rstrip()
 
 
-# -- in sentences ------------------------------------------------------------------------------------------------------
-
-
 def findings(whole: Part) -> list[Finding]:
     """What the numbers mean, one sentence each."""
     about = (_memory, _efficiency, _separation, _stability, _heterogeneity, _silence, _importance)
@@ -149,8 +146,7 @@ def _importance(whole: Part) -> Iterator[Finding]:
     for name, players in importance.items():
         measurable = [f"{player.name} {player.value}" for player in players if player.kind != "none"]
         nothing = [player.name for player in players if player.kind == "none"]
-        parts = [", ".join(measurable)] if measurable else []
-        parts += [f"nothing measurable for {listed(nothing)}"] if nothing else []
+        parts = filter(None, (", ".join(measurable), f"nothing measurable for {listed(nothing)}" if nothing else ""))
         kind: Kind = "open" if any(p.kind == "open" for p in players) else "plain" if measurable else "none"
         caution = "; without intervals this is not yet a finding" if kind == "open" else ""
         yield Finding(kind, f"What heterogeneity adds to {measure(name)}: {'; '.join(parts)} ({seeds}){caution}.")

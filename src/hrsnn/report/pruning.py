@@ -22,8 +22,7 @@ MAX_MARKED = 40  # iterations that are marked one by one
 DENSE, PRUNED = (GREY, "dot"), (VERMILION, "solid")
 # What is told of the network before and after: name -> words, unit, what it is; with a ratio where that says something.
 QUANTITIES = {
-    "n_neurons": ("neurons", "", "", True),
-    "n_recurrent_synapses": ("recurrent synapses", "", "", True),
+    "n_neurons": ("neurons", "", "", True), "n_recurrent_synapses": ("recurrent synapses", "", "", True),
     "n_input_synapses": ("input synapses", "", "", True),
     "mean_rate_hz": ("mean rate", "Hz", "Spikes of a recurrent neuron per second.", True),
     "silent_share": ("silent neurons", "of all", "Neurons without a spike.", False),
@@ -57,25 +56,20 @@ def page(document: Mapping[str, Any]) -> Page:
         Section("before-and-after", "Before and after",
             "Counted under the standard drive: Poisson spikes on every input channel, "
             f"{quantity(whole.number('drive_hz'))} Hz, no task.", tables=[comparison(whole)], folded=False),
-        Section("trajectory", "Neurons and synapses per iteration",
-            "Each iteration takes the same share of what is left, so that both lines are straight where nothing "
-            "interferes.", [shrinking(way)], folded=False),
-        Section("along", "Along the way",
-            "The grey band is half to twice the rate of the dense network: outside of it the network is another one. "
-            "Synapses that stay grow by as much as others are missing, so weights rise while synapses fall.",
-            along(way), small=True),
-        Section("spectra", "Lyapunov spectra",
-            "Growth rates of the fastest directions of small changes, per ms, dense and pruned, under the same drive "
-            f"with surrogate gain {quantity(lyapunov.number('surrogate_gain'))}: look whether the pruned line begins "
-            "where the dense one does, and whether it stays below 0. A smaller network has fewer slow directions, so "
-            "its line falls earlier.", [spectra(lyapunov)]),
-        Section("time-constants", "Time constants",
-            "Neurons keep their rank when their time constants are fitted: look whether the filled outline is the "
-            "dotted one moved or squeezed, or only fewer neurons of the same kind.", before_and_after(histograms[:2]),
-            small=True),
-        Section("weights", "Weights and rates",
-            "Weights are drawn in powers of ten. Of the rates look for neurons that fell silent, at the left end.",
-            before_and_after(histograms[2:]), small=True),
+        Section("trajectory", "Neurons and synapses per iteration", "Each iteration takes the same share of what is "
+            "left, so that both lines are straight where nothing interferes.", [shrinking(way)], folded=False),
+        Section("along", "Along the way", "The grey band is half to twice the rate of the dense network: outside of it "
+            "the network is another one. Synapses that stay grow by as much as others are missing, so weights rise "
+            "while synapses fall.", along(way), small=True),
+        Section("spectra", "Lyapunov spectra", "Growth rates of the fastest directions of small changes, per ms, dense "
+            f"and pruned, under the same drive with surrogate gain {quantity(lyapunov.number('surrogate_gain'))}: look "
+            "whether the pruned line begins where the dense one does, and whether it stays below 0. A smaller network "
+            "has fewer slow directions, so its line falls earlier.", [spectra(lyapunov)]),
+        Section("time-constants", "Time constants", "Neurons keep their rank when their time constants are fitted: "
+            "look whether the filled outline is the dotted one moved or squeezed, or only fewer neurons of the same "
+            "kind.", before_and_after(histograms[:2]), small=True),
+        Section("weights", "Weights and rates", "Weights are drawn in powers of ten. Of the rates look for neurons "
+            "that fell silent, at the left end.", before_and_after(histograms[2:]), small=True),
         warnings_of(whole.items("warnings")),
         Section("settings", "Settings", tables=[named(_flat(whole.part("settings").values), "setting", "value")]),
     ]  # fmt: skip
@@ -83,9 +77,8 @@ def page(document: Mapping[str, Any]) -> Page:
         created=str(document.get("created") or ""),
         facts=(" · ".join(filter(None, (str(method or ""), "" if seed is None else f"seed {seed}"))),),
         found=findings(document), sections=sections, key="▼ not as it should be \u2002 ? stopped early",
-        versions=whole.part("versions").values,
-        again="The first network, with the seed and the settings above, gives the second:",
-        code="\n".join(map(str, hashes)) if all(hashes) else "")  # fmt: skip
+        versions=whole.part("versions").values, again="The first network, with the seed and the settings above, gives "
+        "the second:", code="\n".join(map(str, hashes)) if all(hashes) else "")  # fmt: skip
 
 
 def read(document: Mapping[str, Any]) -> Part:
@@ -179,13 +172,10 @@ def along(course: Part) -> Iterator[Figure | None]:
     line = _line(rates, BLUE, "solid", "", "after %{x}: %{y:.3g} Hz")
     axis, label = draw.axis_from_zero("mean rate (Hz)"), "mean rate per iteration"
     yield _over_iterations([line], course, axis, label, "Mean rate", shapes=stripes)
-    lines = [
-        _line(
-            _per_iteration(course, f"synops_{name}_per_s", 0), colour, dash, name,
-            f"after %{{x}}: %{{y:,.0f}} {name}",
-        )
-        for name, colour, dash in (("recurrent", VERMILION, "solid"), ("input", GREY, "dash"))
-    ]  # fmt: skip
+    lines = []
+    for name, look in (("recurrent", (VERMILION, "solid")), ("input", (GREY, "dash"))):
+        points = _per_iteration(course, f"synops_{name}_per_s", 0)
+        lines.append(_line(points, *look, name, f"after %{{x}}: %{{y:,.0f}} {name}"))
     label, title = "synaptic operations per iteration", "Synaptic operations"
     yield _over_iterations(lines, course, _log_axis("operations per second", lines), label, title)
     lines = [

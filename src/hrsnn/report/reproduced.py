@@ -46,38 +46,32 @@ def page(document: Document) -> Page:
     stopped = [f"{_setting(s)}, {words[s['method']]}, seed {s['seed']}: {s['why']}" for s in document["stopped"]]
     figures = list(_on_the_way(document))
     sections = [
-        Section("sizes", "Neurons and synapses on the way",
-            "Every method leaves exactly these sizes after each iteration, so that scores can be compared.",
-            [_sizes(document) if figures else None]),
-        Section("scores", "Scores and operations on the way",
-            "Means over seeds, where lines are few with bands of one standard deviation on either side. Each network "
-            "is trained by itself after it was pruned. The dotted line is the unpruned network without recurrent "
-            "synapses: where the others begin, at iteration 0, no better than that, any pruning looks good.", figures,
-            folded=False),
+        Section("sizes", "Neurons and synapses on the way", "Every method leaves exactly these sizes after each "
+            "iteration, so that scores can be compared.", [_sizes(document) if figures else None]),
+        Section("scores", "Scores and operations on the way", "Means over seeds, where lines are few with bands of one "
+            "standard deviation on either side. Each network is trained by itself after it was pruned. The dotted line "
+            "is the unpruned network without recurrent synapses: where the others begin, at iteration 0, no better "
+            "than that, any pruning looks good.", figures, folded=False),
         Section("time-constants", "Time constants",
             "Membrane time constants of the neurons that are left, of all seeds together; those beyond the axis are "
             "counted in its last bar.", _time_constants(document), [_time_constant_table(document)], small=True),
         Section("against", "Error against operations",
             "Each mark is one row of the tables below with its 95 % interval: the further left, the cheaper. HRSNN is "
             "filled, CHRSNN open.", _against(document) if not figures else (), small=True, folded=False),
-        Section("ends", "At the end of the way",
-            "Means over seeds ± one standard deviation. Valid prediction ends at an error of 0.1. Operations are per "
-            "sample, in forecasts per value shown; 'all' counts input and readout. Published numbers are of networks "
-            "of other sizes and of other recordings: claims, which nothing here was fitted to.",
-            tables=tables(document), folded=False),
-        Section("comparisons", "Compared by seed",
-            "Differences a − b over seeds with 95 % t-intervals, each for itself, and the side that is claimed.",
-            tables=[_comparisons(document)]),
+        Section("ends", "At the end of the way", "Means over seeds ± one standard deviation. Valid prediction ends at "
+            "an error of 0.1. Operations are per sample, in forecasts per value shown; 'all' counts input and readout. "
+            "Published numbers are of networks of other sizes and of other recordings: claims, which nothing here was "
+            "fitted to.", tables=tables(document), folded=False),
+        Section("comparisons", "Compared by seed", "Differences a − b over seeds with 95 % t-intervals, each for "
+            "itself, and the side that is claimed.", tables=[_comparisons(document)]),
         warnings_of(stopped, "Stopped early"),
         Section("method", "How it was made", paragraphs=_method(document)),
     ]  # fmt: skip
     return Page(kind=f"hrsnn reproduce {document['name']}", title=document["title"], created=document["created"],
         facts=(f"scale {scale['name']} · {scale['n_neurons']} neurons · {plural(scale['n_seeds'], 'seed')}",),
-        found=findings(document), sections=sections,
-        key="▲ as claimed \u2002 ▼ the opposite \u2002 ○ nothing measurable \u2002 ? open",
-        versions=document["versions"],
-        again="Stopped and started again, it goes on where it was, and gives the same numbers:",
-        code=document["command"])  # fmt: skip
+        found=findings(document), sections=sections, key="▲ as claimed \u2002 ▼ the opposite \u2002 ○ nothing "
+        "measurable \u2002 ? open", versions=document["versions"], again="Stopped and started again, it goes on where "
+        "it was, and gives the same numbers:", code=document["command"])  # fmt: skip
 
 
 def _method(document: Document) -> tuple[str, ...]:
@@ -152,11 +146,9 @@ def _setting(one: Entry) -> str:
 # -- tables ------------------------------------------------------------------------------------------------------------
 
 
-def tables(document: Document) -> Iterator[Table]:
+def tables(document: Document) -> list[Table]:
     """One table for each task: the end of the way, all methods and models."""
-    for case in document["tasks"]:
-        if (table := _table(document, case)) is not None:
-            yield table
+    return [table for case in document["tasks"] if (table := _table(document, case)) is not None]
 
 
 def _table(document: Document, case: str) -> Table | None:

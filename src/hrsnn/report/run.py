@@ -57,12 +57,11 @@ def _page(results: Results, config: str = "", run_name: str = "") -> Page:
     return Page(kind="hrsnn report", title=results.task, created=results.created,
         facts=(_subtitle(results), f"Data: {results.data}" if results.data else ""), verdict=verdict(results),
         sections=[*_first_screen(results), *_sections(results), warnings_of(tables.warnings(results)),
-            Section("config", "Configuration", code=config)],
-        key="Values in brackets are 95 % intervals. ▲ better \u2002 ▼ worse \u2002 ○ nothing measurable \u2002 ? no "
-        "interval, so open", versions=results.versions,
+            Section("config", "Configuration", code=config)], key="Values in brackets are 95 % intervals. ▲ better "
+        "\u2002 ▼ worse \u2002 ○ nothing measurable \u2002 ? no interval, so open", versions=results.versions,
         again=f"In the directory of this run{run_name}, with the versions above, the first line gives the same "
-        "numbers; the second makes this page again from the stored results.",
-        code="hrsnn run config.toml --out again\nhrsnn report .")  # fmt: skip
+        "numbers; the second makes this page again from the stored results.", code="hrsnn run config.toml --out "
+        "again\nhrsnn report .")  # fmt: skip
 
 
 def _first_screen(results: Results) -> list[Section]:
@@ -108,9 +107,8 @@ def _sections(results: Results) -> list[Section]:
     pairs = listed([f"{c.a.label} and {c.b.label}" for c in alike])
     same = f" Identical here, so not compared: {pairs}." if pairs else ""
     return [
-        Section("answers", "Every question that was asked",
-            "The questions are fixed before a run, not chosen by what came out.",
-            findings=found(results) if metric else ()),
+        Section("answers", "Every question that was asked", "The questions are fixed before a run, not chosen by what "
+            "came out.", findings=found(results) if metric else ()),
         Section("arms", "Every score and cost",
             ("Means over seeds with 95 % intervals. Operations are counted per sample; energy is computed from the "
                 "counts with the named profile, not measured." + (" One seed gives no interval." if single else "")),
@@ -122,9 +120,8 @@ def _sections(results: Results) -> list[Section]:
             f"{PAIRED if any(c.ci95 for c in results.comparisons) else UNPAIRED}{same}",
             [figures.comparisons(results, metric) if metric else None], [tables.comparisons(results)]),
         tradeoff.pruned_networks(results, metric),
-        Section("costs", "Spikes and operations",
-            "What each arm spends on one sample: look whether a better result was bought with more spikes.",
-            figures.costs_per_arm(results), small=True),
+        Section("costs", "Spikes and operations", "What each arm spends on one sample: look whether a better result "
+            "was bought with more spikes.", figures.costs_per_arm(results), small=True),
         *_inside(results, reference),
         Section("rates", "Firing rates",
             "How often neurons fire over the test part: look for neurons that never fire (left end) and for a few that "
@@ -132,9 +129,8 @@ def _sections(results: Results) -> list[Section]:
         Section("learning", "Course of learning",
             "Activity while networks learn without labels: look whether it settles and whether neurons fall silent.",
             figures.learning(_one_per_network(results, "learning")), small=True),
-        Section("confusion", "Confusions",
-            f"{who} over all seeds, each row one class that was meant: look for dark cells off the diagonal, classes "
-            "taken for one another.", [figures.confusion(results.units_of(reference))]),
+        Section("confusion", "Confusions", f"{who} over all seeds, each row one class that was meant: look for dark "
+            "cells off the diagonal, classes taken for one another.", [figures.confusion(results.units_of(reference))]),
         *_forecast(results, reference),
         Section("vpt", "Valid prediction time per start",
             "Each mark is one start, the upright bar the mean: look how far single starts lie from it.",
@@ -150,11 +146,10 @@ def _inside(results: Results, reference: Key | None) -> list[Section]:
     sections = []
     for unit in _first(results, reference, "raster"):
         figure, label = figures.raster(unit), unit.details.part("raster").values.get("label")
-        sections.append(Section("raster", "One sample",
-            f"One sample{'' if label is None else f' of “{label}”'} in {_who(unit)}: each dash is a spike, input "
-            "channels above, neurons below; look how long activity outlasts its input."
-            f"{figure.note if figure else ''}", [figure]))  # fmt: skip
-    for unit in _first(results, reference, "histograms"):
+        sections.append(Section("raster", "One sample", f"One sample{'' if label is None else f' of “{label}”'} in "
+            f"{_who(unit)}: each dash is a spike, input channels above, neurons below; look how long activity outlasts "
+            f"its input.{figure.note if figure else ''}", [figure]))  # fmt: skip
+    for unit in _first(results, reference, "histograms"):  # fmt: skip
         sections += [
             Section("laws", "Time constants and thresholds",
                 f"Drawn for {_who(unit)}, before anything was learned: look at the spread, which the homogeneous arms "
@@ -197,8 +192,7 @@ def _subtitle(results: Results) -> str:
         if any(counts):
             about = "" if len(set(counts)) == 1 else "about "
             parts.append(f"{about}{round(sum(counts) / len(counts)):,} {words}")
-    seconds = sum(unit.outcome.number("wall_s") or 0.0 for unit in results.units)
-    if seconds:
+    if seconds := sum(unit.outcome.number("wall_s") or 0.0 for unit in results.units):
         parts.append(f"{seconds / 60:.1f} minutes of work" if seconds >= 60 else f"{seconds:.1f} s of work")
     return " · ".join(parts)
 

@@ -118,9 +118,6 @@ def _tried(unit: Repeat) -> Table | None:
     return table_of(settings[:MAX_TRIED], columns, n_names=0, title=title, folded=True)
 
 
-# -- columns -----------------------------------------------------------------------------------------------------------
-
-
 def _name(row: Row) -> Cell:
     return _label(row.key)
 

@@ -70,8 +70,7 @@ def against_operations(
     return draw.chart(
         [_mark(point) for point in points], x_axis, y_axis, f"{label_of(metric)} against {words}", HEIGHT_PX,
         narrow={"annotations": narrow}, narrow_height_px=NARROW_HEIGHT_PX, annotations=wide, shapes=band,
-        showlegend=False,
-    )  # fmt: skip
+        showlegend=False)  # fmt: skip
 
 
 def pruned_networks(results: Results, metric: str | None) -> Section:

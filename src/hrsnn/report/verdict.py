@@ -61,11 +61,9 @@ def _rivals(results: Results, row: Row, metric: str) -> str:
     arms = set(baselines()) - {"InputOnly", "Persistence"}
     asked = ((o, results.compared(row.key, o.key, metric)) for o in results.rows if o.key.arm in arms)
     better = [other for other, c in asked if c is not None and c.reading == "loss"]
-    if not better:
-        return ""
     better.sort(key=lambda other: other.mean(metric) or 0.0, reverse=higher_is_better(metric) is not False)
     names = listed([f"{other.key.label} ({plain(other.mean(metric) or 0.0)[0]})" for other in better])
-    return f"; {names} {'is' if len(better) == 1 else 'are'} better without a spiking network"
+    return f"; {names} {'is' if len(better) == 1 else 'are'} better without a spiking network" if better else ""
 
 
 def _cost(results: Results, row: Row, metric: str) -> str:

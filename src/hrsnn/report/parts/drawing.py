@@ -18,10 +18,8 @@ from typing import Any
 # Okabe and Ito's colours, told apart by every kind of colour vision; grey for what is no network of ours.
 BLUE, SKY, GREEN, VERMILION, ORANGE, PURPLE = "#0072B2", "#56B4E9", "#009E73", "#D55E00", "#E69F00", "#CC79A7"
 INK, GREY, PALE, RULE = "#222222", "#6b6b6b", "#b8b8b8", "#e4e4e4"
-LEGEND = {
-    "orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "font": {"size": 12},
-    "traceorder": "normal",
-}  # fmt: skip
+LEGEND = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "font": {"size": 12},
+          "traceorder": "normal"}  # fmt: skip
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 Trace = dict[str, Any]
@@ -65,15 +63,13 @@ def chart(
     if not data:
         return None
     x, y = (number_axis(axis) if isinstance(axis, str) else axis for axis in (x, y))
+    font = {"family": FONT, "size": 13, "color": INK}
     whole = {
-        "autosize": True, "font": {"family": FONT, "size": 13, "color": INK},
-        "margin": {"l": 8, "r": 14, "t": 8, "b": 8, "pad": 4},
+        "autosize": True, "font": font, "margin": {"l": 8, "r": 14, "t": 8, "b": 8, "pad": 4},
         "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
         "modebar": {"bgcolor": "rgba(255,255,255,0.85)", "color": GREY, "activecolor": INK},
         "dragmode": False, "hovermode": "closest",
-        "hoverlabel": {"bgcolor": "#ffffff", "bordercolor": PALE, "font": {"family": FONT, "size": 13, "color": INK},
-                       "align": "left"},
-        "legend": LEGEND,
+        "hoverlabel": {"bgcolor": "#ffffff", "bordercolor": PALE, "font": font, "align": "left"}, "legend": LEGEND,
         "showlegend": any(trace.get("showlegend", bool(trace.get("name"))) for trace in data),
         "xaxis": x, "yaxis": y, **layout,
     }  # fmt: skip
