@@ -27,7 +27,7 @@ from hrsnn.encode.audio import AudioCode
 from hrsnn.encode.values import ValueCode
 from hrsnn.forecast import ForecastSpec, ForecastTask
 from hrsnn.spec import validated
-from hrsnn.tasks import TaskSpec, describe, load_task
+from hrsnn.tasks import TaskSpec, load_task
 from small_tasks import N_STEPS, events_file
 
 
@@ -71,7 +71,7 @@ def test_a_named_speaker_is_held_out_and_told(speakers: Path) -> None:
     assert split.train.groups_called() == split.validation.groups_called() == ["ann", "bob"]
     assert split.unseen is not None
     assert split.unseen.all()
-    assert describe(split) == (
+    assert split.description == (
         "36 recordings (5 validation, 12 test: speaker cyd) · 2 classes · 8 channels · 30 steps of 1 ms · "
         "validation shares speakers with training"
     )
@@ -81,7 +81,7 @@ def test_validation_groups_are_named_too(speakers: Path) -> None:
     split = task(speakers, group_pattern=BY_SPEAKER, test_groups=["cyd"], validation_groups=["ann"], n_channels=8)
     called = [part.groups_called() for part in (split.train, split.validation, split.test)]
     assert called == [["bob"], ["ann"], ["cyd"]]
-    assert "shares" not in describe(split)
+    assert "shares" not in split.description
 
 
 @pytest.mark.parametrize("n_groups", [2, 3, 4, 5, 9])
@@ -320,7 +320,7 @@ def test_groups_of_tables(tmp_path: Path) -> None:
     values, labels = waves(N)
     np.savez(tmp_path / "w.npz", values=values, labels=np.array(labels), groups=np.array(list("aabb") * 5))
     split = task(tmp_path / "w.npz", test_groups=["b"])
-    assert describe(split).startswith("20 recordings (2 validation, 10 test: group b) · 2 classes")
+    assert split.description.startswith("20 recordings (2 validation, 10 test: group b) · 2 classes")
 
 
 @pytest.mark.parametrize(
