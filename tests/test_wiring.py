@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import Any
 
 import networkx as nx
@@ -19,7 +20,7 @@ from hrsnn.distributions import Empirical
 from hrsnn.engine import Record, simulate, simulate_stdp
 from hrsnn.network import Network, columns_of, digest
 from hrsnn.randomness import stream
-from hrsnn.spec import PRESETS, NetworkSpec
+from hrsnn.spec import GAINS, PRESETS, NetworkSpec
 from hrsnn.spikes import Spikes
 from hrsnn.wiring import GRIDS, build, grid_shape
 
@@ -413,3 +414,61 @@ def test_five_thousand_neurons_and_half_a_million_synapses_take_seconds() -> Non
     network = build(spec(5000, n_inputs=700, synapses={"length_scale": 5.0}), seed=0)
     assert len(network.recurrent) > 500_000
     assert time.perf_counter() - started < 30  # a quarter of a second on a quiet core
+
+
+@pytest.mark.parametrize(("gain", "power"), GAINS.items())
+def test_gain_scales_all_that_reaches_a_neuron_and_leaves_homogeneous_ones_alone(gain: str, power: float) -> None:
+    """Weights with their bounds and steps of learning; nothing else, and no draw, is changed."""
+    spec = NetworkSpec.from_dict({"n_neurons": 80, "n_inputs": 10, "input": {"subset_share": 1.0}})
+    plain, scaled = (build(spec.model_copy(update={"gain": g}), seed=3) for g in ("resistance", gain))
+    mean_ms = np.where(plain.neurons.sign > 0, spec.excitatory.tau_mem_ms.mean, spec.inhibitory.tau_mem_ms.mean)
+    factor = (plain.neurons.tau_mem_ms / mean_ms) ** power
+    assert plain.neurons == scaled.neurons
+    for name in ("recurrent", "inputs"):
+        before, after = getattr(plain, name), getattr(scaled, name)
+        for column in ("weight", "w_max", "a_plus", "a_minus"):
+            expected = getattr(before, column) * factor[before.post]
+            np.testing.assert_allclose(getattr(after, column), expected, rtol=1e-6)  # float32
+        for column in ("ptr", "post", "delay_ms", "tau_plus_ms", "tau_minus_ms"):
+            np.testing.assert_array_equal(getattr(after, column), getattr(before, column))
+    homogeneous = [build(spec.arm("HoNHoS").model_copy(update={"gain": g}), seed=3) for g in ("resistance", gain)]
+    assert homogeneous[0].recurrent == homogeneous[1].recurrent
+    assert homogeneous[0].inputs == homogeneous[1].inputs
+
+
+def test_gain_is_what_neurons_of_different_time_constants_share() -> None:
+    """Under one channel, far below threshold: the rest under steady input, the variance under noise, or one height."""
+    rng = np.random.default_rng(0)
+
+    def potentials(gain: str, channel: np.ndarray[Any, Any]) -> tuple[Any, Any]:
+        """tau_mem_ms (N,) and the potential over time (n_steps, N) of neurons that hear `channel` alone."""
+        heard = {"subset_share": 1.0, "p_connect": 1.0, "weight_excitatory": 1.0, "weight_shape": 1e8}
+        population = {"v_th": 1e6, "t_ref_ms": 0.0, "tau_mem_ms": {"uniform": {"low": 10.0, "high": 90.0}}}
+        tables: dict[str, Any] = {
+            "excitatory": population,
+            "input": heard,
+            "synapses": dict.fromkeys(("c_ee", "c_ei", "c_ie", "c_ii"), 0.0),
+        }
+        network = build(spec(30, 1, excitatory_share=1.0, gain=gain, **tables), seed=1)
+        network = replace(network, neurons=replace(network.neurons, v_init=np.zeros(30)))
+        steps = np.flatnonzero(channel)
+        spikes = Spikes.from_times(
+            [steps.astype(float)], [np.zeros_like(steps)], n_units=1, n_steps=channel.size, dt_ms=1.0
+        )
+        recording = simulate(network, spikes, record=Record(v=True), dtype=np.float64)
+        assert recording.v is not None
+        return network.neurons.tau_mem_ms, recording.v[0]
+
+    def spread(x: Any) -> float:
+        return float(np.log(x).std())
+
+    one, steady, noise = np.eye(1, 200)[0], np.ones(1500), rng.random(30_000) < 0.3
+    shared = {
+        "resistance": lambda gain: potentials(gain, steady)[1][-1],
+        "variance": lambda gain: potentials(gain, noise)[1][1000:].std(axis=0),
+        "capacitance": lambda gain: potentials(gain, one)[1].max(axis=0),
+    }
+    for gain, measured in shared.items():
+        spreads = {other: spread(measured(other)) for other in GAINS}
+        assert min(spreads, key=lambda other: spreads[other]) == gain
+        assert spreads[gain] < 0.1 < min(spreads[other] for other in GAINS if other != gain)

@@ -155,6 +155,10 @@ class InputSpec(Table):
 # Absent from the plain form where they have their defaults, so that a recipe keeps the digest it always had.
 _LATER_INPUT_KEYS = ("calibrate", "target_hz", "inhibitory_ratio")
 
+# What neurons of one population have in common, whatever their time constants tau = R C: the power of tau / mean tau
+# that their weights are multiplied with, as their resistance R is proportional to.
+GAINS = {"resistance": 0.0, "variance": 0.5, "capacitance": 1.0}
+
 
 class SynapseSpec(Table):
     """Recurrent wiring and weights (method.md 3.3, 3.4, 3.6, 3.7). Pairs are named pre, post: `c_ei` is E to I.
@@ -213,6 +217,10 @@ class NetworkSpec(Table):
     `cluster_tau_ratio` is the ratio of the mean membrane time constants of neighbouring clusters of a clustered
     network; the mean over all clusters is that of the law (method.md 3.7 has 10, 20, 40, 80 ms: mean 37.5, ratio 2).
 
+    `gain` says what neurons of different time constants share (method.md 2.7): "resistance", so that a slow one gets
+    little potential from a spike; "capacitance", so that each gets the same from a spike; or, between them,
+    "variance", so that the potential of each fluctuates as much under the same input.
+
     >>> spec = NetworkSpec.preset("HeNHoS", n_inputs=10, n_neurons=100)
     >>> spec.plasticity.tau_plus_ms, spec.excitatory.tau_mem_ms
     (Constant(value=20.0), Gamma(mean=20.0, shape=3.0))
@@ -223,6 +231,7 @@ class NetworkSpec(Table):
     excitatory_share: Probability = 0.8
     dt_ms: Annotated[float, Field(gt=0, le=1e9)] = 1.0
     synapse: SynapseModel = "exp"
+    gain: Literal["resistance", "variance", "capacitance"] = "resistance"
     cluster_tau_ratio: Positive = 2.0
     excitatory: PopulationSpec = PopulationSpec()
     inhibitory: PopulationSpec = PopulationSpec(tau_mem_ms=Gamma(10.0, 3.0), t_ref_ms=Constant(2.0))
@@ -280,6 +289,8 @@ class NetworkSpec(Table):
         for name in _LATER_INPUT_KEYS:
             if tables["input"][name] == InputSpec.model_fields[name].default:
                 del tables["input"][name]
+        if tables["gain"] == NetworkSpec.model_fields["gain"].default:
+            del tables["gain"]
         return tables
 
     @classmethod

@@ -15,7 +15,7 @@ from hrsnn._checks import instance, require, whole_number
 from hrsnn.distributions import Constant, Distribution
 from hrsnn.network import Network, NeuronTable, StdpRule, SynapseTable
 from hrsnn.randomness import stream
-from hrsnn.spec import NetworkSpec, PlasticitySpec, SynapseSpec
+from hrsnn.spec import GAINS, NetworkSpec, PlasticitySpec, SynapseSpec
 
 Edges = tuple[NDArray[np.int64], NDArray[np.int64]]  # (pre, post)
 
@@ -124,6 +124,7 @@ def _recurrent(spec: NetworkSpec, neurons: NeuronTable, seed: int) -> SynapseTab
     mean = synapses.weight_scale * _by_pair(
         neurons, pre, post, synapses.weight_ee, synapses.weight_ei, synapses.weight_ie, synapses.weight_ii
     )
+    mean *= _gain(spec, neurons)[post]
     return _table(
         spec, "recurrent", seed, pre, post, mean,
         sign=neurons.sign[pre], shape=synapses.weight_shape, delay=synapses.delay_ms, n_pre=len(neurons),
@@ -228,6 +229,7 @@ def _inputs(spec: NetworkSpec, neurons: NeuronTable, seed: int) -> SynapseTable:
     listens = subset[None, :] & _within_window(spec, neurons, rng)
     pre, post = _drawn(lambda rows: np.where(listens[rows], rule.p_connect, 0.0), (n_inputs, n), rng)
     mean = np.where(neurons.sign[post] > 0, rule.weight_excitatory, rule.weight_inhibitory)
+    mean = mean * _gain(spec, neurons)[post]
     return _table(
         spec, "inputs", seed, pre, post, mean,
         sign=np.ones(pre.size, dtype=np.int8), shape=rule.weight_shape, delay=rule.delay_ms, n_pre=n_inputs,
@@ -244,6 +246,13 @@ def _within_window(spec: NetworkSpec, neurons: NeuronTable, rng: np.random.Gener
         centre = (along + centre) / (along.max() + 1)  # anywhere in the neuron's share of the axis
     channel = (np.arange(spec.n_inputs) + 0.5) / spec.n_inputs
     return np.asarray(np.abs(channel[:, None] - centre[None, :]) < spec.input.span / 2)
+
+
+def _gain(spec: NetworkSpec, neurons: NeuronTable) -> NDArray[np.float64]:
+    """What weights onto each neuron are multiplied with, (N,): 1 for all where none is slower than another (2.7)."""
+    excitatory, inhibitory = spec.excitatory.tau_mem_ms.mean, spec.inhibitory.tau_mem_ms.mean
+    mean_ms = clipped_tau_mem_ms(np.where(neurons.sign > 0, excitatory, inhibitory), spec.dt_ms)
+    return np.asarray((neurons.tau_mem_ms / mean_ms) ** GAINS[spec.gain])
 
 
 # -- columns of both tables ----------------------------------------------------------------------------------------
