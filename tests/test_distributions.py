@@ -16,6 +16,7 @@ from hrsnn._checks import InputError
 from hrsnn.distributions import (
     KINDS,
     Constant,
+    Curve,
     Distribution,
     Empirical,
     Gamma,
@@ -35,6 +36,8 @@ KNOWN: list[tuple[Distribution, float, float, float]] = [
     (LogNormal(2.0, 1.0), 2.0, 1.0, math.log(2 / 1.25**0.5) + 0.5 * math.log(2 * math.pi * math.e * math.log(1.25))),
     (Gamma(2.0, 1.0), 2.0, 4.0, 1 + math.log(2)),  # the exponential law
     (Empirical((3.0, 1.0, 1.0, 3.0)), 2.0, 1.0, -math.inf),
+    # half of it uniform on 0 to 1, half on 1 to 3: mean (0.5 + 2) / 2, second moment (1/3 + 13/3) / 2
+    (Curve((0.0, 1.0, 3.0)), 1.25, 7 / 3 - 1.25**2, 0.5 * (math.log(2) + math.log(4))),
 ]  # fmt: skip
 LAWS = [law for law, *_ in KNOWN]
 

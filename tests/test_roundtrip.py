@@ -15,7 +15,18 @@ import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hrsnn.distributions import KINDS, Constant, Distribution, Empirical, Gamma, LogNormal, Normal, Uniform, from_toml
+from hrsnn.distributions import (
+    KINDS,
+    Constant,
+    Curve,
+    Distribution,
+    Empirical,
+    Gamma,
+    LogNormal,
+    Normal,
+    Uniform,
+    from_toml,
+)
 from hrsnn.network import Pairing, StdpRule, SynapseModel
 from hrsnn.network_file import load, save
 from hrsnn.outcome import Outcome, Stage
@@ -32,6 +43,7 @@ LAWS: dict[str, st.SearchStrategy[Distribution]] = {
     "lognormal": st.builds(LogNormal, awkward, awkward),
     "gamma": st.builds(Gamma, awkward, awkward),
     "empirical": st.builds(Empirical, st.lists(awkward, min_size=1, max_size=5).map(tuple)),
+    "curve": st.builds(Curve, st.lists(awkward, min_size=2, max_size=5, unique=True).map(lambda x: tuple(sorted(x)))),
 }
 examples = settings(max_examples=25, deadline=None, derandomize=True, database=None)
 

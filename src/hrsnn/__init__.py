@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hrsnn.analysis.cost import Costs as Costs
     from hrsnn.calibration import calibrate as calibrate
     from hrsnn.distributions import Constant as Constant
+    from hrsnn.distributions import Curve as Curve
     from hrsnn.distributions import Distribution as Distribution
     from hrsnn.distributions import Empirical as Empirical
     from hrsnn.distributions import Gamma as Gamma
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from hrsnn.verbs import analyse as analyse
     from hrsnn.verbs import prune as prune
     from hrsnn.verbs import run as run
+    from hrsnn.verbs import search as search
     from hrsnn.wiring import build as build
 
 _HOME = {
@@ -58,6 +60,7 @@ _HOME = {
     "Costs": "analysis.cost",
     "calibrate": "calibration",
     "Constant": "distributions",
+    "Curve": "distributions",
     "Distribution": "distributions",
     "Empirical": "distributions",
     "Gamma": "distributions",
@@ -86,6 +89,7 @@ _HOME = {
     "analyse": "verbs",
     "prune": "verbs",
     "run": "verbs",
+    "search": "verbs",
     "build": "wiring",
 }
 

@@ -19,7 +19,14 @@ from hrsnn.analysis.cost import Costs, count_costs
 from hrsnn.data.dataset import Splits
 from hrsnn.encode.duration import split_before_last, stretch
 from hrsnn.engine import Record, Recording, simulate
-from hrsnn.evaluation import Evaluation, Label, facts_of_network, versions, warnings_of_activity
+from hrsnn.evaluation import (
+    Evaluation,
+    Label,
+    Validation,
+    facts_of_network,
+    versions,
+    warnings_of_activity,
+)
 from hrsnn.network import Network
 from hrsnn.outcome import Outcome
 from hrsnn.progress import Progress, ProgressEvent, no_progress
@@ -47,11 +54,7 @@ def evaluate_network(
     The details of one that is `drawn` hold the spikes of the first test recording.
     """
     started = time.perf_counter()
-    n_steps = task.train.spikes.n_steps
-    rule = f"must be 1..{n_steps} together, the steps of the recordings"
-    remedy = "give recordings that last longer, or fewer bins"
-    ok = readout.n_bins_recorded <= n_steps
-    require(ok, "readout", "n_bins", rule, f"{readout.n_bins_recorded} from {readout.n_bins}", remedy=remedy)
+    _check_bins(task, readout)
     windows: dict[str, NDArray[Any]] = {}
     for part in PARTS:
         windows[part], counts = _simulate(network, getattr(task, part).spikes, readout, progress)
@@ -96,6 +99,25 @@ def _raster(network: Network, task: Splits) -> dict[str, Any]:
         "input_unit": sample.unit,
         "n_inputs": sample.n_units,
     }
+
+
+def validate_network(network: Network, task: Splits, readout: ReadoutSpec, *, seed: int = 0) -> Validation:
+    """The readout of `network`'s activity on the validation part, which chose it."""
+    _check_bins(task, readout)
+    windows: dict[str, NDArray[Any]] = {}
+    for part in ("train", "validation"):
+        windows[part], counts = _simulate(network, getattr(task, part).spikes, readout, no_progress)
+    choice = fit(windows, task, readout, units=units_read(network, readout), seed=seed)
+    spikes = task.validation.spikes
+    return Validation.of(choice.chosen["validation_accuracy"], counts.mean(axis=0), spikes.n_steps * spikes.dt_ms)
+
+
+def _check_bins(task: Splits, readout: ReadoutSpec) -> None:
+    n_steps = task.train.spikes.n_steps
+    rule = f"must be 1..{n_steps} together, the steps of the recordings"
+    remedy = "give recordings that last longer, or fewer bins"
+    ok = readout.n_bins_recorded <= n_steps
+    require(ok, "readout", "n_bins", rule, f"{readout.n_bins_recorded} from {readout.n_bins}", remedy=remedy)
 
 
 @dataclass(frozen=True, slots=True)

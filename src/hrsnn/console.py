@@ -15,7 +15,7 @@ from hrsnn import speed
 from hrsnn.evaluation import Label
 from hrsnn.outcome import Outcome
 from hrsnn.progress import ProgressEvent
-from hrsnn.report import bench, pruning, reproduced
+from hrsnn.report import bench, pruning, reproduced, search
 from hrsnn.report.findings import explained, found, names_explained
 from hrsnn.report.parts.words import plain, quantity
 from hrsnn.report.pruned import Pruned, pruned_of, synops
@@ -303,6 +303,16 @@ def pruning_text(document: Mapping[str, Any]) -> str:
         lines += [*aligned([head, *rows], to_right=(1, 2, 3)), ""]
     lines += [finding.text for finding in pruning.findings(document)]
     return "\n".join([*lines, *(f"Warning: {sentence}." for sentence in document["warnings"])])
+
+
+def search_text(document: Mapping[str, Any]) -> str:
+    """What `hrsnn search` found in sentences, and the laws and numbers of its best trial, without markup."""
+    lines = [finding.text for finding in search.findings(document)]
+    table = search.found_table(document)
+    rows = [] if table is None else [[cell.text for cell in row] for row in table.rows]
+    if table is not None:
+        lines += ["", *aligned([list(table.columns), *rows], to_right=())]
+    return "\n".join(lines)
 
 
 def reproduction_text(document: Mapping[str, Any]) -> str:

@@ -270,8 +270,57 @@ class Empirical(Distribution):
         return self.values[0], self.values[-1]
 
 
+@final
+@dataclass(frozen=True)
+class Curve(Distribution):
+    """A law by its quantile function: straight lines through `values`, rising, at equally spaced levels from 0 to 1.
+
+    >>> Curve((0.0, 1.0, 5.0)).quantile([0.25, 0.5, 0.75]).tolist()
+    [0.5, 1.0, 3.0]
+    """
+
+    values: tuple[float, ...]
+    kind: ClassVar[str] = "curve"
+
+    def __post_init__(self) -> None:
+        column = check_column("Curve", "values", self.values, dtype=np.float64)
+        require(column.size > 1, "Curve", "values", "must hold at least two values", column.size)
+        falls = np.flatnonzero(np.diff(column) <= 0)
+        place = f"after value {falls[0]}" if falls.size else ""
+        require(not falls.size, "Curve", "values", "must rise", column.tolist(), place=place)
+        object.__setattr__(self, "values", tuple(column.tolist()))
+
+    def sample(self, rng: np.random.Generator, n: int) -> NDArray[np.float64]:
+        return self.quantile(rng.random(_n_draws(self, n)))
+
+    def quantile(self, u: ArrayLike) -> NDArray[np.float64]:
+        levels = np.linspace(0, 1, len(self.values))
+        return np.asarray(np.interp(np.asarray(u, dtype=np.float64), levels, self.values))
+
+    def upper_quantile(self, u: ArrayLike) -> NDArray[np.float64]:
+        return self.quantile(1 - np.asarray(u))
+
+    @property
+    def mean(self) -> float:  # type: ignore[override]
+        return float(np.mean(np.add(self.values[1:], self.values[:-1])) / 2)
+
+    @property
+    def variance(self) -> float:
+        low, high = np.array(self.values[:-1]) - self.mean, np.array(self.values[1:]) - self.mean
+        return float(np.mean(low**2 + low * high + high**2) / 3)
+
+    @property
+    def entropy(self) -> float:
+        widths = np.diff(self.values)
+        return float(np.mean(np.log(widths * widths.size)))
+
+    @property
+    def support(self) -> tuple[float, float]:
+        return self.values[0], self.values[-1]
+
+
 KINDS: dict[str, type[Distribution]] = {
-    law.kind: law for law in (Constant, Uniform, Normal, LogNormal, Gamma, Empirical)
+    law.kind: law for law in (Constant, Uniform, Normal, LogNormal, Gamma, Empirical, Curve)
 }  # fmt: skip
 
 

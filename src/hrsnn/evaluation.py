@@ -40,6 +40,29 @@ class Evaluation:
     details: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What a network is worth on the validation part alone: no look is taken at the test part.
+
+    score               of the readout that validation chose: accuracy, or minus the mean error of free forecasts in
+                        units of the spread; larger is better
+    rate_hz             mean over neurons, on the validation part (of a series on the training part)
+    silent_share        of the neurons there
+    spikes_per_neuron   per recording (of a series per value)
+    """
+
+    score: float
+    rate_hz: float
+    silent_share: float
+    spikes_per_neuron: float
+
+    @classmethod
+    def of(cls, score: float, spikes_per_neuron: NDArray[Any], duration_ms: float) -> Validation:
+        """From spikes per recording of each neuron, (N,), and how long a recording is."""
+        mean = float(spikes_per_neuron.mean())
+        return cls(score, 1000 * mean / duration_ms, float(np.mean(spikes_per_neuron == 0)), mean)
+
+
 def facts_of_network(network: Network | None) -> dict[str, Any]:
     """The `network` entry of an outcome; zeros and no hash for a control that has no network."""
     if network is None:

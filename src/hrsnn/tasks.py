@@ -19,7 +19,7 @@ from hrsnn.data.chain import Chain, EventGrid
 from hrsnn.data.dataset import Dataset, Series, Splits
 from hrsnn.data.readers import FileKind, Reader, Wanted, reader_of
 from hrsnn.data.recordings import load_recordings
-from hrsnn.evaluation import Evaluation, Label
+from hrsnn.evaluation import Evaluation, Label, Validation
 from hrsnn.forecast import ForecastSpec, ForecastTask
 from hrsnn.network import Network
 from hrsnn.outcome import Outcome
@@ -242,6 +242,13 @@ def evaluate_network(
 ) -> Evaluation:
     """`evaluate`, with what the report draws beside it; of one that is `drawn` also spikes of a test recording."""
     return _EVALUATE[type(task)](network, task, readout, label=label, drawn=drawn, progress=progress)
+
+
+def validate_network(network: Network, task: Task, readout: ReadoutSpec, *, seed: int = 0) -> Validation:
+    """What `network` is worth on the validation part: for choices, which must not see the test part."""
+    if isinstance(task, ForecastTask):
+        return forecast.validate_network(network, task, readout, seed=seed)
+    return classification.validate_network(network, task, readout, seed=seed)
 
 
 def predict(network: Network, readout: Readout, spikes: Spikes) -> NDArray[np.int64]:

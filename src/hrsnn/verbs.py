@@ -16,7 +16,7 @@ from hrsnn._checks import as_path, as_text, did_you_mean, require
 from hrsnn.analysis.drive import WhiteDrive
 from hrsnn.analysis.importance import require_shapiq
 from hrsnn.analysis.lyapunov import SURROGATE_GAIN
-from hrsnn.config import Config, load_config, prune_table
+from hrsnn.config import Config, load_config, prune_table, to_toml
 from hrsnn.network import Network
 from hrsnn.network_file import load, write_atomically
 from hrsnn.pruning.schedule import Snapshot
@@ -24,12 +24,14 @@ from hrsnn.pruning.session import REPORT, Pruned, prune_by_table, prune_into
 from hrsnn.pruning.spec import PruneSpec
 from hrsnn.report import write_document
 from hrsnn.run_directory import RunDirectory
-from hrsnn.spec import PRESETS, NetworkSpec
+from hrsnn.spec import PRESETS, NetworkSpec, known_arm
 from hrsnn.survey import Depth, document_of, importance_of
 from hrsnn.wiring import build
 from hrsnn.work.pool import process_pool, usable_cpus
 
 if TYPE_CHECKING:
+    from hrsnn.optimisation.space import Space
+    from hrsnn.optimisation.study import Searched
     from hrsnn.runs import Finished, Watcher
 
 Place = str | PathLike[str]
@@ -37,6 +39,7 @@ Source = Network | NetworkSpec | Config | Place | None
 Say = Callable[[str], None]
 
 ANALYSIS, ANALYSIS_PAGE = "analysis.json", "analysis.html"
+FOUND, SEARCH_PAGE = "found.toml", "search.html"
 
 
 # -- run ---------------------------------------------------------------------------------------------------------------
@@ -83,6 +86,78 @@ def run(
         settings, functions, out=_path("run", "out", out), data_dir=data, jobs=jobs, executor=executor,
         resume=resume, force=force, watcher=watcher,
     )  # fmt: skip
+
+
+# -- search ------------------------------------------------------------------------------------------------------------
+
+
+def search(
+    config: Config | Place | None = None,
+    *,
+    arm: str | None = None,
+    objective: str | Sequence[str] = "task",
+    n_trials: int = 80,
+    n_seeds: int = 1,
+    max_replicates: int = 4,
+    family: str = "gamma",
+    space: Space | None = None,
+    set: Sequence[str] = (),
+    seed: int = 0,
+    out: Place | None = None,
+    storage: str | None = None,
+    data_dir: Place | None = None,
+    jobs: int | None = None,
+    executor: Executor | str | None = None,
+    say: Say = lambda line: None,
+) -> Searched:
+    """Find the laws of a network's parameters, as `hrsnn search` does: Bayesian optimisation on validation data alone.
+
+    config           as of `run`
+    arm              which of its networks; None is the last of `task.arms`
+    objective        a key of `hrsnn.optimisation.objective.OBJECTIVES`, or two for a front; larger is better
+    n_trials         in all; those that `out` holds are among them
+    n_seeds          of each point at first; the best ones are tried with up to `max_replicates`
+    family           of the laws: "gamma", "lognormal" or "free"; `space` is what to search instead
+    seed             of the points; trials take the seeds from 0 on
+    out              its directory; None is `searches/<task>-<arm>`. A search that was stopped goes on there
+    storage          URL of a database, or a path ending in .log; None is a database in `out`
+    data_dir, jobs, executor   as of `run`
+    say              told in a line of each trial
+
+    `.best` holds what was found, `out`/found.toml is the config with it, for `run`.
+
+    Raises `InputError` for what is none or another search in `out`, `RunError` where nothing can be measured or kept.
+    """
+    from hrsnn.experiments import data_digest
+    from hrsnn.optimisation.objective import OfNetworks, space_of, with_values
+    from hrsnn.optimisation.study import search as carried_out
+
+    _require_own_process("search")
+    data = _path("search", "data_dir", data_dir)
+    settings = load_config(config, _changes("search", set), data_dir=data)
+    name = settings.task.arms[-1] if arm is None else known_arm(arm)
+    names = (objective,) if isinstance(objective, str) else tuple(objective)
+    folder = _path("search", "out", out) or Path("searches") / f"{settings.task.name}-{name}"
+    measured = OfNetworks(settings, name, names, data, data_digest(settings, data))
+    found = carried_out(
+        space or space_of(settings, name, family=family), measured, folder,
+        n_trials=n_trials, n_seeds=n_seeds, max_replicates=max_replicates, seed=seed, storage=storage, jobs=jobs,
+        executor=executor, say=say,
+    )  # fmt: skip
+    if found.best is not None:
+        write_atomically(folder / FOUND, to_toml(with_values(settings, found.best)).encode())
+    write_document(found.document, folder / SEARCH_PAGE)
+    return found
+
+
+def found_by(search_dir: Place, *, beside: object = None) -> Path:
+    """The config that a search left in its directory; raises `InputError` where there is none, or a config `beside`."""
+    path = as_path("run", "from_search", search_dir) / FOUND
+    rule = "must not stand beside a config: the search has one"
+    require(beside is None, "run", "from_search", rule, as_text(beside))
+    rule, remedy = f"must hold {FOUND}, which a search with a feasible trial leaves", "give the --out of `hrsnn search`"
+    require(path.is_file(), "run", "from_search", rule, str(search_dir), remedy=remedy)
+    return path
 
 
 # -- prune -------------------------------------------------------------------------------------------------------------

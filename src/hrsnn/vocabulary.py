@@ -245,6 +245,7 @@ class Schema:
 RESULTS = Schema("hrsnn.results/1", "results.json")
 CHAIN = Schema("hrsnn.chain/1", "chain.json")
 ANALYSIS = Schema("hrsnn.analysis/1", "analysis.json")
+SEARCH = Schema("hrsnn.search/1", "search.json")
 PRUNING = Schema("hrsnn.pruning/1", "trajectory.json")
 BENCH = Schema("hrsnn.bench/1", "bench.json")
 CLAIMS = Schema("hrsnn.claims/1", "claims.json")

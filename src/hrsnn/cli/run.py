@@ -39,6 +39,10 @@ def run(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="First seed.", show_default=False)] = None,
     seeds: Annotated[int | None, typer.Option(min=1, max=MOST, help="Number of seeds.", show_default=False)] = None,
+    from_search: Annotated[
+        Path | None,
+        typer.Option(help="Directory of a search: the config with the laws it found.", show_default=False),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Directory of the run.", show_default="runs/<task>-<k>")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Finish what was begun in --out.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
@@ -59,7 +63,8 @@ def run(
 
         with Display(quiet=quiet) as display:
             try:
-                settings = load_config(config, set_ or (), seed=seed, n_seeds=seeds, data_dir=data_dir)
+                source = config if from_search is None else verbs.found_by(from_search, beside=config)
+                settings = load_config(source, set_ or (), seed=seed, n_seeds=seeds, data_dir=data_dir)
                 display.headline = lambda: f"{settings.task.name}   {experiments.describe_task(settings, data_dir)}"
                 finished = verbs.run(
                     settings, out=out, data_dir=data_dir, jobs=jobs, executor=executor, resume=resume, force=force,

@@ -19,7 +19,7 @@ from hrsnn.forecast.drives import (
     order_of,
 )
 from hrsnn.forecast.live import continued, followed
-from hrsnn.forecast.protocol import evaluate_network, forecast_by, repeated, without_noise
+from hrsnn.forecast.protocol import evaluate_network, forecast_by, repeated, validate_network, without_noise
 from hrsnn.forecast.running import Drive
 from hrsnn.forecast.season import period_of
 from hrsnn.forecast.spec import OWN_SERIES, ForecastSpec
@@ -45,5 +45,6 @@ __all__ = [
     "order_of",
     "period_of",
     "repeated",
+    "validate_network",
     "without_noise",
 ]

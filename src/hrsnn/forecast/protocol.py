@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrsnn._checks import require
-from hrsnn.evaluation import Evaluation, Label, facts_of_network, versions, warnings_of_activity
+from hrsnn.evaluation import (
+    Evaluation,
+    Label,
+    Validation,
+    facts_of_network,
+    versions,
+    warnings_of_activity,
+)
 from hrsnn.forecast.choice import validation_starts
 from hrsnn.forecast.drives import NetworkDrive
 from hrsnn.forecast.running import Drive, Forecast, Outputs, Start, free_run, segments, start_at
@@ -44,6 +51,15 @@ def evaluate_network(
     evaluation.details["rate_hz"] = 1000 * drive.spikes_per_value / task.spec.hold_ms
     evaluation.details["active_share"] = float(np.mean(drive.spikes_per_value > 0))
     return evaluation
+
+
+def validate_network(network: Network, task: ForecastTask, readout: ReadoutSpec, *, seed: int = 0) -> Validation:
+    """Free forecasts inside the end of the training part, by the readout that they chose."""
+    drive = NetworkDrive(network, task, readout, seed)
+    features = drive.run(task.training_shown[None], None)[0][0]
+    spikes_per_value = drive.spikes_per_value
+    choice = _fit(drive, features, task, readout, units_read(network, readout), seed)
+    return Validation.of(choice.chosen["validation_score"], spikes_per_value, task.spec.hold_ms)
 
 
 def without_noise(readout: ReadoutSpec) -> ReadoutSpec:

@@ -1,0 +1,86 @@
+"""`hrsnn search`: find the laws of a network's parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hrsnn.cli.app import (
+    INTERRUPTED,
+    MOST,
+    OK,
+    DataDir,
+    Executor,
+    Json,
+    Quiet,
+    Verb,
+    complain,
+    print_json,
+    stop_on_termination,
+)
+
+
+def search(
+    config: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="CONFIG.toml | NAME", help="A config file or a built-in config.", show_default="spoken-digits"
+        ),
+    ] = None,
+    arm: Annotated[
+        str | None, typer.Option(help="Which network, e.g. HeNHeS.", show_default="the last of task.arms")
+    ] = None,
+    objective: Annotated[
+        list[str] | None,
+        typer.Option(help="task, memory, spikes or efficiency; twice for a front.", show_default="task"),
+    ] = None,
+    trials: Annotated[int, typer.Option(min=1, max=MOST, help="Trials in all.")] = 80,
+    seeds: Annotated[int, typer.Option(min=1, max=MOST, help="Seeds of each point.")] = 1,
+    replicates: Annotated[int, typer.Option(min=1, max=MOST, help="Seeds of the best points, at most.")] = 4,
+    family: Annotated[str, typer.Option(help="Of the laws: gamma, lognormal or free.")] = "gamma",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Change a value. Repeatable.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the points.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Directory of the search.", show_default="searches/<task>-<arm>")
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="URL of a database, or a path ending in .log.", show_default="a database in --out"),
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one per core")] = None,
+    executor: Executor = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> Verb:
+    """Find the laws of a network's parameters by Bayesian optimisation. Stopped and started again, it goes on."""
+
+    def do() -> int:
+        stop_on_termination()
+        from hrsnn import verbs
+        from hrsnn.console import Display, search_text
+
+        try:
+            with Display(quiet=quiet) as display:
+                found = verbs.search(
+                    config, arm=arm, objective=objective or ("task",), n_trials=trials, n_seeds=seeds,
+                    max_replicates=replicates, family=family, set=set_ or (), seed=seed, out=out, storage=storage,
+                    data_dir=data_dir, jobs=jobs, executor=executor, say=display.say,
+                )  # fmt: skip
+        except KeyboardInterrupt:
+            complain("interrupted; what is finished is kept, and the same command goes on from there")
+            return INTERRUPTED
+        if as_json:
+            print_json(found.document)
+        else:
+            print(search_text(found.document))
+            if found.best is not None:
+                print(f"Config: {found.path / verbs.FOUND}")
+            print(f"Report: {found.path / verbs.SEARCH_PAGE}")
+        return OK
+
+    return do

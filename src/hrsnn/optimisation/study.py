@@ -1,0 +1,319 @@
+"""A search as work: trials are units, a study of Optuna says which come next, and a search that was killed goes on.
+
+A trial is asked for in the study first, then written down, then done by a worker, which leaves a file, then told to the
+study. Whatever of this was done before a kill is found again; nothing is done twice.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from hrsnn._checks import InputError, RunError, require
+from hrsnn.distributions import Distribution
+from hrsnn.evaluation import versions
+from hrsnn.network_file import write_atomically
+from hrsnn.optimisation.objective import Objective, Told
+from hrsnn.optimisation.sampler import REPLICATES, LawSampler, distributions
+from hrsnn.optimisation.space import Space
+from hrsnn.outcome import as_json, plain_values
+from hrsnn.progress import Progress
+from hrsnn.vocabulary import SEARCH
+from hrsnn.work.cluster import executor_of
+from hrsnn.work.loop import Failure, finished
+from hrsnn.work.pool import usable_cpus
+from hrsnn.work.store import Store, cannot_write, key_of
+from hrsnn.work.unit import Unit
+
+STUDY, STORAGE = "hrsnn", "study.db"
+_FAILURES = 5  # in a row, with nothing finished: what fails always is not searched on
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """The `Work` of a search.
+
+    path       its directory, absolute: trials in `trials/`, what was asked in `asked/`
+    storage    URL of the study, or a path of a journal ending in .log
+    n_trials   in all; `n_seeds` of the objective each; `n_at_once`: so many may be begun before one has ended
+    """
+
+    path: Path
+    space: Space
+    objective: Objective
+    storage: str
+    n_trials: int
+    n_seeds: int
+    n_at_once: int
+    seed: int
+    max_replicates: int
+
+    @property
+    def key(self) -> str:
+        """What the numbers follow from, but how many there are."""
+        parts = [asdict(part) for part in self.space]
+        return key_of(SEARCH.text, parts, self.objective.facts, self.n_seeds, self.seed, self.max_replicates)
+
+    def study(self) -> optuna.Study:
+        """The study, made where there is none. Raises `InputError` for one of another search, `RunError` for none."""
+        names = self.objective.names
+        return _study(self.storage, self.key, self.space, len(names), self.seed, self.max_replicates)
+
+    # -- what comes next -----------------------------------------------------------------------------------------------
+
+    def plan(self, done: Mapping[str, Any]) -> Sequence[Unit]:
+        study = self.study()
+        trials = study.get_trials(deepcopy=False)
+        for trial in trials:
+            unit = _unit(trial.number)
+            if trial.state == TrialState.RUNNING and unit.name in done:
+                tell(study, trial, done[unit.name])
+        open_trials = [t for t in study.get_trials(deepcopy=False) if t.state == TrialState.RUNNING]
+        n_asked = len(trials)
+        for trial in open_trials:
+            self._written(Trial(study, trial._trial_id))
+        while len(open_trials) < self.n_at_once and n_asked < self.n_trials:
+            asked = study.ask()
+            self._written(asked)
+            open_trials.append(study.get_trials(deepcopy=False)[asked.number])
+            n_asked += 1
+        return [_unit(trial.number) for trial in open_trials]
+
+    def _written(self, trial: Trial) -> None:
+        """Put the point of a trial that was asked for where its worker reads it."""
+        asked = Store(self.path, "asked")
+        if asked.found(_unit(trial.number).name, key=self.key) is None:
+            params = {name: trial._suggest(name, d) for name, d in distributions(self.space).items()}
+            asked.keep(_unit(trial.number).name, {"key": self.key, "params": params})
+
+    # -- one trial -----------------------------------------------------------------------------------------------------
+
+    def read(self, unit: Unit) -> dict[str, Any] | None:
+        found = Store(self.path, "trials").found(unit.name, key=self.key)
+        return None if found is None else found["values"]
+
+    def do(self, unit: Unit, progress: Progress) -> None:
+        params = Store(self.path, "asked").read(unit.name, key=self.key)["params"]
+        Store(self.path, "trials").once(unit.name, self.key, lambda: self._measured(unit.seed, params))
+
+    def _measured(self, number: int, params: Mapping[str, float]) -> dict[str, Any]:
+        started = time.perf_counter()
+        values = self.space.values(params)
+        told: list[Told] = [self.objective(values, number * self.n_seeds + k) for k in range(self.n_seeds)]
+        for one in told:
+            ok = bool(np.isfinite(one.objectives).all())
+            require(ok, "search", "objective", "must give finite numbers", list(one.objectives))
+        limits = {name: float(np.mean([one.limits[name] for one in told])) for name in told[0].limits}
+        facts = {name: float(np.mean([one.facts[name] for one in told])) for name in told[0].facts}
+        return {
+            "params": dict(params), "replicates": [list(one.objectives) for one in told], "limits": limits,
+            "facts": facts, "wall_s": time.perf_counter() - started,
+        }  # fmt: skip
+
+
+def tell(study: optuna.Study, trial: FrozenTrial, values: Mapping[str, Any]) -> None:
+    """Finish a trial in the study with what its file says."""
+    replicates = values["replicates"]
+    open_trial = Trial(study, trial._trial_id)
+    one = len(replicates[0]) == 1
+    open_trial.set_user_attr(REPLICATES, [row[0] for row in replicates] if one else replicates)
+    for name, value in values["limits"].items():
+        if name not in (trial.constraints or {}):
+            open_trial.set_constraint(name, value)
+    study.tell(trial.number, np.mean(replicates, axis=0).tolist())
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """A finished search.
+
+    best       laws and numbers of the best feasible point, None where none is, and of two objectives
+    document   what `hrsnn search --json` prints
+    """
+
+    path: Path
+    study: optuna.Study
+    best: dict[str, Any] | None
+    document: dict[str, Any]
+
+
+def search(
+    space: Space,
+    objective: Objective,
+    out: Path | str,
+    *,
+    n_trials: int = 80,
+    n_seeds: int = 1,
+    max_replicates: int = 1,
+    seed: int = 0,
+    storage: str | None = None,
+    jobs: int | None = None,
+    executor: Executor | str | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Searched:
+    """Search `space` for where `objective` is largest; the directory `out` is gone on with if it holds this search.
+
+    n_trials         in all, those that are there among them
+    n_seeds          of each point at first; `max_replicates` of the best one, as it is tried again
+    storage          URL of a database, or a path ending in .log for a journal on a shared file system; None is a
+                     database in `out`. `optuna-dashboard` opens either
+    jobs, executor   as of `hrsnn.run`
+
+    Raises `InputError` for a directory or storage of another search, `RunError` for a storage that cannot be reached
+    and for an objective that fails from the beginning on.
+    """
+    out, n_jobs = Path(out), 1 if executor is not None else jobs or usable_cpus()
+    where = storage or f"sqlite:///{out.resolve() / STORAGE}"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for folder in ("asked", "trials"):
+            (out / folder).mkdir(exist_ok=True)
+            Store(out, folder).sweep()
+    except OSError as error:
+        raise RunError(cannot_write(out, error)) from error
+    with executor_of(executor, jobs=jobs, say=say) as workers:
+        n_at_once = n_jobs if workers is None else max(2, usable_cpus())
+        work = Trials(out.resolve(), space, objective, where, n_trials, n_seeds, n_at_once, seed, max_replicates)
+        _carried_out(work, n_jobs, workers, say)
+    study = work.study()
+    best = best_of(study)
+    document = document_of(study, work)
+    write_atomically(out / SEARCH.file, as_json(document))
+    return Searched(out, study, None if best is None else space.values(best.params), document)
+
+
+def best_of(study: optuna.Study) -> FrozenTrial | None:
+    """The best feasible trial of one objective; of replicates of one point their mean counts. None of two objectives.
+
+    With noise the largest of many means is too large: what was found has to be measured again with fresh seeds.
+    """
+    if len(study.directions) > 1:
+        return None
+    by_point: dict[tuple[float, ...], list[FrozenTrial]] = {}
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        if _is_feasible(trial):
+            by_point.setdefault(tuple(trial.params.values()), []).append(trial)
+    if not by_point:
+        return None
+    return max(by_point.values(), key=lambda group: float(np.mean([trial.values[0] for trial in group])))[0]
+
+
+def document_of(study: optuna.Study, work: Trials) -> dict[str, Any]:
+    """The search as plain JSON values: space, trials in order, the best, and what mattered."""
+    trials = study.get_trials(deepcopy=False)
+    rows = [
+        {
+            "number": trial.number, "state": trial.state.name.lower(), "values": trial.values, "params": trial.params,
+            "limits": dict(trial.constraints or {}), "feasible": _is_feasible(trial),
+        }
+        for trial in trials
+    ]  # fmt: skip
+    best, n_seeds = best_of(study), work.n_seeds
+    found = None if best is None else work.space.values(best.params)
+    document = {
+        "schema": SEARCH.text,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "objectives": list(work.objective.names),
+        "name": getattr(work.objective, "title", ""),
+        "settings": {"n_trials": work.n_trials, "n_seeds": n_seeds, "seed": work.seed, "storage": work.storage},
+        "versions": versions(),
+        "space": [{**asdict(part), "kind": type(part).__name__.lower()} for part in work.space],
+        "trials": rows,
+        "best": None if best is None or found is None else {
+            "number": best.number, "value": best.values[0],
+            "values": {name: v.to_toml() if isinstance(v, Distribution) else v for name, v in found.items()},
+        },
+        "front": [trial.number for trial in study.best_trials] if len(study.directions) > 1 else [],
+        "importance": _importance(study),
+    }  # fmt: skip
+    plain: dict[str, Any] = plain_values(document)
+    return plain
+
+
+def _is_feasible(trial: FrozenTrial) -> bool:
+    return trial.state == TrialState.COMPLETE and all(value <= 0 for value in (trial.constraints or {}).values())
+
+
+def _importance(study: optuna.Study) -> dict[str, float]:
+    """Shares of the coordinates in what sets the better trials apart (PED-ANOVA); empty where there are too few."""
+    if len(study.directions) > 1 or len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) < 10:
+        return {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+        return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
+
+
+def _carried_out(work: Trials, n_jobs: int, workers: Executor | None, say: Callable[[str], None]) -> None:
+    study, done = work.study(), dict[str, Any]()
+    n_failed = 0
+    with closing(finished(work, done, tell=lambda unit, event: None, n_jobs=n_jobs, executor=workers)) as ended:
+        for unit, value in ended:
+            if isinstance(value, Failure):
+                study.tell(unit.seed, state=TrialState.FAIL)
+                n_failed += 1
+                say(f"trial {unit.seed} failed: {value.message}")
+                if n_failed >= _FAILURES and not any(t.state == TrialState.COMPLETE for t in study.trials):
+                    raise value.error(unit, hint="; every trial failed so far")
+                continue
+            n_failed = 0
+            say(_line(unit.seed, value, work))
+    work.plan(done)  # what ended last is told
+
+
+def _line(number: int, value: Mapping[str, Any], work: Trials) -> str:
+    mean = ", ".join(f"{x:.4g}" for x in np.mean(value["replicates"], axis=0))
+    bad = [name for name, limit in value["limits"].items() if limit > 0]
+    return f"{number + 1} of {work.n_trials}: {mean}" + (f" ({', '.join(bad)})" if bad else "")
+
+
+def _unit(number: int) -> Unit:
+    return Unit("trial", number)
+
+
+@lru_cache(maxsize=8)
+def _study(
+    storage: str, key: str, space: Space, n_objectives: int, seed: int, max_replicates: int
+) -> optuna.Study:  # fmt: skip
+    sampler = LawSampler(space, seed=seed, max_replicates=max_replicates)
+    directions = [optuna.study.StudyDirection.MAXIMIZE] * n_objectives
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        try:
+            study = optuna.create_study(
+                storage=_storage(storage), sampler=sampler, study_name=STUDY, directions=directions,
+                load_if_exists=True,
+            )  # fmt: skip
+        except Exception as error:
+            raise RunError(f"the storage {storage} cannot be used: {type(error).__name__} {error}") from error
+    found = study.user_attrs.get("hrsnn")
+    if found is None:
+        study.set_user_attr("hrsnn", key)
+    elif found != key:
+        raise InputError(
+            f"the study in {storage} is of another search: another space, objective, seed or config; give another "
+            "--out or --storage"
+        )
+    return study
+
+
+def _storage(where: str) -> Any:
+    if "://" in where:
+        return where
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    return JournalStorage(JournalFileBackend(where))

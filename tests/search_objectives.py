@@ -1,0 +1,43 @@
+"""Objectives that cost nothing, for searches in tests; a module, for other processes import them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hrsnn.distributions import Constant, Gamma, wasserstein2
+from hrsnn.optimisation.objective import Told
+from hrsnn.optimisation.space import Law, Scalar, Space, constants
+
+SPACE = Space((Law("tau", mean=(5.0, 100.0)), Scalar("scale", 0.1, 10.0, log=True)))
+BEST = {"tau": Gamma(30.0, 4.0), "scale": Constant(2.0)}
+
+
+@dataclass(frozen=True)
+class Distance:
+    """Minus the squared distance of the laws from the best ones; `noise` per seed, `wait_s` before the answer."""
+
+    noise: float = 0.0
+    wait_s: float = 0.0
+    fails: str = ""
+    names: tuple[str, ...] = ("distance",)
+
+    @property
+    def facts(self) -> Any:
+        return [self.noise, self.fails]
+
+    def __call__(self, values: Mapping[str, Any], seed: int) -> Told:
+        time.sleep(self.wait_s)
+        if self.fails == "always" or (self.fails == "sometimes" and seed % 3 == 0):
+            raise ZeroDivisionError("no")
+        if self.fails == "nan":
+            return Told((float("nan"),))
+        found = constants(values)
+        loss = sum(wasserstein2(found[name], law) ** 2 / law.mean**2 for name, law in BEST.items())
+        noise = self.noise * np.random.default_rng(seed).standard_normal()
+        return Told((float(noise - loss),), {"large": found["scale"].mean - 5.0}, {"pid": float(os.getpid())})

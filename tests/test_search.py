@@ -1,0 +1,207 @@
+"""A search: what is found, on any executor; killed and gone on with; what is wrong in one sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from hrsnn._checks import InputError, RunError
+from hrsnn.cli import main
+from hrsnn.config import load_config
+from hrsnn.distributions import Gamma
+from hrsnn.optimisation.objective import OfNetworks, space_of, with_values
+from hrsnn.optimisation.space import Law, Scalar, Space
+from hrsnn.optimisation.study import Searched, search
+from search_objectives import SPACE, Distance
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+TINY = str(Path(__file__).parent / "tiny.toml")
+
+
+def points(found: Searched) -> list[tuple[dict[str, float], float | None]]:
+    return [(t.params, t.value) for t in found.study.get_trials(deepcopy=False)]
+
+
+def test_what_is_found_is_near_the_best_and_is_kept(tmp_path: Path) -> None:
+    said: list[str] = []
+    found = search(SPACE, Distance(), tmp_path, n_trials=16, jobs=1, say=said.append)
+    assert found.study.best_value > -0.3
+    assert found.best is not None
+    assert isinstance(found.best["tau"], Gamma)
+    assert len(said) == 16
+    before = points(found)
+    again = search(SPACE, Distance(), tmp_path, n_trials=16, jobs=1, say=said.append)
+    assert points(again) == before
+    assert len(said) == 16  # nothing was done again
+    more = search(SPACE, Distance(), tmp_path, n_trials=17, jobs=1)
+    assert points(more)[:16] == before
+    assert len(points(more)) == 17
+
+
+LINE = """
+import sys; sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from search_objectives import SPACE, Distance
+from hrsnn.optimisation.study import search
+if __name__ == "__main__":
+    search(SPACE, Distance(noise=0.01, wait_s=0.05), Path(sys.argv[2]), n_trials=14, jobs=1, max_replicates=3)
+"""
+
+
+@pytest.mark.slow
+def test_a_search_that_is_killed_goes_on_with_the_same_points(tmp_path: Path) -> None:
+    """Kills at ten moments, in whatever is done then; nothing is lost or doubled."""
+    whole = search(SPACE, Distance(noise=0.01), tmp_path / "whole", n_trials=14, jobs=1, max_replicates=3)
+    here, out = str(Path(__file__).parent), tmp_path / "killed"
+    (tmp_path / "line.py").write_text(LINE)
+    for k in range(10):
+        process = subprocess.Popen([sys.executable, str(tmp_path / "line.py"), here, str(out)], env=dict(os.environ))
+        begun, n_before = time.monotonic(), len(list((out / "trials").glob("*.json")))
+        while process.poll() is None and time.monotonic() - begun < 60:
+            if len(list((out / "trials").glob("*.json"))) > n_before:
+                time.sleep(0.013 * k)
+                break
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    killed = search(SPACE, Distance(noise=0.01), out, n_trials=14, jobs=1, max_replicates=3)
+    assert points(killed) == points(whole)
+    assert len(list((out / "trials").glob("*.json"))) == 14
+
+
+@pytest.mark.slow
+def test_two_workers_search_as_well_and_faster(tmp_path: Path) -> None:
+    found = search(SPACE, Distance(wait_s=0.2), tmp_path / "two", n_trials=16, jobs=2)
+    trials = found.study.get_trials(deepcopy=False)
+    assert [t.state for t in trials] == [TrialState.COMPLETE] * 16
+    assert found.study.best_value > -0.3
+    files = [json.loads(p.read_text()) for p in sorted((tmp_path / "two" / "trials").glob("*.json"))]
+    assert len({f["values"]["facts"]["pid"] for f in files}) == 2
+
+
+@pytest.mark.parametrize("ending", ["study.log", ""])
+def test_storages(tmp_path: Path, ending: str) -> None:
+    """A journal, and a database of one's own, hold the study as Optuna knows it."""
+    where = str(tmp_path / "study.log") if ending else f"sqlite:///{tmp_path / 'own.db'}"
+    found = search(SPACE, Distance(), tmp_path / "out", n_trials=3, storage=where, jobs=1)
+    assert not (tmp_path / "out" / "study.db").exists()
+    assert len(found.study.trials) == 3
+    assert (
+        max(len(json.dumps(v)) for t in found.study.trials for v in {**t.user_attrs, **t.system_attrs}.values()) < 2046
+    )
+
+
+# -- what goes wrong ---------------------------------------------------------------------------------------------------
+
+
+def test_an_objective_that_always_fails_is_told_and_one_that_sometimes_does_is_searched(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"failed: ZeroDivisionError: no; every trial failed so far"):
+        search(SPACE, Distance(fails="always"), tmp_path / "a", n_trials=9, jobs=1)
+    found = search(SPACE, Distance(fails="sometimes"), tmp_path / "b", n_trials=9, jobs=1)
+    states = [t.state for t in found.study.get_trials(deepcopy=False)]
+    assert states.count(TrialState.FAIL) == 3
+    with pytest.raises(InputError, match=r"`objective` of `search` must give finite numbers, got \[nan\]"):
+        search(SPACE, Distance(fails="nan"), tmp_path / "c", n_trials=9, jobs=1)
+
+
+def test_another_search_in_the_same_place_is_refused(tmp_path: Path) -> None:
+    search(SPACE, Distance(), tmp_path, n_trials=2, jobs=1)
+    other = Space((*SPACE.parts, Scalar("more", 0.0, 1.0)))
+    for space, objective in ((other, Distance()), (SPACE, Distance(noise=1.0))):
+        with pytest.raises(InputError, match="is of another search"):
+            search(space, objective, tmp_path, n_trials=2, jobs=1)
+
+
+@pytest.mark.parametrize(
+    ("storage", "message"),
+    [("sqlite:////nowhere/at/all.db", "cannot be used"), ("postgresql://nobody@127.0.0.1:1/x", "cannot be used")],
+)
+def test_a_storage_that_cannot_be_reached_is_told(tmp_path: Path, storage: str, message: str) -> None:
+    with pytest.raises(RunError, match=message):
+        search(SPACE, Distance(), tmp_path, n_trials=2, storage=storage, jobs=1)
+
+
+# -- networks ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_searched_of_an_arm_is_what_it_has() -> None:
+    config = load_config("spoken-digits")
+    kinds = {arm: [type(part).__name__ for part in space_of(config, arm)] for arm in ("HoNHoS", "HeNHoS", "HeNHeS")}
+    assert set(kinds["HoNHoS"]) == {"Scalar"}
+    assert kinds["HeNHeS"].count("Law") > kinds["HeNHoS"].count("Law") > 0
+    assert [p.name for p in space_of(config, "HoNHoS")] == [p.name for p in space_of(config, "HeNHeS")]
+
+
+def test_values_stand_in_the_config() -> None:
+    config = load_config("spoken-digits")
+    values: dict[str, Any] = {"network.excitatory.tau_mem_ms": Gamma(33.0, 2.0), "synapses.weight_scale": 1.5}
+    changed = with_values(config, values)
+    assert changed.network.excitatory.tau_mem_ms == Gamma(33.0, 2.0)
+    assert changed.network.synapses.weight_scale == 1.5
+    with pytest.raises(InputError, match="weight_scal"):
+        with_values(config, {"synapses.weight_scal": 1.5})
+
+
+@pytest.mark.slow
+def test_networks_are_searched_on_validation_data(tmp_path: Path) -> None:
+    config = load_config(TINY)
+    space = Space((Law("network.excitatory.tau_mem_ms", mean=(5.0, 50.0)), Scalar("input.weight_excitatory", 0.5, 4.0)))
+    found = search(space, OfNetworks(config, "HeNHeS", ("task", "spikes")), tmp_path, n_trials=3, jobs=1)
+    for trial in found.study.trials:
+        assert -1 <= trial.values[0] <= 1  # minus an error that is cut at 1, or an accuracy
+        assert trial.values[1] <= 0
+        assert set(trial.constraints) == {"dead", "exploding"}
+
+
+def test_objectives_that_are_none() -> None:
+    config = load_config(TINY)
+    with pytest.raises(InputError, match="must be among task, memory, spikes, efficiency, got acuracy"):
+        OfNetworks(config, "HeNHeS", ("acuracy",))
+    with pytest.raises(InputError, match="must be one objective, or two different ones"):
+        OfNetworks(config, "HeNHeS", ("task", "task"))
+
+
+@pytest.mark.slow
+def test_the_verb_finds_a_config_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = [
+        "search",
+        TINY,
+        "--arm",
+        "HoNHoS",
+        "--trials",
+        "3",
+        "--out",
+        "s",
+        "--set",
+        "input.weight_excitatory=8",
+        "--jobs",
+        "1",
+        "--quiet",
+    ]
+    assert main([*line, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [trial["number"] for trial in document["trials"]] == [0, 1, 2]
+    assert document == json.loads(Path("s/search.json").read_text())
+    assert "How the search went" in Path("s/search.html").read_text()
+    found = load_config(Path("s/found.toml"))
+    best = document["best"]["values"]
+    assert found.network.synapses.weight_scale == best["synapses.weight_scale"]
+    assert main(line) == 0
+    assert capsys.readouterr().out.startswith("The best of 3 trials is number ")
+    assert main(["run", "--from-search", "s", "--out", "r", "--jobs", "1", "--quiet"]) == 0
+    assert load_config(Path("r/config.toml")).network == found.network
+    assert main(["run", "--from-search", "nowhere", "--quiet"]) == 2
+    assert "must hold found.toml" in capsys.readouterr().err

@@ -1,0 +1,138 @@
+"""The sampler: what it asks follows from seed and finished trials; noise, infeasible trials, two objectives."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+
+from hrsnn._checks import InputError
+from hrsnn.distributions import Constant, Gamma, wasserstein2
+from hrsnn.optimisation.sampler import REPLICATES, LawSampler, distributions
+from hrsnn.optimisation.space import Law, Scalar, Space, constants
+
+SPACE = Space((Law("tau", mean=(5.0, 100.0)), Scalar("scale", 0.1, 10.0, log=True)))
+BEST = {"tau": Gamma(30.0, 4.0), "scale": Constant(2.0)}
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def loss(trial: optuna.Trial) -> float:
+    """Squared distance of the laws from the best ones, over those of the box."""
+    params = {name: trial.suggest_float(name, d.low, d.high, log=d.log) for name, d in distributions(SPACE).items()}  # type: ignore[attr-defined]
+    found = constants(SPACE.values(params))
+    return sum(wasserstein2(found[name], law) ** 2 / law.mean**2 for name, law in BEST.items())
+
+
+def study_of(sampler: LawSampler, storage: Any = None, **options: Any) -> optuna.Study:
+    return optuna.create_study(sampler=sampler, storage=storage, study_name="s", load_if_exists=True, **options)
+
+
+def sampler(**options: Any) -> LawSampler:
+    return LawSampler(SPACE, **{"seed": 3, "n_startup": 6, **options})
+
+
+def asked(study: optuna.Study) -> list[dict[str, float]]:
+    return [trial.params for trial in study.get_trials(deepcopy=False)]
+
+
+def test_it_finds_the_best_laws() -> None:
+    study = study_of(sampler())
+    study.optimize(loss, n_trials=18)
+    assert study.best_value < 0.03
+    assert min(t.value for t in study.trials[:6] if t.value is not None) > 5 * study.best_value
+
+
+def test_what_is_asked_follows_from_seed_and_finished_trials() -> None:
+    """Whoever goes on with another sampler object, from another process, asks for the same points."""
+    whole = study_of(sampler())
+    whole.optimize(loss, n_trials=10)
+    storage = optuna.storages.InMemoryStorage()
+    for n in (4, 3, 3):
+        study_of(sampler(), storage).optimize(loss, n_trials=n)
+    assert asked(study_of(sampler(), storage)) == asked(whole)
+    other = study_of(sampler(seed=4))
+    other.optimize(loss, n_trials=10)
+    assert asked(other)[0] != asked(whole)[0]
+
+
+def test_trials_that_run_are_not_asked_for_again() -> None:
+    study = study_of(sampler())
+    study.optimize(loss, n_trials=8)
+    open_trials = [study.ask(distributions(SPACE)) for _ in range(3)]
+    points = [[math.log(value) for value in trial.params.values()] for trial in open_trials]
+    gaps = [np.abs(np.subtract(a, b)).max() for k, a in enumerate(points) for b in points[:k]]
+    assert min(gaps) > 0.02
+
+
+@pytest.mark.parametrize("options", [{"acquisition": "ei"}, {"kernel": "raw"}, {"nu": 1.5, "log": False}])
+def test_other_modes_work_as_well(options: dict[str, Any]) -> None:
+    study = study_of(sampler(**options))
+    study.optimize(loss, n_trials=10)
+    assert study.best_value < min(t.value for t in study.trials[:6] if t.value is not None)
+
+
+def test_replicates_go_to_the_incumbent_and_tell_the_noise() -> None:
+    """Every fourth trial repeats the best expected point, until it has as many seeds as are allowed."""
+    rng = np.random.default_rng(0)
+
+    def noisy(trial: optuna.Trial) -> float:
+        values = (loss(trial) + rng.normal(0, 0.3, 2)).tolist()
+        trial.set_user_attr(REPLICATES, values)
+        return float(np.mean(values))
+
+    study = study_of(sampler(max_replicates=6))
+    study.optimize(noisy, n_trials=12)
+    points = [tuple(params.values()) for params in asked(study)]
+    repeated = {point for point in points if points.count(point) > 1}
+    assert repeated
+    assert max(points.count(point) for point in repeated) <= 3  # of two seeds each
+
+
+def test_infeasible_trials_teach_where_not_to_go() -> None:
+    """Half of the box is forbidden, with the unconstrained optimum in it: later trials stay out of it."""
+
+    def limited(trial: optuna.Trial) -> float:
+        value = loss(trial)
+        trial.set_constraint("weak", 1.0 if trial.params["scale"] > 1.0 else -1.0)
+        return value
+
+    study = study_of(sampler(n_startup=8))
+    study.optimize(limited, n_trials=18)
+    later = [params["scale"] > 1.0 for params in asked(study)[10:]]
+    assert np.mean(later) < 0.4
+    feasible = [t.value for t in study.trials if t.params["scale"] <= 1.0 and t.value is not None]
+    assert min(feasible) < 0.35  # 0.25 on the edge
+
+
+def test_two_objectives_spread_over_the_front() -> None:
+    def both(trial: optuna.Trial) -> tuple[float, float]:
+        value = loss(trial)
+        return value, trial.params["scale"]
+
+    study = study_of(sampler(), directions=["minimize", "minimize"])
+    study.optimize(both, n_trials=12)
+    assert len(study.best_trials) >= 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"acquisition": "ucb"}, "`acquisition` of `LawSampler` must be log-ei or ei, got ucb"),
+        ({"kernel": "rbf"}, "`kernel` of `LawSampler` must be laws or raw, got rbf"),
+        ({"seed": -1}, "`seed` of `LawSampler` must be a whole number >= 0"),
+        ({"max_replicates": 0}, "`max_replicates` of `LawSampler` must be a whole number >= 1"),
+    ],
+)
+def test_options_that_are_none(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as told:
+        sampler(**options)
+    assert message in str(told.value)
+
+
+def test_a_parameter_outside_the_space_is_told() -> None:
+    study = study_of(sampler())
+    with pytest.raises(InputError, match=r"must hold every parameter that is asked for: tau.mean.*got other"):
+        study.ask().suggest_float("other", 0, 1)
