@@ -118,7 +118,7 @@ def search(
     n_trials         in all; those that `out` holds are among them
     n_seeds          of each point at first; the best ones are tried with up to `max_replicates`
     family           of the laws: "gamma", "lognormal" or "free"; `space` is what to search instead
-    seed             of the points; trials take the seeds from 0 on
+    seed             of the points; networks of trials have seeds from 1,000,000 on, so that those of a run are fresh
     out              its directory; None is `searches/<task>-<arm>`. A search that was stopped goes on there
     storage          URL of a database, or a path ending in .log; None is a database in `out`
     data_dir, jobs, executor   as of `run`

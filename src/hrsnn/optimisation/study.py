@@ -38,6 +38,7 @@ from hrsnn.work.store import Store, cannot_write, key_of
 from hrsnn.work.unit import Unit
 
 STUDY, STORAGE = "hrsnn", "study.db"
+FIRST_SEED = 1_000_000  # of trials: those of runs, which begin at 0, are fresh ones
 _FAILURES = 5  # in a row, with nothing finished: what fails always is not searched on
 
 
@@ -110,8 +111,8 @@ class Trials:
 
     def _measured(self, number: int, params: Mapping[str, float]) -> dict[str, Any]:
         started = time.perf_counter()
-        values = self.space.values(params)
-        told: list[Told] = [self.objective(values, number * self.n_seeds + k) for k in range(self.n_seeds)]
+        values, first = self.space.values(params), FIRST_SEED + number * self.n_seeds
+        told: list[Told] = [self.objective(values, seed) for seed in range(first, first + self.n_seeds)]
         for one in told:
             ok = bool(np.isfinite(one.objectives).all())
             require(ok, "search", "objective", "must give finite numbers", list(one.objectives))
