@@ -351,9 +351,8 @@ def _as_table(tables: dict[str, Any], name: str, full_name: str = "") -> dict[st
 
 def to_tables(config: Config) -> dict[str, Any]:
     """The tables of the file: plain values, every default written out, absent where a value is None."""
-    network = config.network.to_dict()
+    network = config.network.model_dump()  # all keys: what is absent may mean what is recommended
     parts = {name: network.pop(name) for name in _OF_NETWORK}
-    parts["input"] = config.network.input.model_dump()  # all keys: what is absent may mean what is recommended
     populations = {sign: network.pop(sign) for sign in _POPULATIONS}
     tables = {"task": config.task.model_dump(), "network": {**network, **populations}, **parts}
     stages = {"learn": config.learn, "readout": config.readout, "prune": config.prune}

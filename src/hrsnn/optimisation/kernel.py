@@ -148,7 +148,7 @@ def sinkhorn(a: ArrayLike, b: ArrayLike, *, share: float = 0.01, tolerance: floa
     """The debiased Sinkhorn divergence of two laws given by draws (n_draws, n_components), squared Euclidean cost.
 
     `share` of the median cost is the strength of the entropy. The literal reading of the papers: no metric, and no
-    kernel follows from it (method.md 16.4), so matrices made of it have to go through `clipped`.
+    kernel follows from it (method.md 11.3), so matrices made of it have to go through `clipped`.
     """
     x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     epsilon = share * float(np.median(_costs(x, y)))

@@ -1,4 +1,4 @@
-"""The next point to try, by a Gaussian process on laws, as a sampler of Optuna (method.md 11.4, 11.6).
+"""The next point to try, by a Gaussian process on laws, as a sampler of Optuna (method.md 11.4).
 
 Points come from Sobol's sequence first. Then a Gaussian process with `WassersteinMatern` is fitted to all finished
 trials, replicates of a point taken together: their mean, and its variance as the noise of that observation. The next

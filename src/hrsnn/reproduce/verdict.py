@@ -80,10 +80,11 @@ def judge(pairs: Sequence[Sequence[float]], side: Side) -> Judged:
     interval = interval_of_mean(difference, LEVEL)
     if interval is None:
         return Judged(n, effect, mean_a=mean_a, mean_b=mean_b, margin=margin)
+    sd, rounding = float(difference.std(ddof=1)), 1e-12 * float(np.abs(values).max())
+    if sd <= rounding:  # equal differences
+        sd, effect = 0.0, effect if abs(effect) > rounding else 0.0
+        interval = [effect, effect]
     low, high = interval
-    sd = float(difference.std(ddof=1))
-    if sd <= 1e-12 * float(np.abs(values).max()):  # equal differences, but for rounding
-        sd = 0.0
     return Judged(
         n=n, effect=effect, ci95=interval, sd=sd, d_z=effect / sd if sd > 0 else None, mean_a=mean_a,
         mean_b=mean_b, margin=margin, p=_p(effect, sd, n, margin), reading=_reading(low, high, side, margin or 0.0),
