@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hrsnn.distributions import Constant, Gamma, wasserstein2
-from hrsnn.optimisation.objective import Told
+from hrsnn.optimisation.objective import Score
 from hrsnn.optimisation.space import Law, Scalar, Space, constants
 
 SPACE = Space((Law("tau", mean=(5.0, 100.0)), Scalar("scale", 0.1, 10.0, log=True)))
@@ -31,13 +31,13 @@ class Distance:
     def facts(self) -> Any:
         return [self.noise, self.fails]
 
-    def __call__(self, values: Mapping[str, Any], seed: int) -> Told:
+    def __call__(self, values: Mapping[str, Any], seed: int) -> Score:
         time.sleep(self.wait_s)
         if self.fails == "always" or (self.fails == "sometimes" and seed % 3 == 0):
             raise ZeroDivisionError("no")
         if self.fails == "nan":
-            return Told((float("nan"),))
+            return Score((float("nan"),))
         found = constants(values)
         loss = sum(wasserstein2(found[name], law) ** 2 / law.mean**2 for name, law in BEST.items())
         noise = self.noise * np.random.default_rng(seed).standard_normal()
-        return Told((float(noise - loss),), {"large": found["scale"].mean - 5.0}, {"pid": float(os.getpid())})
+        return Score((float(noise - loss),), {"large": found["scale"].mean - 5.0}, {"pid": float(os.getpid())})

@@ -42,8 +42,15 @@ Executor = Annotated[
     str | None,
     typer.Option(metavar="dask://HOST:PORT", help="A cluster, instead of --jobs.", show_default=False),
 ]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one per core")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+ConfigSource = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="CONFIG.toml | NAME", help="A config file or a built-in config.", show_default="spoken-digits"
+    ),
+]
 NetworkSource = Annotated[
     str | None,
     typer.Argument(

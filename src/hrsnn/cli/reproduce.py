@@ -13,6 +13,7 @@ from hrsnn.cli.app import (
     OK,
     DataDir,
     Executor,
+    Jobs,
     Json,
     Quiet,
     Verb,
@@ -34,7 +35,7 @@ def reproduce(
     out: Annotated[
         Path | None, typer.Option(help="Directory of the results.", show_default="reproduce/<name>-<scale>")
     ] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one per core")] = None,
+    jobs: Jobs = None,
     executor: Executor = None,
     data_dir: DataDir = None,
     as_json: Json = False,

@@ -13,8 +13,10 @@ from hrsnn.cli.app import (
     INTERRUPTED,
     MOST,
     OK,
+    ConfigSource,
     DataDir,
     Executor,
+    Jobs,
     Json,
     Quiet,
     Verb,
@@ -25,12 +27,7 @@ from hrsnn.cli.app import (
 
 
 def run(
-    config: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="CONFIG.toml | NAME", help="A config file or a built-in config.", show_default="spoken-digits"
-        ),
-    ] = None,
+    config: ConfigSource = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -46,7 +43,7 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Directory of the run.", show_default="runs/<task>-<k>")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Finish what was begun in --out.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one per core")] = None,
+    jobs: Jobs = None,
     executor: Executor = None,
     data_dir: DataDir = None,
     as_json: Json = False,

@@ -11,8 +11,10 @@ from hrsnn.cli.app import (
     INTERRUPTED,
     MOST,
     OK,
+    ConfigSource,
     DataDir,
     Executor,
+    Jobs,
     Json,
     Quiet,
     Verb,
@@ -23,12 +25,7 @@ from hrsnn.cli.app import (
 
 
 def search(
-    config: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="CONFIG.toml | NAME", help="A config file or a built-in config.", show_default="spoken-digits"
-        ),
-    ] = None,
+    config: ConfigSource = None,
     arm: Annotated[
         str | None, typer.Option(help="Which network, e.g. HeNHeS.", show_default="the last of task.arms")
     ] = None,
@@ -51,7 +48,7 @@ def search(
         str | None,
         typer.Option(help="URL of a database, or a path ending in .log.", show_default="a database in --out"),
     ] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one per core")] = None,
+    jobs: Jobs = None,
     executor: Executor = None,
     data_dir: DataDir = None,
     as_json: Json = False,

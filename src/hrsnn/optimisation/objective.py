@@ -31,7 +31,7 @@ OBJECTIVES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Score:
     """What one seed of a point gave. `objectives`: larger is better; `limits`: above 0 the point is infeasible."""
 
     objectives: tuple[float, ...]
@@ -46,7 +46,7 @@ class Objective(Protocol):
     def names(self) -> tuple[str, ...]: ...
     @property
     def facts(self) -> Any: ...
-    def __call__(self, values: Values, seed: int) -> Told: ...
+    def __call__(self, values: Values, seed: int) -> Score: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class OfNetworks:
     def facts(self) -> Any:
         return [self.config.model_dump(mode="json"), self.arm, list(self.names), self.data_sha256]
 
-    def __call__(self, values: Values, seed: int) -> Told:
+    def __call__(self, values: Values, seed: int) -> Score:
         spec = with_values(self.config, values).network.arm(self.arm)
         found: dict[str, float] = {}
         limits: dict[str, float] = {}
@@ -99,7 +99,7 @@ class OfNetworks:
         if not all(map(math.isfinite, objectives)):
             limits["finite"] = 1.0
             objectives = tuple(value if math.isfinite(value) else 0.0 for value in objectives)
-        return Told(objectives, limits, found)
+        return Score(objectives, limits, found)
 
     def _made(self, spec: NetworkSpec, task: tasks.Task, seed: int) -> Network:
         steps: list[Step] = [Calibrate(task.train, spec.input, seed)] if spec.input.calibrate else []

@@ -24,24 +24,9 @@ class Coordinate:
     log: bool
 
 
-class Part:
-    """A law or a number to be found, for one key of a config or one argument of an objective."""
-
-    name: str
-
-    @property
-    def coordinates(self) -> tuple[Coordinate, ...]:
-        """What it takes to say one value of it."""
-        raise NotImplementedError
-
-    def value(self, at: Mapping[str, float]) -> Distribution | float:
-        """The law or the number at these coordinates, by their names."""
-        raise NotImplementedError
-
-
 @final
 @dataclass(frozen=True, slots=True)
-class Scalar(Part):
+class Scalar:
     """A number between `low` and `high`."""
 
     name: str
@@ -62,7 +47,7 @@ class Scalar(Part):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Law(Part):
+class Law:
     """A law of positive numbers: bounds of its mean, and of its spread.
 
     family   "gamma" or "lognormal", both by mean and coefficient of variation; or "free", a curve of quantiles through
@@ -125,7 +110,7 @@ class Space:
         parts = tuple(listed("Space", "parts", self.parts))
         require(len(parts) > 0, "Space", "parts", "must hold at least one law or number", "none")
         for part in parts:
-            require(isinstance(part, Part), "Space", "parts", "must be laws and scalars", part)
+            require(isinstance(part, (Law, Scalar)), "Space", "parts", "must be laws and scalars", part)
         names = [coordinate.name for part in parts for coordinate in part.coordinates]
         twice = next((name for name in names if names.count(name) > 1), None)
         require(twice is None, "Space", "parts", "must have different names", twice)

@@ -25,7 +25,7 @@ from hrsnn._checks import InputError, RunError, require
 from hrsnn.distributions import Distribution
 from hrsnn.evaluation import versions
 from hrsnn.network_file import write_atomically
-from hrsnn.optimisation.objective import Objective, Told
+from hrsnn.optimisation.objective import Objective, Score
 from hrsnn.optimisation.sampler import REPLICATES, LawSampler, distributions
 from hrsnn.optimisation.space import Space
 from hrsnn.outcome import as_json, plain_values
@@ -112,7 +112,7 @@ class Trials:
     def _measured(self, number: int, params: Mapping[str, float]) -> dict[str, Any]:
         started = time.perf_counter()
         values, first = self.space.values(params), FIRST_SEED + number * self.n_seeds
-        told: list[Told] = [self.objective(values, seed) for seed in range(first, first + self.n_seeds)]
+        told: list[Score] = [self.objective(values, seed) for seed in range(first, first + self.n_seeds)]
         for one in told:
             ok = bool(np.isfinite(one.objectives).all())
             require(ok, "search", "objective", "must give finite numbers", list(one.objectives))
