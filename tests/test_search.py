@@ -205,3 +205,15 @@ def test_the_verb_finds_a_config_that_runs(
     assert load_config(Path("r/config.toml")).network == found.network
     assert main(["run", "--from-search", "nowhere", "--quiet"]) == 2
     assert "must hold found.toml" in capsys.readouterr().err
+
+
+def test_without_its_libraries_a_search_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    monkeypatch.delitem(sys.modules, "hrsnn.optimisation.study")
+    assert main(["search", TINY, "--out", str(tmp_path / "s")]) == 1
+    said = capsys.readouterr().err
+    assert "a search needs optuna and botorch" in said
+    assert said.strip().endswith("`pip install 'hrsnn[search]'` installs them")
+    assert not (tmp_path / "s").exists()

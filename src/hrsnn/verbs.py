@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hrsnn._checks import as_path, as_text, did_you_mean, require
+from hrsnn._checks import MissingExtraError, as_path, as_text, did_you_mean, require
 from hrsnn.analysis.drive import WhiteDrive
 from hrsnn.analysis.importance import require_shapiq
 from hrsnn.analysis.lyapunov import SURROGATE_GAIN
@@ -126,12 +126,17 @@ def search(
 
     `.best` holds what was found, `out`/found.toml is the config with it, for `run`.
 
-    Raises `InputError` for what is none or another search in `out`, `RunError` where nothing can be measured or kept.
+    Raises `InputError` for what is none or another search in `out`, `RunError` where nothing can be measured or kept,
+    `MissingExtraError` without optuna or botorch.
     """
     from hrsnn.experiments import data_digest
     from hrsnn.optimisation.objective import OfNetworks, space_of, with_values
-    from hrsnn.optimisation.study import search as carried_out
 
+    try:
+        from hrsnn.optimisation.study import search as carried_out
+    except ImportError as why:
+        message = f"a search needs optuna and botorch ({why}); `pip install 'hrsnn[search]'` installs them"
+        raise MissingExtraError(message) from why
     _require_own_process("search")
     data = _path("search", "data_dir", data_dir)
     settings = load_config(config, _changes("search", set), data_dir=data)
