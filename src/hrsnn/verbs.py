@@ -114,7 +114,7 @@ def search(
 
     config           as of `run`
     arm              which of its networks; None is the last of `task.arms`
-    objective        a key of `hrsnn.optimisation.objective.OBJECTIVES`, or two for a front; larger is better
+    objective        a key of `hrsnn.vocabulary.OBJECTIVES`, or two for a front; larger is better
     n_trials         in all; those that `out` holds are among them
     n_seeds          of each point at first; the best ones are tried with up to `max_replicates`
     family           of the laws: "gamma", "lognormal" or "free"; `space` is what to search instead

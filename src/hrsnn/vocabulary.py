@@ -219,6 +219,14 @@ GROUPS: Mapping[str, Group] = {
 }
 
 
+# What a search looks for; larger is better.
+OBJECTIVES = {
+    "task": "score on the validation part",
+    "memory": "memory capacity",
+    "spikes": "minus the spikes per neuron, on the validation part",
+    "efficiency": "logarithm of memory capacity per spike",
+}
+
 # -- documents ---------------------------------------------------------------------------------------------------------
 
 

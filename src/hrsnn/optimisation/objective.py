@@ -18,16 +18,11 @@ from hrsnn.distributions import Constant, Distribution
 from hrsnn.network import Network
 from hrsnn.optimisation.space import Law, Scalar, Space
 from hrsnn.spec import NetworkSpec
+from hrsnn.vocabulary import OBJECTIVES
 
 Values = Mapping[str, Distribution | float]
 
 RATES_HZ = (0.5, 200.0)  # outside a network is no candidate: dead, or firing without pause (method.md 11.5)
-OBJECTIVES = {
-    "task": "score on the validation part",
-    "memory": "memory capacity",
-    "spikes": "minus the spikes per neuron, on the validation part",
-    "efficiency": "logarithm of memory capacity per spike",
-}
 
 
 @dataclass(frozen=True, slots=True)

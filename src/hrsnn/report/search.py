@@ -13,14 +13,14 @@ from hrsnn.report.parts.drawing import BLUE, GREY, VERMILION, Figure
 from hrsnn.report.parts.page import Page, Section
 from hrsnn.report.parts.table import Cell, Table, named, table_of
 from hrsnn.report.parts.words import Finding, quantity
-from hrsnn.vocabulary import SEARCH
+from hrsnn.vocabulary import OBJECTIVES, SEARCH
 
 
 def page(document: Mapping[str, Any]) -> Page:
     """The page of a document of `hrsnn search`; raises `InputError` for a document of another schema."""
     whole = Part(SEARCH.checked(document), owner=SEARCH.file)
     trials = whole.parts("trials")
-    objectives = [str(name) for name in whole.items("objectives")]
+    objectives = [OBJECTIVES.get(str(name), str(name)) for name in whole.items("objectives")]
     sections = [
         Section("convergence", "How the search went",
             "Each point is a trial, hollow where the network was dead or exploding; the line is the best so far.",
