@@ -23,7 +23,7 @@ from hrsnn._checks import real_number, require
 
 Tensor = torch.Tensor
 
-_SMALLEST = 1e-20  # of squared distances: a root has no derivative at 0
+SMALLEST = 1e-20  # of squared distances: a root has no derivative at 0
 
 
 class WassersteinMatern(gpytorch.kernels.Kernel):
@@ -74,7 +74,7 @@ class WassersteinMatern(gpytorch.kernels.Kernel):
             first, second = first - centre, second - centre
             square = first.square().sum(dim=-1)[..., :, None] + second.square().sum(dim=-1)[..., None, :]
             square = square - 2 * first @ second.transpose(-1, -2)
-        return matern(square.clamp_min(_SMALLEST).sqrt(), self.nu)
+        return matern(square.clamp_min(SMALLEST).sqrt(), self.nu)
 
     def _scaled(self, x: Tensor) -> Tensor:
         each = self.length[..., self._group_of_entry]
@@ -97,6 +97,23 @@ def matern(distance: Tensor, nu: float) -> Tensor:
         return (1 + x + x.square() / 3) * torch.exp(-x)
     found: Tensor = _Bessel.apply(math.sqrt(2 * nu) * distance, nu)
     return found
+
+
+def matern_slope(distance: Tensor, nu: float) -> Tensor:
+    """The derivative of `matern` by the squared distance, at distances above 0.
+
+    >>> matern_slope(torch.tensor([1.0]), 0.5)
+    tensor([-0.1839])
+    """
+    if nu == 0.5:
+        return -torch.exp(-distance) / (2 * distance)
+    if nu == 1.5:
+        return -1.5 * torch.exp(-math.sqrt(3) * distance)
+    if nu == 2.5:
+        x = math.sqrt(5) * distance
+        return -5 / 6 * (1 + x) * torch.exp(-x)
+    x = math.sqrt(2 * nu) * distance
+    return -nu / x * _bessel(x, nu, nu - 1, at_zero=0.0)
 
 
 class _Bessel(torch.autograd.Function):

@@ -13,25 +13,19 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import optuna
 import torch
-from botorch import fit_gpytorch_mll
 from botorch.acquisition import AcquisitionFunction, ExpectedImprovement, LogExpectedImprovement
 from botorch.acquisition.multi_objective import ExpectedHypervolumeImprovement
 from botorch.exceptions import BotorchWarning
-from botorch.models import ModelListGP, SingleTaskGP
-from botorch.models.transforms import Standardize
 from botorch.optim import optimize_acqf
 from botorch.utils.multi_objective import infer_reference_point
 from botorch.utils.multi_objective.box_decompositions import FastNondominatedPartitioning
 from botorch.utils.multi_objective.pareto import is_non_dominated
-from gpytorch.kernels import Kernel, ScaleKernel
-from gpytorch.mlls import ExactMarginalLogLikelihood
-from gpytorch.priors import GammaPrior
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
@@ -39,13 +33,12 @@ from scipy.stats import qmc
 
 from hrsnn._checks import require, whole_number
 from hrsnn.optimisation.embedding import Embedding, Tensor
-from hrsnn.optimisation.kernel import WassersteinMatern
+from hrsnn.optimisation.process import Independent, Observed, Parameters, Process, fitted
 from hrsnn.optimisation.space import Space
 
 Acquisition = Literal["log-ei", "ei"]
 
 REPLICATES = "replicates"  # user attribute of a trial: one value per seed that its value is the mean of
-_LEAST_NOISE = 1e-6  # variance, of standardised values
 _RAW, _RESTARTS, _STEPS = 512, 4, 60  # first points of an acquisition's maximum, those climbed from, steps of each
 
 
@@ -100,6 +93,8 @@ class LawSampler(optuna.samplers.BaseSampler):
         self._max_replicates = whole_number("LawSampler", "max_replicates", max_replicates, at_least=1)
         self._acquisition, self._nu, self._kind = acquisition, nu, kernel
         self._embedding = Embedding(space, log=log)
+        self._groups = self._embedding.groups if kernel == "laws" else [slice(k, k + 1) for k in range(n)]
+        self._parameters: dict[int, tuple[Any, Parameters]] = {}  # by objective: what they were fitted to, and they
         self._first = qmc.Sobol(n, seed=self._seed).random(1 << math.ceil(math.log2(self._n_startup)))
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -114,25 +109,25 @@ class LawSampler(optuna.samplers.BaseSampler):
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        trials = study.get_trials(deepcopy=False)
-        minimised = [d.name == "MINIMIZE" for d in study.directions]
-        seen = _Seen.of(trials, list(self._distributions), self._vector, minimised)
+        seen = self._seen(study)
         if trial.number < self._n_startup or seen.n_feasible < 2:
             return self._params(self._sobol(trial.number))
-        with _one_thread(), torch.random.fork_rng(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", BotorchWarning)
-            warnings.simplefilter("ignore", RuntimeWarning)
+        with _quiet():
             torch.manual_seed((self._seed * 1_000_003 + trial.number) % 2**31)
             return self._asked(seen, trial.number)
 
+    def _seen(self, study: optuna.Study) -> _Seen:
+        minimised = [d.name == "MINIMIZE" for d in study.directions]
+        return _Seen.of(study.get_trials(deepcopy=False), list(self._distributions), self._vectors, minimised)
+
     def _asked(self, seen: _Seen, number: int) -> dict[str, Any]:
         model = self._fitted(seen)
-        if self._max_replicates > 1 and number % 4 == 3 and seen.values.shape[1] == 1:
+        if self._max_replicates > 1 and number % 4 == 3 and seen.n_objectives == 1:
             expected = model.posterior(seen.points[seen.feasible]).mean[:, 0]
             best = int(torch.nonzero(seen.feasible)[int(expected.argmax()), 0])
-            if seen.n_replicates[best] < self._max_replicates and not seen.is_pending(best):
+            if len(seen.draws[best]) < self._max_replicates and not seen.is_pending(best):
                 return dict(seen.params[best])
-        acquisition = _AtPoint(self._acquired(model, seen), self._embed)
+        acquisition = _AtPoint(self._acquired(model, seen), self._embedded)
         bounds = torch.stack([torch.zeros(self._first.shape[1]), torch.ones(self._first.shape[1])]).double()
         point, _ = optimize_acqf(
             acquisition, bounds, q=1, num_restarts=_RESTARTS, raw_samples=_RAW,
@@ -142,60 +137,62 @@ class LawSampler(optuna.samplers.BaseSampler):
 
     # -- the model -----------------------------------------------------------------------------------------------------
 
-    def _fitted(self, seen: _Seen) -> Any:
-        models = [
-            self._process(seen.points[seen.feasible], half_ranked(values[seen.feasible]), noise[seen.feasible])
-            for values, noise in zip(seen.values.T, seen.noise.T, strict=True)
-        ]
-        return models[0] if len(models) == 1 else ModelListGP(*models)
+    def lengths(self, study: optuna.Study) -> dict[str, float]:
+        """The length of each part of the space in the model of the first objective: the shorter, the more it matters.
 
-    def _process(self, x: Tensor, y: Tensor, noise: Tensor) -> SingleTaskGP:
-        """Fitted by marginal likelihood; the noise is that of replicates, where there are any."""
-        known = bool(torch.isfinite(noise).all())
-        transform = Standardize(1)
-        spread = y.std().clamp_min(1e-12)
-        given = (noise[:, None] / spread**2).clamp_min(_LEAST_NOISE) * spread**2 if known else None
-        process = SingleTaskGP(x, y[:, None], given, covar_module=self._covariance(), outcome_transform=transform)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            fit_gpytorch_mll(
-                ExactMarginalLogLikelihood(process.likelihood, process),
-                optimizer_kwargs={"options": {"maxiter": 75}}, max_attempts=2,
-            )  # fmt: skip
-        return process
+        In units of the prior's spread of the part; empty before there is a model.
+        """
+        seen = self._seen(study)
+        if self._kind == "raw" or seen.n_feasible < self._n_startup:
+            return {}
+        with _quiet():
+            found = self._process(seen.only(seen.feasible), 0).parameters.lengths
+        return {part.name: float(length) for part, length in zip(self._space, found, strict=True)}
 
-    def _covariance(self) -> Kernel:
-        if self._kind == "raw":
-            from botorch.models.utils.gpytorch_modules import get_covar_module_with_dim_scaled_prior
+    def _fitted(self, seen: _Seen) -> Process | Independent:
+        feasible = seen.only(seen.feasible)
+        each = [self._process(feasible, k) for k in range(seen.n_objectives)]
+        return each[0] if len(each) == 1 else Independent(each)
 
-            return get_covar_module_with_dim_scaled_prior(ard_num_dims=len(self._distributions))
-        return ScaleKernel(
-            WassersteinMatern(self._embedding.groups, self._nu), outputscale_prior=GammaPrior(2.0, 1.0)
-        ).double()
+    def _process(self, seen: _Seen, objective: int) -> Process:
+        """On all that was seen; parameters are those of the first of it, at least ten elevenths.
+
+        They are kept, for they follow from what they were fitted to, and so does what is asked after a kill.
+        """
+        first = seen.first(_refitted_at(len(seen.params)))
+        key = (objective, *(draws.tobytes() for draws in first.draws))
+        if self._parameters.get(objective, (None, None))[0] != key:
+            self._parameters[objective] = key, fitted(self._observed(first, objective))
+        return Process(self._observed(seen, objective), self._parameters[objective][1])
+
+    def _observed(self, seen: _Seen, objective: int) -> Observed:
+        noise = seen.noise[:, objective]
+        known = noise if bool(torch.isfinite(noise).all()) else None
+        return Observed(seen.points, self._groups, half_ranked(seen.values[:, objective]), known, self._nu)
 
     # -- what is gained ------------------------------------------------------------------------------------------------
 
-    def _acquired(self, model: Any, seen: _Seen) -> AcquisitionFunction:
+    def _acquired(self, model: Process | Independent, seen: _Seen) -> AcquisitionFunction:
         if seen.pending.shape[0]:
-            model = _as_expected(model, seen.pending)
-        if seen.values.shape[1] > 1:
-            front = model.posterior(seen.points[seen.feasible]).mean.detach()
-            reference = infer_reference_point(front[is_non_dominated(front)], scale=0.1)
-            cells = FastNondominatedPartitioning(reference, Y=front)
+            model = model.as_expected(seen.pending)
+        expected = model.posterior(seen.points[seen.feasible]).mean
+        if seen.n_objectives > 1:
+            reference = infer_reference_point(expected[is_non_dominated(expected)], scale=0.1)
+            cells = FastNondominatedPartitioning(reference, Y=expected)
             gained: AcquisitionFunction = ExpectedHypervolumeImprovement(model, reference.tolist(), cells)
         else:
-            best = model.posterior(seen.points[seen.feasible]).mean.max().detach()
             kind = LogExpectedImprovement if self._acquisition == "log-ei" else ExpectedImprovement
-            gained = kind(model, best_f=best)
+            gained = kind(model, best_f=expected.max())
         if bool(seen.feasible.all()):
             return gained
-        logarithmic = seen.values.shape[1] == 1 and self._acquisition == "log-ei"
+        logarithmic = seen.n_objectives == 1 and self._acquisition == "log-ei"
         return _Feasible(gained, self._feasibility(seen), logarithmic)
 
-    def _feasibility(self, seen: _Seen) -> SingleTaskGP:
+    def _feasibility(self, seen: _Seen) -> Process:
         """A process on 1 where a trial was feasible and -1 where not."""
         y = torch.where(seen.feasible, 1.0, -1.0).double()
-        return self._process(seen.points, y, torch.full_like(y, 0.05))
+        observed = Observed(seen.points, self._groups, y, torch.full_like(y, 0.05), self._nu)
+        return Process(observed, fitted(observed))
 
     # -- coordinates ---------------------------------------------------------------------------------------------------
 
@@ -211,13 +208,13 @@ class LawSampler(optuna.samplers.BaseSampler):
             found[c.name] = min(max(natural, c.low), c.high)
         return found
 
-    def _embed(self, x: Tensor) -> Tensor:
-        return self._embedding(x) if self._kind == "laws" else x
+    def _embedded(self, x: Tensor) -> Tensor:
+        """What the model is shown of points of the unit cube; raw coordinates in units of their prior's spread too."""
+        return self._embedding(x) if self._kind == "laws" else x * math.sqrt(12)
 
-    def _vector(self, params: Mapping[str, float]) -> list[float]:
-        """What the model is shown of a point."""
-        found: list[float] = self._embed(torch.tensor(self._unit(params), dtype=torch.float64)).tolist()
-        return found
+    def _vectors(self, params: Sequence[Mapping[str, float]]) -> Tensor:
+        unit = np.array([self._unit(one) for one in params]).reshape(-1, len(self._distributions))
+        return self._embedded(torch.as_tensor(unit))
 
     def _unit(self, params: Mapping[str, float]) -> list[float]:
         return [
@@ -232,15 +229,12 @@ class LawSampler(optuna.samplers.BaseSampler):
 class _Seen:
     """Finished trials by point, larger values better, and the points of those that run.
 
-    points (n, n_entries) as the model is shown them, values (n, m), feasible (n,); noise (n, m), variances of the
-    values, NaN where nothing tells
+    points (n, n_entries) as the model is shown them; draws, n of (n_replicates, n_objectives); feasible (n,)
     """
 
     points: Tensor
-    values: Tensor
-    noise: Tensor
+    draws: Sequence[NDArray[np.float64]]
     feasible: Tensor
-    n_replicates: list[int]
     params: Sequence[Mapping[str, float]]
     pending: Tensor
 
@@ -249,7 +243,7 @@ class _Seen:
         cls,
         trials: Sequence[FrozenTrial],
         names: list[str],
-        vector: Callable[[Mapping[str, float]], list[float]],
+        vectors: Callable[[Sequence[Mapping[str, float]]], Tensor],
         minimised: list[bool],
     ) -> _Seen:
         sign = np.where(minimised, -1.0, 1.0)
@@ -261,28 +255,57 @@ class _Seen:
             if trial.state == TrialState.COMPLETE:
                 by_point.setdefault(tuple(trial.params[name] for name in names), []).append(trial)
             elif trial.state == TrialState.RUNNING:
-                running.append(vector(trial.params))
-        draws = [
-            [sign * one for trial in group for one in _replicates(trial)] for group in by_point.values()
-        ]  # point -> values of its replicates
-        values = np.array([np.mean(group, axis=0) for group in draws]).reshape(len(draws), len(sign))
+                running.append(trial.params)
+        draws = [np.array([sign * v for trial in group for v in _replicates(trial)]) for group in by_point.values()]
         feasible = [all(v <= 0 for t in group for v in (t.constraints or {}).values()) for group in by_point.values()]
         params = [{name: group[0].params[name] for name in names} for group in by_point.values()]
-        points = np.array([vector(p) for p in params])
-        n_entries = points.shape[1] if len(points) else 1
-        return cls(
-            torch.as_tensor(points), torch.as_tensor(values),
-            torch.as_tensor(_noise_of(draws, len(sign))), torch.as_tensor(np.array(feasible, dtype=bool)),
-            [len(group) for group in draws], params,
-            torch.as_tensor(np.array(running, dtype=float).reshape(-1, n_entries)),
-        )  # fmt: skip
+        return cls(vectors(params), draws, torch.tensor(feasible, dtype=torch.bool), params, vectors(running))
+
+    @property
+    def n_objectives(self) -> int:
+        return int(self.draws[0].shape[1])
 
     @property
     def n_feasible(self) -> int:
         return int(self.feasible.sum())
 
+    @property
+    def values(self) -> Tensor:
+        """(n, n_objectives), means of replicates."""
+        return torch.as_tensor(np.array([draws.mean(axis=0) for draws in self.draws]))
+
+    @property
+    def noise(self) -> Tensor:
+        """Variances of the means (n, n_objectives), one of a replicate for all; NaN where none has a second one."""
+        numbers = np.array([len(draws) for draws in self.draws])[:, None]
+        spare = int((numbers - 1).sum())
+        squares = np.sum([np.square(draws - draws.mean(axis=0)).sum(axis=0) for draws in self.draws], axis=0)
+        return torch.as_tensor((squares / spare if spare else math.nan) / numbers * np.ones(self.n_objectives))
+
+    def only(self, which: Tensor) -> _Seen:
+        kept = torch.nonzero(which)[:, 0].tolist()
+        return replace(
+            self, points=self.points[which], draws=[self.draws[k] for k in kept], feasible=self.feasible[which],
+            params=[self.params[k] for k in kept],
+        )  # fmt: skip
+
+    def first(self, n: int) -> _Seen:
+        return self.only(torch.arange(len(self.params)) < n)
+
     def is_pending(self, k: int) -> bool:
         return bool((self.pending - self.points[k]).abs().sum(dim=1).lt(1e-9).any()) if len(self.pending) else False
+
+
+def _refitted_at(n: int) -> int:
+    """The largest number of points up to `n` at which a model is fitted anew.
+
+    >>> [_refitted_at(n) for n in (5, 19, 20, 21, 22, 100)]
+    [5, 19, 20, 20, 22, 94]
+    """
+    at = 1
+    while (after := max(at + 1, int(1.1 * at))) <= n:
+        at = after
+    return at
 
 
 def half_ranked(values: Tensor) -> Tensor:
@@ -312,36 +335,18 @@ def _replicates(trial: FrozenTrial) -> list[NDArray[np.float64]]:
     return [np.atleast_1d(np.asarray(row, dtype=float)) for row in ([rows] if told is None else rows)]
 
 
-def _noise_of(draws: list[list[NDArray[np.float64]]], n_objectives: int) -> NDArray[np.float64]:
-    """Variance of each mean: one pooled variance of a replicate over their number; NaN without replicates."""
-    spare = sum(len(group) - 1 for group in draws)
-    if not spare:
-        return np.full((len(draws), n_objectives), math.nan)
-    squares = sum(np.square(np.array(group) - np.mean(group, axis=0)).sum(axis=0) for group in draws)
-    pooled = np.asarray(squares) / spare
-    return np.array([pooled / len(group) for group in draws])
-
-
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """Matrices are small: more threads would wait for each other."""
+def _quiet() -> Iterator[None]:
+    """One thread, for matrices are small and more would wait; what is drawn and warned of stays inside."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with torch.random.fork_rng(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", BotorchWarning)
+            warnings.simplefilter("ignore", RuntimeWarning)
+            yield
     finally:
         torch.set_num_threads(before)
-
-
-def _as_expected(model: Any, pending: Tensor) -> Any:
-    """The model as if trials that run had given what is expected of them."""
-    if isinstance(model, ModelListGP):
-        return ModelListGP(*(_as_expected(one, pending) for one in model.models))
-    with torch.no_grad():
-        expected = model.posterior(pending).mean
-        noise = model.likelihood.noise.mean().expand(len(pending), 1) * model.outcome_transform.stdvs.square()[0]
-        model.posterior(pending)  # conditioning goes on from a prediction
-        return model.condition_on_observations(pending, expected, noise=noise)
 
 
 class _AtPoint(AcquisitionFunction):
@@ -359,7 +364,7 @@ class _AtPoint(AcquisitionFunction):
 class _Feasible(AcquisitionFunction):
     """What is gained times the probability that the point is feasible."""
 
-    def __init__(self, gained: AcquisitionFunction, feasibility: SingleTaskGP, logarithmic: bool) -> None:
+    def __init__(self, gained: AcquisitionFunction, feasibility: Process, logarithmic: bool) -> None:
         super().__init__(model=gained.model)
         self._gained, self._feasibility, self._logarithmic = gained, feasibility, logarithmic
 

@@ -238,6 +238,7 @@ def document_of(study: optuna.Study, work: Trials) -> dict[str, Any]:
         },
         "front": [trial.number for trial in study.best_trials] if len(study.directions) > 1 else [],
         "importance": _importance(study),
+        "lengths": LawSampler(work.space, seed=work.seed).lengths(study),
     }  # fmt: skip
     plain: dict[str, Any] = plain_values(document)
     return plain
