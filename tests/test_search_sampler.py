@@ -136,3 +136,26 @@ def test_a_parameter_outside_the_space_is_told() -> None:
     study = study_of(sampler())
     with pytest.raises(InputError, match=r"must hold every parameter that is asked for: tau.mean.*got other"):
         study.ask().suggest_float("other", 0, 1)
+
+
+def test_the_best_is_what_is_expected_to_be_and_not_the_luckiest() -> None:
+    own = LawSampler(Space((Scalar("x", 0.0, 1.0),)), n_startup=10)
+    rng = np.random.default_rng(0)
+    gains = []
+    for _ in range(20):
+        study = study_of(own)
+        x = np.linspace(0.0, 1.0, 30)
+        values = -np.square(x - 0.7) + 0.2 * rng.standard_normal(30)
+        for at, value in zip(x, values, strict=True):
+            study.add_trial(optuna.trial.create_trial(params={"x": at}, distributions=own._distributions, value=value))
+        found = own.best(study)
+        assert found is not None
+        gains.append((abs(found[0].params["x"] - 0.7), abs(x[int(values.argmax())] - 0.7)))
+        assert found[1] < values.max()
+    expected, luckiest = np.mean(gains, axis=0)
+    assert expected < 0.75 * luckiest
+
+
+def test_there_is_no_best_where_nothing_is_feasible() -> None:
+    own = sampler()
+    assert own.best(study_of(own)) is None

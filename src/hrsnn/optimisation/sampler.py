@@ -120,6 +120,25 @@ class LawSampler(optuna.samplers.BaseSampler):
         minimised = [d.name == "MINIMIZE" for d in study.directions]
         return _Seen.of(study.get_trials(deepcopy=False), list(self._distributions), self._vectors, minimised)
 
+    def best(self, study: optuna.Study) -> tuple[FrozenTrial, float] | None:
+        """The feasible trial with the best expected value, and that value; None where none is, and of two objectives.
+
+        With noise the largest of many values is too large; what is expected of it, from it and its neighbours, is less.
+        Without a model (fewer trials than `n_startup`) it is the mean of replicates.
+        """
+        seen = self._seen(study)
+        if not seen.n_feasible or seen.n_objectives > 1:
+            return None
+        feasible = seen.only(seen.feasible)
+        expected = feasible.values[:, 0]
+        if seen.n_feasible >= self._n_startup:
+            with _quiet():
+                expected = self._process(feasible, 0).posterior(feasible.points).mean[:, 0]
+        k = int(expected.argmax())
+        complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        trial = next(t for t in complete if all(t.params[name] == v for name, v in feasible.params[k].items()))
+        return trial, float(expected[k]) * (-1 if study.directions[0].name == "MINIMIZE" else 1)
+
     def _asked(self, seen: _Seen, number: int) -> dict[str, Any]:
         model = self._fitted(seen)
         if self._max_replicates > 1 and number % 4 == 3 and seen.n_objectives == 1:

@@ -6,6 +6,7 @@ study. Whatever of this was done before a kill is found again; nothing is done t
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -140,7 +141,8 @@ def tell(study: optuna.Study, trial: FrozenTrial, values: Mapping[str, Any]) -> 
 class Searched:
     """A finished search.
 
-    best       laws and numbers of the best feasible point, None where none is, and of two objectives
+    best       laws and numbers of the feasible point with the best expected value, None where none is, and of two
+               objectives (`LawSampler.best`)
     document   what `hrsnn search --json` prints
     """
 
@@ -189,26 +191,11 @@ def search(
         work = Trials(out.resolve(), space, objective, where, n_trials, n_seeds, n_at_once, seed, max_replicates)
         _carried_out(work, n_jobs, workers, say)
     study = work.study()
-    best = best_of(study)
     document = document_of(study, work)
     write_atomically(out / SEARCH.file, as_json(document))
-    return Searched(out, study, None if best is None else space.values(best.params), document)
-
-
-def best_of(study: optuna.Study) -> FrozenTrial | None:
-    """The best feasible trial of one objective; of replicates of one point their mean counts. None of two objectives.
-
-    With noise the largest of many means is too large: what was found has to be measured again with fresh seeds.
-    """
-    if len(study.directions) > 1:
-        return None
-    by_point: dict[tuple[float, ...], list[FrozenTrial]] = {}
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-        if _is_feasible(trial):
-            by_point.setdefault(tuple(trial.params.values()), []).append(trial)
-    if not by_point:
-        return None
-    return max(by_point.values(), key=lambda group: float(np.mean([trial.values[0] for trial in group])))[0]
+    best = document["best"]
+    found = None if best is None else space.values(study.trials[best["number"]].params)
+    return Searched(out, study, found, document)
 
 
 def document_of(study: optuna.Study, work: Trials) -> dict[str, Any]:
@@ -221,7 +208,8 @@ def document_of(study: optuna.Study, work: Trials) -> dict[str, Any]:
         }
         for trial in trials
     ]  # fmt: skip
-    best, n_seeds = best_of(study), work.n_seeds
+    sampler, n_seeds = LawSampler(work.space, seed=work.seed), work.n_seeds
+    best, value = sampler.best(study) or (None, math.nan)
     found = None if best is None else work.space.values(best.params)
     document = {
         "schema": SEARCH.text,
@@ -233,12 +221,12 @@ def document_of(study: optuna.Study, work: Trials) -> dict[str, Any]:
         "space": [{**asdict(part), "kind": type(part).__name__.lower()} for part in work.space],
         "trials": rows,
         "best": None if best is None or found is None else {
-            "number": best.number, "value": best.values[0],
+            "number": best.number, "value": best.values[0], "expected": value,
             "values": {name: v.to_toml() if isinstance(v, Distribution) else v for name, v in found.items()},
         },
         "front": [trial.number for trial in study.best_trials] if len(study.directions) > 1 else [],
         "importance": _importance(study),
-        "lengths": LawSampler(work.space, seed=work.seed).lengths(study),
+        "lengths": sampler.lengths(study),
     }  # fmt: skip
     plain: dict[str, Any] = plain_values(document)
     return plain
