@@ -47,7 +47,7 @@ class Steps:
 
 def complete(work: Steps, n_jobs: int = 1, executor: Any = None) -> dict[str, Any]:
     done: dict[str, Any] = {}
-    with closing(finished(work, done, tell=lambda *_: None, n_jobs=n_jobs, executor=executor)) as ended:
+    with closing(finished(work, done, tell=lambda *_: None, say=print, n_jobs=n_jobs, executor=executor)) as ended:
         assert not any(isinstance(value, Failure) for _, value in ended)
     return done
 

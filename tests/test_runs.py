@@ -335,7 +335,7 @@ def test_errors_on_purpose_come_through_processes(
 
 def test_a_worker_that_dies_is_told(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_DEATH", "HeNHeS-s1")
-    with pytest.raises(RunError, match=r"a worker process was killed by the system.*--jobs"):
+    with pytest.raises(RunError, match=r"unit HeNHeS-s1 failed: its worker process was killed twice.*--jobs"):
         run(config, tmp_path / "a", jobs=2)
     monkeypatch.delenv("FAKE_DEATH")
     run(config, tmp_path / "a", jobs=1, resume=True)
@@ -537,3 +537,11 @@ def test_workers_compute_on_one_thread(config: Config, tmp_path: Path) -> None:
     with pool._one_thread_each():
         assert os.environ["OMP_NUM_THREADS"] == os.environ["NUMBA_NUM_THREADS"] == "1"
     assert dict(os.environ) == before
+
+
+def test_a_pool_whose_process_dies_is_told() -> None:
+    with (
+        pytest.raises(RunError, match=r"a worker process was killed by the system.*--jobs"),
+        pool.process_pool(2) as two,
+    ):
+        two.submit(os._exit, 9).result()

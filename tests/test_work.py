@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -167,15 +169,51 @@ class Failing(Steps):
 
 
 def test_a_unit_that_fails_is_told_and_not_done_again(tmp_path: Path) -> None:
-    ended = list(finished(Failing(tmp_path), done := {}, tell=nothing))
+    ended = list(finished(Failing(tmp_path), done := {}, tell=nothing, say=nothing))
     failures = [value for _, value in ended if isinstance(value, Failure)]
     assert [failure.message for failure in failures] == ["KeyError: 'b'"]
     assert (len(ended), len(done)) == (14, 13)  # all of a, and the second of b
 
 
+@dataclass(frozen=True)
+class Killed(Steps):
+    """Units that are named kill their process, the first time or `always`; each leaves a line when it begins."""
+
+    once: tuple[str, ...] = ()
+    always: tuple[str, ...] = ()
+
+    def do(self, unit: Unit, progress: Any) -> None:
+        with (self.path / "begun").open("a") as file:
+            n_before = (self.path / "begun").read_text().split().count(unit.name)
+            file.write(unit.name + "\n")
+        if unit.name in self.always or (unit.name in self.once and n_before == 0):
+            os.kill(os.getpid(), signal.SIGKILL)
+        Steps.do(self, unit, progress)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
+def test_a_process_that_is_killed_costs_what_it_was_doing(unbroken: Any, tmp_path: Path) -> None:
+    n_threads, said, done = threading.active_count(), list[str](), dict[str, Any]()
+    work = Killed(tmp_path, pause_s=0.02, once=("a-s2-1", "b-s1-0"), always=("a-s1-0",))
+    ended = list(finished(work, done, tell=nothing, say=said.append, n_jobs=2))
+    begun = (tmp_path / "begun").read_text().split()
+    twice = {"a-s1-0", "a-s2-1", "b-s1-0"}
+    assert {name for name in begun if begun.count(name) == 2} == twice  # nothing else was begun again
+    assert len(begun) == len(set(begun)) + 3
+    assert {line.split()[4] for line in said} == twice
+    failed = {unit.name: value.message for unit, value in ended if isinstance(value, Failure)}
+    assert list(failed) == ["a-s1-0"]
+    assert "process was killed twice" in failed["a-s1-0"]
+    assert done == {name: value for name, value in unbroken[0].items() if name[0] == "b" or name == "a-s2-1"}
+    assert threading.active_count() == n_threads
+
+
 def test_closing_stops_the_rest(tmp_path: Path) -> None:
-    with ThreadPoolExecutor(1) as executor, closing(finished(Steps(tmp_path, pause_s=0.05), {}, tell=nothing,
-                                                             executor=executor)) as ended:  # fmt: skip
+    work = Steps(tmp_path, pause_s=0.05)
+    with (
+        ThreadPoolExecutor(1) as executor,
+        closing(finished(work, {}, tell=nothing, say=nothing, executor=executor)) as ended,
+    ):
         next(ended)
     assert len(files(tmp_path)) < 4
 
@@ -194,7 +232,7 @@ def test_files_that_are_not_seen_here_are_told(tmp_path: Path, monkeypatch: pyte
     with ThreadPoolExecutor(1) as executor:
         with pytest.raises(RunError, match=sentence):
             complete(Elsewhere(tmp_path), executor=executor)
-        gone = next(finished(Steps(tmp_path / "gone"), {}, tell=nothing, executor=executor))[1]
+        gone = next(finished(Steps(tmp_path / "gone"), {}, tell=nothing, say=nothing, executor=executor))[1]
     assert gone.message.startswith("a worker does not see")
 
 

@@ -281,7 +281,8 @@ def _complete(run: _Run, units: list[Unit], done: dict[str, StoredUnit], jobs: i
 def _finish_units(run: _Run, done: dict[str, StoredUnit], n_jobs: int) -> None:
     """Do what is to do; each unit goes into `done` when it is on disk."""
     hint = f"; the traceback is in {run.directory.log_file}"
-    work = finished(run.job, done, tell=run.watcher.progress, n_jobs=n_jobs, executor=run.executor)
+    watcher = run.watcher
+    work = finished(run.job, done, tell=watcher.progress, say=watcher.say, n_jobs=n_jobs, executor=run.executor)
     with closing(work) as ended:
         for unit, value in ended:
             if isinstance(value, Failure):
@@ -289,7 +290,7 @@ def _finish_units(run: _Run, done: dict[str, StoredUnit], n_jobs: int) -> None:
                     run.log("failed", unit=unit.name, error=value.message, traceback=value.traceback)
                 raise value.error(unit, hint=hint)
             run.log("unit", unit=unit.name, wall_s=value.outcome.wall_s)
-            run.watcher.finished(unit, value.outcome)
+            watcher.finished(unit, value.outcome)
 
 
 def _summarised(run: _Run, finished: list[StoredUnit]) -> dict[str, Any]:

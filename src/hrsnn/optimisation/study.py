@@ -249,7 +249,7 @@ def _importance(study: optuna.Study) -> dict[str, float]:
 def _carried_out(work: Trials, n_jobs: int, workers: Executor | None, say: Callable[[str], None]) -> None:
     study, done = work.study(), dict[str, Any]()
     n_failed = 0
-    with closing(finished(work, done, tell=lambda unit, event: None, n_jobs=n_jobs, executor=workers)) as ended:
+    with closing(finished(work, done, tell=lambda *_: None, say=say, n_jobs=n_jobs, executor=workers)) as ended:
         for unit, value in ended:
             if isinstance(value, Failure):
                 study.tell(unit.seed, state=TrialState.FAIL)

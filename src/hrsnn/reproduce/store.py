@@ -93,7 +93,7 @@ def measured(
             say(f"{len(done)} of {n_units} units were finished before")
         if pending:
             say(f"{len(pending)} units to do" + (f", {n_jobs} at a time" if workers is None else ""))
-        with closing(finished(work, done, tell=lambda *_: None, n_jobs=n_jobs, executor=workers)) as ended:
+        with closing(finished(work, done, tell=lambda *_: None, say=say, n_jobs=n_jobs, executor=workers)) as ended:
             for n_done, (unit, values) in enumerate(ended, start=1):
                 if isinstance(values, Failure):
                     raise values.error(unit)

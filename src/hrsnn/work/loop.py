@@ -11,7 +11,8 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager, nullcontext
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from hrsnn._checks import InputError, RunError, shortened, too_large
 from hrsnn._version import __version__
 from hrsnn.progress import Progress, ProgressEvent, no_progress
-from hrsnn.work.pool import process_pool, tell_parent
+from hrsnn.work.pool import lone_processes, tell_parent
 from hrsnn.work.store import cannot_write
 from hrsnn.work.unit import Unit
 
@@ -67,6 +68,15 @@ class Failure:
         return RunError(f"unit {unit.name} failed: {self.message}{'' if self.known else hint}")
 
 
+_KILLED_TWICE = Failure(
+    "its worker process was killed twice, the second time with no other at work, often for lack of memory; try a "
+    "smaller --jobs, or a smaller network or data"
+)
+_GIVEN_UP = Failure(
+    "workers of the cluster were killed while they did it, often for lack of memory; give them more, or make the "
+    "network or the data smaller"
+)
+
 Tell = Callable[[Unit, ProgressEvent], None]
 _Begun = Future[Failure | None]
 
@@ -85,20 +95,29 @@ def to_do(work: Work, done: dict[str, Any], begun: Collection[str] = ()) -> list
 
 
 def finished(
-    work: Work, done: dict[str, Any], *, tell: Tell, n_jobs: int = 1, executor: Executor | None = None
+    work: Work,
+    done: dict[str, Any],
+    *,
+    tell: Tell,
+    say: Callable[[str], None],
+    n_jobs: int = 1,
+    executor: Executor | None = None,
 ) -> Generator[tuple[Unit, Any], None, None]:
     """Do all that is to do; each unit as it ends, with its value, which is in `done` then, or with its `Failure`.
 
     done       name -> value of finished units; what the files of the work hold beside them is added
     tell       is called as units go on, in this thread, and never about a unit that has ended; not with an executor
+    say        is told in a sentence what is done again
     n_jobs     processes, 1 works in this one
     executor   does the units instead, and is left running
 
-    Closing this stops the rest; what an executor has begun may still end. Raises `RunError` when a process is killed,
-    the executor cannot do a unit, or a unit ended without files.
+    A unit whose process is killed is done again with no other beside it; killed a second time, it is a `Failure`.
+    Closing this stops the rest; what an executor has begun may still end. Raises `RunError` when the executor cannot do
+    a unit, or a unit ended without files.
     """
     begun: set[str] = set()
     waiting: deque[Unit] = deque()
+    killed: set[Unit] = set()  # once; all others wait for them
     running: dict[_Begun, Unit] = {}
     # One queue for what processes say and for units that end: a watcher is told in the thread that it works in.
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -107,7 +126,7 @@ def finished(
             while True:
                 waiting.extend(to_do(work, done, begun))
                 begun.update(unit.name for unit in waiting)
-                while waiting and len(running) < n_at_once:
+                while waiting and len(running) < (1 if killed else n_at_once):
                     unit = waiting.popleft()
                     ended = begin(work, unit)
                     running[ended] = unit
@@ -119,8 +138,16 @@ def finished(
                     if unit in running.values():
                         tell(unit, event)
                 unit = running.pop(ended)
-                with nullcontext() if executor is None else _told(unit):
-                    value = ended.result()
+                try:
+                    value = ended.result() if executor is None else _result_of_others(ended, unit)
+                except BrokenProcessPool:
+                    if unit not in killed:
+                        killed.add(unit)
+                        waiting.appendleft(unit)
+                        say(f"the process of unit {unit.name} was killed; it is done again, with no other beside it")
+                        continue
+                    value = _KILLED_TWICE
+                killed.discard(unit)
                 if value is None:
                     value = done[unit.name] = _written(work, unit, 0.0 if executor is None else _SECONDS_TO_SEE)
                 yield unit, value
@@ -152,8 +179,8 @@ def _workers(
     if executor is not None:
         yield partial(_begun_elsewhere, executor), math.inf
     elif n_jobs > 1:
-        with process_pool(n_jobs, heard=heard) as pool:
-            yield lambda work, unit: pool.submit(_attempt_in_pool, work, unit), math.inf
+        with lone_processes(n_jobs, heard=heard) as submit:
+            yield partial(submit, _attempt_in_process), n_jobs
     else:
         yield partial(_begun_here, tell), 1
 
@@ -182,7 +209,7 @@ def _begun_here(tell: Tell, work: Work, unit: Unit) -> _Begun:
     return ended
 
 
-def _attempt_in_pool(work: Work, unit: Unit) -> Failure | None:
+def _attempt_in_process(work: Work, unit: Unit) -> Failure | None:
     last_sent, last_phase = 0.0, ""
 
     def progress(event: ProgressEvent) -> None:
@@ -199,6 +226,16 @@ def _begun_elsewhere(executor: Executor, work: Work, unit: Unit) -> _Begun:
     with _told(unit):
         packed = pickle.dumps((work, unit, os.urandom(8)))  # never twice the same: Dask remembers what it was asked
         return executor.submit(_attempt_elsewhere, __version__, str(work.path), packed)
+
+
+def _result_of_others(ended: _Begun, unit: Unit) -> Failure | None:
+    with _told(unit):
+        try:
+            return ended.result()
+        except Exception as error:
+            if type(error).__name__ != "KilledWorker":  # of Dask
+                raise
+            return _GIVEN_UP
 
 
 def _attempt_elsewhere(version: str, path: str, packed: bytes) -> Failure | None:

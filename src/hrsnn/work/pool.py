@@ -6,10 +6,11 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for_any
@@ -27,50 +28,96 @@ def usable_cpus() -> int:
     return os.cpu_count() or 1
 
 
-class _Pool(ProcessPoolExecutor):
-    """Starts its processes, which may be at any submission, with signals held back."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        with _signals_held_back():
-            return super().submit(fn, *args, **kwargs)
-
-
 @contextmanager
-def process_pool(n_jobs: int, *, heard: Callable[[Any], object] = id) -> Iterator[ProcessPoolExecutor]:
+def process_pool(n_jobs: int) -> Iterator[ProcessPoolExecutor]:
     """Processes that compute on one thread each, see no signal of a terminal, and end with this process.
-
-    heard   called, in a thread, with what they send by `tell_parent`; `id` does nothing with it
 
     Raises `RunError` when one of them is killed.
     """
-    context = multiprocessing.get_context("spawn")
-    with _signals_held_back():
-        resource_tracker.ensure_running()  # outlives this process; killed by a hang-up, its successor would complain
-    with ExitStack() as at_end, _one_thread_each():
-        with _signals_held_back():
-            ear, mouth = context.Pipe(duplex=False)
-            receiver, held_open = context.Pipe(duplex=False)  # processes end when `held_open` is closed
-            listener = threading.Thread(target=_listen, args=(ear, heard), daemon=True)
-            listener.start()
-            initial = (mouth, context.Lock(), receiver)
-            pool = _Pool(n_jobs, context, initializer=_start_process, initargs=initial)
-            for end in (receiver.close, ear.close, listener.join, mouth.close):  # the other way round; the listener
-                at_end.callback(end)  # ends with the last mouth, when it has heard everything
-            at_end.callback(pool.shutdown, cancel_futures=True)
-            at_end.callback(held_open.close)
-        for _ in range(n_jobs):  # one starts with each
-            pool.submit(int)
+    with _starting() as start:
         try:
-            yield pool
-            pool.shutdown()
+            yield start(n_jobs, id)
         except BrokenProcessPool as error:
             raise RunError(
                 "a worker process was killed by the system, often for lack of memory; try a smaller --jobs"
             ) from error
 
 
+@contextmanager
+def lone_processes(n_jobs: int, *, heard: Callable[[Any], object]) -> Iterator[Callable[..., Future[Any]]]:
+    """`submit` to so many processes as in `process_pool`, of which one that is killed takes nothing else with it.
+
+    heard   called, in a thread, with what they send by `tell_parent`
+
+    A process does one thing at a time, and at most `n_jobs` may be submitted that have not ended. What a killed one was
+    doing ends with `BrokenProcessPool`; another takes its place.
+    """
+    with _starting() as start:
+        idle = deque(start(1, heard) for _ in range(n_jobs))
+
+        def submit(fn: Callable[..., Any], *args: Any) -> Future[Any]:
+            process = idle.popleft()
+            try:
+                ended = process.submit(fn, *args)
+            except BrokenProcessPool:
+                process.shutdown()
+                process = start(1, heard)
+                ended = process.submit(fn, *args)
+            ended.add_done_callback(lambda _: idle.append(process))
+            return ended
+
+        yield submit
+
+
+class _Pool(ProcessPoolExecutor):
+    """Starts its processes, which may be at any submission, with signals held back, and hears what they tell."""
+
+    def __init__(self, n_jobs: int, heard: Callable[[Any], object], receiver: Connection) -> None:
+        context = multiprocessing.get_context("spawn")
+        ear, self._mouth = context.Pipe(duplex=False)
+        self._listener = threading.Thread(target=_listen, args=(ear, heard), daemon=True)
+        self._listener.start()
+        initial = (self._mouth, context.Lock(), receiver)
+        super().__init__(n_jobs, context, initializer=_start_process, initargs=initial)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        with _signals_held_back():
+            return super().submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait, cancel_futures=cancel_futures)
+        self._mouth.close()
+        self._listener.join()  # ends with the last mouth, when it has heard everything
+
+
+@contextmanager
+def _starting() -> Iterator[Callable[[int, Callable[[Any], object]], _Pool]]:
+    """How pools are started that end with the context: when all is done, or at once when something is raised."""
+    with _signals_held_back():
+        resource_tracker.ensure_running()  # outlives this process; killed by a hang-up, its successor would complain
+    receiver, held_open = multiprocessing.Pipe(duplex=False)  # processes end when `held_open` is closed
+    pools: list[_Pool] = []
+
+    def start(n_jobs: int, heard: Callable[[Any], object]) -> _Pool:
+        with _signals_held_back():
+            pools.append(pool := _Pool(n_jobs, heard, receiver))
+        for _ in range(n_jobs):  # one starts with each
+            pool.submit(int)
+        return pool
+
+    with receiver, _one_thread_each():
+        try:
+            with held_open:
+                yield start
+                with ThreadPoolExecutor(len(pools)) as threads:  # all at a time
+                    list(threads.map(_Pool.shutdown, pools))
+        finally:
+            for pool in pools:
+                pool.shutdown(cancel_futures=True)
+
+
 def _listen(ear: Connection, heard: Callable[[Any], object]) -> None:
-    with suppress(EOFError, OSError):
+    with ear, suppress(EOFError, OSError):
         while True:
             heard(ear.recv())
 
@@ -93,7 +140,7 @@ def _end_with_parent(receiver: Connection) -> None:
 
 
 def tell_parent(message: Any) -> None:
-    """Send this, from a process of a pool, to what `process_pool` was given as `heard`."""
+    """Send this, from a process of a pool, to what `lone_processes` was given as `heard`."""
     with _turn:
         _mouth.send(message)
 
