@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -43,6 +45,22 @@ class Steps:
         time.sleep(self.pause_s)
         x = int(np.random.default_rng([len(unit.kind), ord(unit.kind), unit.seed]).integers(10**6))
         Store(self.path).keep(unit.name, {"unit": unit.name, "x": x})
+
+
+@dataclass(frozen=True)
+class Killed(Steps):
+    """Units that are named kill their process, the first time or `always`; each leaves a line when it begins."""
+
+    once: tuple[str, ...] = ()
+    always: tuple[str, ...] = ()
+
+    def do(self, unit: Unit, progress: Any) -> None:
+        with (self.path / "begun").open("a") as file:
+            n_before = (self.path / "begun").read_text().split().count(unit.name)
+            file.write(unit.name + "\n")
+        if unit.name in self.always or (unit.name in self.once and n_before == 0):
+            os.kill(os.getpid(), signal.SIGKILL)
+        Steps.do(self, unit, progress)
 
 
 def complete(work: Steps, n_jobs: int = 1, executor: Any = None) -> dict[str, Any]:

@@ -13,15 +13,17 @@ from typing import Any
 import pytest
 
 import fake_experiment
-from adaptive_work import Steps, complete
+from adaptive_work import Killed, Steps, complete
 from fake_experiment import FAKE, N_UNITS, n_outcomes, no_partial_files, numbers, wait_until
 from hrsnn import experiments, summary
 from hrsnn._checks import InputError, MissingExtraError, RunError
 from hrsnn.cli import main
 from hrsnn.config import load_config
+from hrsnn.optimisation.study import search
 from hrsnn.run_directory import RunDirectory
 from hrsnn.runs import Experiment, RunWork, Watcher, execute, resume_command
 from hrsnn.work import cluster, loop
+from search_objectives import SPACE, Distance
 
 distributed = pytest.importorskip("distributed")
 
@@ -123,6 +125,25 @@ def test_other_versions_are_told(address: str, tmp_path: Path, monkeypatch: pyte
     config = load_config(fake_experiment.TINY)
     with pytest.raises(RunError, match=r"a worker has hrsnn .*, and 0.0.1 is here; install the same version"):
         execute(config, FAKE, out=tmp_path, executor=address)
+
+
+def test_a_search_and_a_worker_that_is_killed(address: str, tmp_path: Path) -> None:
+    """In a journal, which shared file systems keep whole."""
+    objective, storage = Distance(wait_s=0.1, grave=str(tmp_path / "grave")), str(tmp_path / "study.log")
+    found = search(SPACE, objective, tmp_path / "out", n_trials=10, executor=address, storage=storage)
+    assert [(t.number, t.state.name) for t in found.study.trials] == [(k, "COMPLETE") for k in range(10)]
+    assert Path(objective.grave).exists()
+    assert len({trial.params["tau.mean"] for trial in found.study.trials}) == 10
+
+
+def test_a_unit_that_kills_every_worker_is_given_up(address: str, tmp_path: Path) -> None:
+    with cluster.executor_of(address, jobs=None, say=print) as executor:
+        work = Killed(tmp_path, n=3, always=("a-s1-0",))
+        ended = list(loop.finished(work, done := {}, tell=lambda *_: None, say=print, executor=executor))
+    assert [value.message.partition(" while")[0] for _, value in ended if isinstance(value, loop.Failure)] == [
+        "workers of the cluster were killed"
+    ]
+    assert len(done) == 4
 
 
 # -- what cannot be asked for ------------------------------------------------------------------------------------------

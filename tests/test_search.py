@@ -80,25 +80,18 @@ def test_a_search_that_is_killed_goes_on_with_the_same_points(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_two_workers_search_as_well_and_faster(tmp_path: Path) -> None:
-    found = search(SPACE, Distance(wait_s=0.2), tmp_path / "two", n_trials=16, jobs=2)
+def test_two_workers_search_as_well_and_one_that_is_killed_costs_its_trial(tmp_path: Path) -> None:
+    said: list[str] = []
+    objective = Distance(wait_s=0.2, grave=str(tmp_path / "grave"))
+    found = search(SPACE, objective, tmp_path / "two", n_trials=16, jobs=2, say=said.append)
     trials = found.study.get_trials(deepcopy=False)
     assert [t.state for t in trials] == [TrialState.COMPLETE] * 16
     assert found.study.best_value > -0.3
     files = [json.loads(p.read_text()) for p in sorted((tmp_path / "two" / "trials").glob("*.json"))]
-    assert len({f["values"]["facts"]["pid"] for f in files}) == 2
-
-
-@pytest.mark.parametrize("ending", ["study.log", ""])
-def test_storages(tmp_path: Path, ending: str) -> None:
-    """A journal, and a database of one's own, hold the study as Optuna knows it."""
-    where = str(tmp_path / "study.log") if ending else f"sqlite:///{tmp_path / 'own.db'}"
-    found = search(SPACE, Distance(), tmp_path / "out", n_trials=3, storage=where, jobs=1)
-    assert not (tmp_path / "out" / "study.db").exists()
-    assert len(found.study.trials) == 3
-    assert (
-        max(len(json.dumps(v)) for t in found.study.trials for v in {**t.user_attrs, **t.system_attrs}.values()) < 2046
-    )
+    assert len({f["values"]["facts"]["pid"] for f in files}) == 3
+    again = [line for line in said if "was killed" in line]
+    assert again == ["the process of unit trial-s5 was killed; it is done again, with no other beside it"]
+    assert len(said) == 16 + 1
 
 
 # -- what goes wrong ---------------------------------------------------------------------------------------------------
@@ -112,23 +105,6 @@ def test_an_objective_that_always_fails_is_told_and_one_that_sometimes_does_is_s
     assert states.count(TrialState.FAIL) == 3
     with pytest.raises(InputError, match=r"`objective` of `search` must give finite numbers, got \[nan\]"):
         search(SPACE, Distance(fails="nan"), tmp_path / "c", n_trials=9, jobs=1)
-
-
-def test_another_search_in_the_same_place_is_refused(tmp_path: Path) -> None:
-    search(SPACE, Distance(), tmp_path, n_trials=2, jobs=1)
-    other = Space((*SPACE.parts, Scalar("more", 0.0, 1.0)))
-    for space, objective in ((other, Distance()), (SPACE, Distance(noise=1.0))):
-        with pytest.raises(InputError, match="is of another search"):
-            search(space, objective, tmp_path, n_trials=2, jobs=1)
-
-
-@pytest.mark.parametrize(
-    ("storage", "message"),
-    [("sqlite:////nowhere/at/all.db", "cannot be used"), ("postgresql://nobody@127.0.0.1:1/x", "cannot be used")],
-)
-def test_a_storage_that_cannot_be_reached_is_told(tmp_path: Path, storage: str, message: str) -> None:
-    with pytest.raises(RunError, match=message):
-        search(SPACE, Distance(), tmp_path, n_trials=2, storage=storage, jobs=1)
 
 
 # -- networks ----------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adaptive_work import Steps, complete
+from adaptive_work import Killed, Steps, complete
 from hrsnn._checks import FileError, RunError
 from hrsnn.work.loop import Failure, finished, to_do
 from hrsnn.work.store import Store, key_of
@@ -175,22 +175,6 @@ def test_a_unit_that_fails_is_told_and_not_done_again(tmp_path: Path) -> None:
     assert (len(ended), len(done)) == (14, 13)  # all of a, and the second of b
 
 
-@dataclass(frozen=True)
-class Killed(Steps):
-    """Units that are named kill their process, the first time or `always`; each leaves a line when it begins."""
-
-    once: tuple[str, ...] = ()
-    always: tuple[str, ...] = ()
-
-    def do(self, unit: Unit, progress: Any) -> None:
-        with (self.path / "begun").open("a") as file:
-            n_before = (self.path / "begun").read_text().split().count(unit.name)
-            file.write(unit.name + "\n")
-        if unit.name in self.always or (unit.name in self.once and n_before == 0):
-            os.kill(os.getpid(), signal.SIGKILL)
-        Steps.do(self, unit, progress)
-
-
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
 def test_a_process_that_is_killed_costs_what_it_was_doing(unbroken: Any, tmp_path: Path) -> None:
     n_threads, said, done = threading.active_count(), list[str](), dict[str, Any]()
@@ -216,6 +200,15 @@ def test_closing_stops_the_rest(tmp_path: Path) -> None:
     ):
         next(ended)
     assert len(files(tmp_path)) < 4
+
+
+def test_what_cannot_be_sent_to_a_process_is_told(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Here(Steps):
+        pass
+
+    with pytest.raises(RunError, match=r"unit a-s\d-\d cannot be sent to another process \(.*Here.*--jobs 1"):
+        complete(Here(tmp_path), n_jobs=2)
 
 
 @dataclass(frozen=True)

@@ -27,14 +27,8 @@ from hrsnn.network import Network
 from hrsnn.network_file import save, write_atomically
 from hrsnn.outcome import Outcome, as_json, digest_of, plain_values
 from hrsnn.vocabulary import RESULTS
-from hrsnn.work.store import Store, cannot_write
+from hrsnn.work.store import Store, cannot_write, hold
 from hrsnn.work.unit import Unit
-
-try:
-    import fcntl
-except ImportError:  # Windows: two processes in one directory are not noticed there
-    fcntl = None  # type: ignore[assignment]
-
 
 _MARK = "# Written by hrsnn"
 _UNIT_FILE = re.compile(r"[^/]+-s\d+(-[^/]+)?\.(json|safetensors)")
@@ -133,15 +127,7 @@ class RunDirectory:
         self._require_usable()
         self.path.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("a+", encoding="utf-8") as file:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise RunError(
-                        f"another hrsnn process is working in {self.path}; wait for it, stop it, or give another --out"
-                    ) from None
-                except OSError:  # a file system without locks
-                    pass
+            hold(file, f"working in {self.path}", "give another --out")
             yield Log(file)
 
     def _require_usable(self) -> None:

@@ -12,9 +12,10 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,16 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from hrsnn._checks import InputError, RunError, require
+from hrsnn._checks import RunError, require
 from hrsnn.distributions import Distribution
-from hrsnn.evaluation import versions
 from hrsnn.network_file import write_atomically
+from hrsnn.optimisation import storage as storages
 from hrsnn.optimisation.objective import Objective, Score
 from hrsnn.optimisation.sampler import REPLICATES, LawSampler, distributions
 from hrsnn.optimisation.space import Space
 from hrsnn.outcome import as_json, plain_values
 from hrsnn.progress import Progress
+from hrsnn.run_directory import versions
 from hrsnn.vocabulary import SEARCH
 from hrsnn.work.cluster import executor_of
 from hrsnn.work.loop import Failure, finished
@@ -38,8 +40,9 @@ from hrsnn.work.pool import usable_cpus
 from hrsnn.work.store import Store, cannot_write, key_of
 from hrsnn.work.unit import Unit
 
-STUDY, STORAGE = "hrsnn", "study.db"
+STORAGE = "study.db"
 FIRST_SEED = 1_000_000  # of trials: those of runs, which begin at 0, are fresh ones
+_CHOOSE = ("optuna", "botorch", "gpytorch", "torch")  # packages that the points follow from
 _FAILURES = 5  # in a row, with nothing finished: what fails always is not searched on
 
 
@@ -50,28 +53,40 @@ class Trials:
     path       its directory, absolute: trials in `trials/`, what was asked in `asked/`
     storage    URL of the study, or a path of a journal ending in .log
     n_trials   in all; `n_seeds` of the objective each; `n_at_once`: so many may be begun before one has ended
+    versions   of packages, which values and points follow from beside the rest
     """
 
     path: Path
     space: Space
     objective: Objective
-    storage: str
+    storage: str = field(repr=False)
     n_trials: int
     n_seeds: int
     n_at_once: int
     seed: int
     max_replicates: int
+    versions: Mapping[str, str]
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What the numbers follow from, but how many there are; long parts by their digests."""
+        return {
+            "schema": SEARCH.text,
+            "title": getattr(self.objective, "title", "") or ", ".join(self.objective.names),
+            "space": key_of([asdict(part) for part in self.space]),
+            "objective": key_of(self.objective.names, self.objective.facts),
+            "seed": self.seed, "seeds of a point": self.n_seeds, "replicates": self.max_replicates,
+            **{f"version of {name}": found for name, found in self.versions.items()},
+        }  # fmt: skip
 
     @property
     def key(self) -> str:
-        """What the numbers follow from, but how many there are."""
-        parts = [asdict(part) for part in self.space]
-        return key_of(SEARCH.text, parts, self.objective.facts, self.n_seeds, self.seed, self.max_replicates)
+        return key_of(self.origin)
 
     def study(self) -> optuna.Study:
         """The study, made where there is none. Raises `InputError` for one of another search, `RunError` for none."""
-        names = self.objective.names
-        return _study(self.storage, self.key, self.space, len(names), self.seed, self.max_replicates)
+        names, origin = self.objective.names, tuple(self.origin.items())
+        return _study(self.storage, origin, self.space, len(names), self.seed, self.max_replicates)
 
     # -- what comes next -----------------------------------------------------------------------------------------------
 
@@ -174,11 +189,11 @@ def search(
                      database in `out`. `optuna-dashboard` opens either
     jobs, executor   as of `hrsnn.run`
 
-    Raises `InputError` for a directory or storage of another search, `RunError` for a storage that cannot be reached
-    and for an objective that fails from the beginning on.
+    Raises `InputError` for a directory or storage of another search, or of other versions of packages, `RunError` for a
+    storage that cannot be used or is in use, and for an objective that fails from the beginning on.
     """
     out, n_jobs = Path(out), 1 if executor is not None else jobs or usable_cpus()
-    where = storage or f"sqlite:///{out.resolve() / STORAGE}"
+    where = f"sqlite:///{out.resolve() / STORAGE}" if storage is None else storages.checked(storage)
     try:
         out.mkdir(parents=True, exist_ok=True)
         for folder in ("asked", "trials"):
@@ -186,15 +201,22 @@ def search(
             Store(out, folder).sweep()
     except OSError as error:
         raise RunError(cannot_write(out, error)) from error
-    with executor_of(executor, jobs=jobs, say=say) as workers:
+    _study.cache_clear()
+    with executor_of(executor, jobs=jobs, say=say) as workers, storages.held(out, where), storages.told(where):
         n_at_once = n_jobs if workers is None else max(2, usable_cpus())
-        work = Trials(out.resolve(), space, objective, where, n_trials, n_seeds, n_at_once, seed, max_replicates)
-        _carried_out(work, n_jobs, workers, say)
-    study = work.study()
-    document = document_of(study, work)
-    write_atomically(out / SEARCH.file, as_json(document))
-    best = document["best"]
-    found = None if best is None else space.values(study.trials[best["number"]].params)
+        work = Trials(
+            out.resolve(), space, objective, where, n_trials, n_seeds, n_at_once, seed, max_replicates,
+            {**versions(), **{name: version(name) for name in _CHOOSE}},
+        )  # fmt: skip
+        try:
+            _carried_out(work, n_jobs, workers, say)
+            study = work.study()
+            document = document_of(study, work)
+            write_atomically(out / SEARCH.file, as_json(document))
+            best = document["best"]
+            found = None if best is None else space.values(study.trials[best["number"]].params)
+        except OSError as error:
+            raise RunError(cannot_write(out, error)) from error
     return Searched(out, study, found, document)
 
 
@@ -216,8 +238,10 @@ def document_of(study: optuna.Study, work: Trials) -> dict[str, Any]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "objectives": list(work.objective.names),
         "name": getattr(work.objective, "title", ""),
-        "settings": {"n_trials": work.n_trials, "n_seeds": n_seeds, "seed": work.seed, "storage": work.storage},
-        "versions": versions(),
+        "settings": {
+            "n_trials": work.n_trials, "n_seeds": n_seeds, "seed": work.seed, "storage": storages.shown(work.storage),
+        },
+        "versions": dict(work.versions),
         "space": [{**asdict(part), "kind": type(part).__name__.lower()} for part in work.space],
         "trials": rows,
         "best": None if best is None or found is None else {
@@ -275,35 +299,7 @@ def _unit(number: int) -> Unit:
 
 @lru_cache(maxsize=8)
 def _study(
-    storage: str, key: str, space: Space, n_objectives: int, seed: int, max_replicates: int
+    storage: str, origin: tuple[tuple[str, Any], ...], space: Space, n_objectives: int, seed: int, max_replicates: int
 ) -> optuna.Study:  # fmt: skip
     sampler = LawSampler(space, seed=seed, max_replicates=max_replicates)
-    directions = [optuna.study.StudyDirection.MAXIMIZE] * n_objectives
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        try:
-            study = optuna.create_study(
-                storage=_storage(storage), sampler=sampler, study_name=STUDY, directions=directions,
-                load_if_exists=True,
-            )  # fmt: skip
-        except Exception as error:
-            raise RunError(f"the storage {storage} cannot be used: {type(error).__name__} {error}") from error
-    found = study.user_attrs.get("hrsnn")
-    if found is None:
-        study.set_user_attr("hrsnn", key)
-    elif found != key:
-        raise InputError(
-            f"the study in {storage} is of another search: another space, objective, seed or config; give another "
-            "--out or --storage"
-        )
-    return study
-
-
-def _storage(where: str) -> Any:
-    if "://" in where:
-        return where
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
-    return JournalStorage(JournalFileBackend(where))
+    return storages.study(storage, dict(origin), sampler, n_objectives)

@@ -147,6 +147,11 @@ def finished(
                         say(f"the process of unit {unit.name} was killed; it is done again, with no other beside it")
                         continue
                     value = _KILLED_TWICE
+                except (pickle.PicklingError, AttributeError, TypeError) as error:  # units raise nothing
+                    raise RunError(
+                        f"unit {unit.name} cannot be sent to another process ({shortened(str(error))}); let what it "
+                        "is made of stand in modules, or do it in this process with --jobs 1"
+                    ) from error
                 killed.discard(unit)
                 if value is None:
                     value = done[unit.name] = _written(work, unit, 0.0 if executor is None else _SECONDS_TO_SEE)

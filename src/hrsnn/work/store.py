@@ -12,11 +12,16 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from hrsnn._checks import FileError
+from hrsnn._checks import FileError, RunError
 from hrsnn.network_file import write_atomically
 from hrsnn.outcome import digest_of, plain_values, sealed, unsealed
+
+try:
+    import fcntl
+except ImportError:  # Windows: two processes in one place are not noticed there
+    fcntl = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,17 @@ def key_of(*facts: Any) -> str:
     (True, False)
     """
     return digest_of(json.dumps(facts, sort_keys=True, default=str).encode())
+
+
+def hold(file: IO[str], doing: str, remedy: str) -> None:
+    """Hold an open file for this process until it is closed; `RunError` when another one holds it, and what it does."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(f"another hrsnn process is {doing}; wait for it, stop it, or {remedy}") from None
+        except OSError:  # a file system without locks
+            pass
 
 
 def cannot_write(path: Path, error: OSError) -> str:
