@@ -268,3 +268,48 @@ def test_what_editors_of_windows_write(change: Callable[[bytes], bytes], tmp_pat
     (tmp_path / "plain.toml").write_bytes(text)
     (tmp_path / "windows.toml").write_bytes(change(text))
     assert load_config(tmp_path / "windows.toml") == load_config(tmp_path / "plain.toml")
+
+
+# -- arms that have values of their own --------------------------------------------------------------------------------
+
+OF_ARMS = [
+    "arms.HoNHoS.network.excitatory.tau_mem_ms=15.0",
+    "arms.HoNHoS.network.tau_mem_ms=12.0",
+    "arms.HeNHeS.synapses.weight_scale=2.0",
+    "arms.HeNHeS.plasticity.a_plus={gamma={mean=0.001,shape=3.0}}",
+]
+
+
+def test_an_arm_has_what_stands_under_its_name() -> None:
+    config = load_config("spoken-digits", [*OF_ARMS, "network.inhibitory.tau_mem_ms=9.0"])
+    own = config.of_arm("HoNHoS").network
+    assert (own.excitatory.tau_mem_ms.mean, own.inhibitory.tau_mem_ms.mean) == (15.0, 12.0)
+    assert config.of_arm("HeNHeS").network.synapses.weight_scale == 2.0
+    assert config.of_arm("HeNHeS").network.inhibitory.tau_mem_ms.mean == 9.0
+    assert config.of_arm("HeNHoS") == load_config("spoken-digits", ["network.inhibitory.tau_mem_ms=9.0"])
+    assert config.of_arm("HoNHoS").of_arm("HeNHeS") == config.of_arm("HoNHoS")
+
+
+def test_a_file_holds_what_arms_have(tmp_path: Path) -> None:
+    config = load_config("spoken-digits", OF_ARMS)
+    path = tmp_path / "own.toml"
+    path.write_text(to_toml(config))
+    assert load_config(path) == config
+    other = load_config(path, ["arms.HoNHoS.network.tau_mem_ms=13.0"])
+    assert first_difference(config, other) == ("arms.HoNHoS.network.tau_mem_ms", "12.0", "13.0")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("arms.HoN.synapses.weight_scale=2", r'must be of HoNHoS, .*, got HoN; did you mean "HoNHoS"\?'),
+        ("arms.HoNHoS.synapses.weight_scal=2", r"unknown key `synapses.weight_scal`; .* \(in arms.HoNHoS\)"),
+        ("arms.HoNHoS.synapses.weight_scale=-2", r"greater than or equal to 0 \(got -2\) \(in arms.HoNHoS\)"),
+        ("arms.HoNHoS.task.seed=2", r"`arms.HoNHoS` of `config` must hold keys of network, "),
+        ("arms.HoNHoS=3", r"`arms.HoNHoS` of `config` must hold keys of network, "),
+        ("arms=3", r"`arms` of `config` must be tables by the names of arms, got 3"),
+    ],
+)
+def test_what_is_wrong_for_an_arm_is_told(override: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_config("spoken-digits", [override])

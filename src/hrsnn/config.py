@@ -1,19 +1,22 @@
 """Config: everything a run depends on, as one file in tables (docs/reference/config.md).
 
-`[task] [network] [network.excitatory] [network.inhibitory] [input] [synapses] [plasticity] [learn] [readout] [prune]`
+`[task] [network] [network.excitatory] [network.inhibitory] [input] [synapses] [plasticity] [learn] [readout] [prune]
+[arms.NAME]`
 
 For own data, at `task.path`, what a file leaves out is what is recommended for data of that kind
 (`hrsnn.recommendation`), not the general defaults; a file that says `network.n_inputs` is complete and keeps its word.
 
 A key of a population under `[network]` sets both populations, under `[network.excitatory]` one, and the specific
-wins. An absent `[learn]` is a run without learning, an absent `[prune]` one without pruning. `network.n_inputs` and
-`network.dt_ms` may be absent from a file: they follow from the task. `to_toml` writes the complete, resolved text; it
-reads back as an equal config.
+wins. Under `[arms.HoNHoS]` stands what is another value for that arm, each key with its table before it:
+`network.tau_mem_ms = 30.0`. An absent `[learn]` is a run without learning, an absent `[prune]` one without pruning.
+`network.n_inputs` and `network.dt_ms` may be absent from a file: they follow from the task. `to_toml` writes the
+complete, resolved text; it reads back as an equal config.
 """
 
 from __future__ import annotations
 
 import codecs
+import copy
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,6 +45,8 @@ DEFAULT_PRESET = "spoken-digits"
 _OF_NETWORK: dict[str, type[Table]] = {"input": InputSpec, "synapses": SynapseSpec, "plasticity": PlasticitySpec}
 _POPULATIONS = ("excitatory", "inhibitory")
 _OPTIONAL = ("learn", "prune")  # absent means that the stage is off
+_ARMS = "arms"
+_OF_AN_ARM = ("network", *_OF_NETWORK, "learn")  # what may be another value for one
 _FROM_TASK = ("n_inputs", "dt_ms")
 _RULE = ["learn", "rule"]
 _MODELS: dict[str, type[Table]] = {
@@ -55,13 +60,29 @@ _Learner = Annotated[SerializeAsAny[Learner], BeforeValidator(lambda t: learner_
 
 
 class Config(Table):
-    """A run, described completely. `learn` is None when nothing is learned, `prune` when nothing is pruned."""
+    """A run, described completely. `learn` is None when nothing is learned, `prune` when nothing is pruned.
+
+    arms   tables of what is another value for an arm, by its name: `of_arm` puts them in
+    """
 
     task: TaskSpec
     network: NetworkSpec
     learn: _Learner | None = None
     readout: ReadoutSpec = ReadoutSpec()
     prune: PruneSpec | None = None
+    arms: dict[str, dict[str, Any]] = {}
+
+    def of_arm(self, name: str) -> Config:
+        """The config that this arm is made of, with no `arms` of its own.
+
+        >>> config = load_config("spoken-digits", ["arms.HoNHoS.synapses.weight_scale=2.0"])
+        >>> config.of_arm("HoNHoS").network.synapses.weight_scale, config.of_arm("HeNHeS").network.synapses.weight_scale
+        (2.0, 1.0)
+        """
+        if not self.arms:
+            return self
+        plain = {key: table for key, table in to_tables(self).items() if key != _ARMS}
+        return from_tables(_of_arm(plain, self.arms.get(name, {})))
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -100,6 +121,8 @@ def load_config(
 
 def from_tables(tables: Mapping[str, Any], *, data_dir: Path | None = None) -> Config:
     """The config of the tables of a file. See `load_config`."""
+    of_arms = tables.get(_ARMS, {})
+    tables = {name: table for name, table in tables.items() if name != _ARMS}
     for name, value in _keys_given(tables):
         _require_known(name)
         if isinstance(value, str) and "\0" in value:
@@ -110,7 +133,36 @@ def from_tables(tables: Mapping[str, Any], *, data_dir: Path | None = None) -> C
         _validated(given, task, data_dir)  # what was given is checked before data is opened for the rest
         tables = _with_recommended(tables, task, data_dir)
         task = validated(TaskSpec, tables["task"], place="task")
-    return _validated(tables, task, data_dir)
+    config = _validated(tables, task, data_dir)
+    if not of_arms:
+        return config
+    _check_arms(config, of_arms)
+    return config.model_copy(update={_ARMS: of_arms})
+
+
+def _check_arms(config: Config, of_arms: Any) -> None:
+    """Raises `InputError` for an arm that is none, and for what cannot stand in its place."""
+    known = arm_names() if config.learn is None else arm_names(config.learn.letter)
+    require(isinstance(of_arms, Mapping), "config", _ARMS, "must be tables by the names of arms", of_arms)
+    for arm, content in of_arms.items():
+        remedy = did_you_mean(arm, known)
+        require(arm in known, "config", _ARMS, f"must be of {', '.join(known)}", arm, remedy=remedy)
+        rule = f"must hold keys of {', '.join(_OF_AN_ARM)}, such as network.tau_mem_ms = 30.0"
+        ok = isinstance(content, Mapping) and all(name in _OF_AN_ARM for name in content)
+        require(ok, "config", f"{_ARMS}.{arm}", rule, content)
+        try:
+            for name, _ in _keys_given(content):
+                _require_known(name)
+            from_tables(_of_arm(to_tables(config), content))
+        except InputError as error:
+            raise InputError(f"{error} (in {_ARMS}.{arm})") from error
+
+
+def _of_arm(tables: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
+    """Complete tables with what is another value for an arm."""
+    changed = copy.deepcopy(dict(tables))
+    _put(changed, [(name.split("."), value) for name, value in _flat(content)])
+    return changed
 
 
 def _validated(tables: Mapping[str, Any], task: TaskSpec, data_dir: Path | None) -> Config:
@@ -263,7 +315,7 @@ def _known_keys(table: str) -> list[str]:
 def _require_known(name: str) -> None:
     table, _, key = name.rpartition(".")
     top = name.split(".")[0]
-    known = list(_MODELS) if top not in _MODELS or not table else _known_keys(table)
+    known = [*_MODELS, _ARMS] if top not in _MODELS or not table else _known_keys(table)
     if key in known:
         return
     kind, wrong, word = ("table", top, top) if top not in _MODELS and table else ("key", name, key)
@@ -300,13 +352,16 @@ def _network(tables: Mapping[str, Any], task: TaskSpec, data_dir: Path | None) -
 
 def _apply(tables: dict[str, Any], overrides: Sequence[str]) -> None:
     """Change `tables` by each "a.b=c"; deeper names after shallower ones, a rule before its settings, else as given."""
-    for path, value in sorted(
-        (_override(text) for text in overrides), key=lambda item: (len(item[0]), item[0] != _RULE)
-    ):
+    _put(tables, [_override(text) for text in overrides])
+
+
+def _put(tables: dict[str, Any], given: Sequence[tuple[list[str], Any]]) -> None:
+    for path, value in sorted(given, key=lambda item: (len(item[0]), item[0] != _RULE)):
         if path[0] in _OPTIONAL and len(path) == 1 and isinstance(value, bool):
             tables[path[0]] = tables.get(path[0], {}) if value else None
             continue
-        _require_known(".".join(path[: 3 if path[:2] in _populations() else 2]))
+        if path[0] != _ARMS:  # what stands there is checked where it is put in
+            _require_known(".".join(path[: 3 if path[:2] in _populations() else 2]))
         inner = tables
         for depth, part in enumerate(path[:-1], start=1):
             inner = _as_table(inner, part, ".".join(path[:depth]))
@@ -357,14 +412,18 @@ def to_tables(config: Config) -> dict[str, Any]:
     tables = {"task": config.task.model_dump(), "network": {**network, **populations}, **parts}
     stages = {"learn": config.learn, "readout": config.readout, "prune": config.prune}
     tables |= {name: stage.model_dump() for name, stage in stages.items() if stage is not None}
-    return _without_none(tables)
+    return _without_none(tables | ({_ARMS: config.arms} if config.arms else {}))
 
 
 def to_toml(config: Config) -> str:
     """The complete text of a config file, laws on one line; `load_config` reads it back as an equal config."""
     lines: list[str] = []
-    for name, table in to_tables(config).items():
+    tables = to_tables(config)
+    of_arms = tables.pop(_ARMS, {})
+    for name, table in tables.items():
         lines += _lines(name, table)
+    for arm, content in of_arms.items():
+        lines += ["", f"[{_ARMS}.{arm}]", *(f"{name} = {_shown(value)}" for name, value in _flat(content))]
     return "\n".join(lines).lstrip("\n") + "\n"
 
 

@@ -64,6 +64,7 @@ def run_unit(
 ) -> UnitResult:
     """Do one unit of work. The result depends on config and unit alone, not on threads or what ran before."""
     started = time.perf_counter()
+    config = config.of_arm(unit.kind)
     with threadpool_limits(1):
         task = tasks.shared_task(config.task, data_dir)
         _check_grid(config.network, task)

@@ -369,7 +369,7 @@ def subject_of(
         return Subject(Path(source).stem, load(source))  # type: ignore[arg-type]
     config = load_config(source, changes, data_dir=_path(owner, "data_dir", data_dir))  # type: ignore[arg-type]
     name = _known(owner, config.task.arms[-1] if arm is None else arm)
-    spec = config.network.arm(name)
+    spec = config.of_arm(name).network.arm(name)
     return Subject(f"{config.task.name}, {name}, untrained", build(spec, seed=seed), spec, config)
 
 

@@ -183,7 +183,8 @@ class PruningExperiment:
         if isinstance(method.criterion, Activity):
             activity = partial(counts_on, spikes=task.train_spikes)
             method = replace(method, criterion=Activity(activity, retrain=learning))
-        drawn = Arm(name, config.network, (CutRecurrence(),) if name == "no-recurrence" else ()).made(unit.seed)
+        spec = config.of_arm("HeNHeS").network
+        drawn = Arm(name, spec, (CutRecurrence(),) if name == "no-recurrence" else ()).made(unit.seed)
         scored = self.scale.scored if self.scored == "way" else self.scale.scored[-1:]
         wanted = (0,) if method.criterion is None else scored
         way, stopped = _way(drawn, method, self.scale, wanted, unit.seed)
