@@ -1,4 +1,4 @@
-"""Does heterogeneity pay, when every arm is searched with the same budget? (method.md 16.3, 16.4)
+"""Does heterogeneity pay, when every arm is searched with the same budget?
 
     python benchmarks/arms_searched.py --work DIR --out docs/results/arms_searched.json
 
