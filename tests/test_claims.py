@@ -189,7 +189,7 @@ def test_map_has_the_published_number_of_points_and_the_ranges_of_the_specificat
 
 def test_smaller_shares_are_parts_of_larger_ones():
     data = measurements.digit_task(None).train
-    tenth, quarter = (measurements._share_of(data, share, seed=1) for share in (0.1, 0.25))
+    tenth, quarter = (data.select(measurements.rows_of_share(data, share, seed=1)) for share in (0.1, 0.25))
     assert 0 < tenth.n_samples < quarter.n_samples < data.n_samples
     assert set(np.unique(tenth.labels)) == set(range(20))
     rows = {tuple(one.spikes.step[:20]) for one in (quarter.select([k]) for k in range(quarter.n_samples))}
@@ -371,8 +371,8 @@ def test_seeds_do_not_change_what_a_unit_is(tmp_path):
     [
         (
             ["reproduce", "clams"],
-            "`NAME` of `hrsnn reproduce` must be one of claims, figure10, figure11, figure12, table5, got clams; "
-            'did you mean "claims"?',
+            "`NAME` of `hrsnn reproduce` must be one of claims, figure10, figure11, figure12, table5, atlas, "
+            'got clams; did you mean "claims"?',
         ),
         (
             ["reproduce", "claims", "--scale", "smal"],

@@ -99,7 +99,7 @@ def test_accuracies_of_known_predictions() -> None:
     assert groups is not None
     right = (groups == 1) | ((groups == 4) & (np.arange(30) % 4 < 2))  # speaker 3 never, 1 always, 4 at times
     predictions = np.where(right, labels, 1 - labels)
-    assert classification._accuracies(predictions, task) == {
+    assert classification.accuracies(predictions, task) == {
         "accuracy": right.mean(), "accuracy_seen": 1.0, "accuracy_unseen": right[groups == 4].mean(),
     }  # fmt: skip
     assert 0 < right[groups == 4].mean() < 1

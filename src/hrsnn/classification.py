@@ -5,6 +5,7 @@ Train fits, validation chooses, test is read once, by `_finish`, whatever made t
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +31,7 @@ from hrsnn.evaluation import (
 from hrsnn.network import Network
 from hrsnn.outcome import Outcome
 from hrsnn.progress import Progress, ProgressEvent, no_progress
-from hrsnn.readout import Choice, Grid, Readout, ReadoutSpec, fit_classifier, units_read
+from hrsnn.readout import Choice, Grid, Readout, ReadoutSpec, fit_classifier, merge_bins, units_read
 from hrsnn.spikes import Spikes
 
 PARTS = ("train", "validation", "test")
@@ -57,7 +58,7 @@ def evaluate_network(
     _check_bins(task, readout)
     windows: dict[str, NDArray[Any]] = {}
     for part in PARTS:
-        windows[part], counts = _simulate(network, getattr(task, part).spikes, readout, progress)
+        (windows[part],), counts = simulated(network, getattr(task, part).spikes, [readout], progress)
     spikes = task.test.spikes
 
     def costs(fitted: Readout) -> Costs:
@@ -106,7 +107,7 @@ def validate_network(network: Network, task: Splits, readout: ReadoutSpec, *, se
     _check_bins(task, readout)
     windows: dict[str, NDArray[Any]] = {}
     for part in ("train", "validation"):
-        windows[part], counts = _simulate(network, getattr(task, part).spikes, readout, no_progress)
+        (windows[part],), counts = simulated(network, getattr(task, part).spikes, [readout])
     choice = fit(windows, task, readout, units=units_read(network, readout), seed=seed)
     spikes = task.validation.spikes
     return Validation.of(choice.chosen["validation_accuracy"], counts.mean(axis=0), spikes.n_steps * spikes.dt_ms)
@@ -174,7 +175,7 @@ def activity(network: Network, spikes: Spikes, readout: Readout) -> NDArray[Any]
     spec = ReadoutSpec(
         features=readout.features, n_bins=[readout.n_bins], tau_filter_ms=readout.tau_filter_ms, last_ms=readout.last_ms
     )  # fmt: skip
-    return _simulate(network, spikes, spec, no_progress)[0]
+    return simulated(network, spikes, [spec])[0][0]
 
 
 def on_grid(spikes: Spikes, grid: Grid) -> Spikes:
@@ -214,35 +215,47 @@ def on_grid(spikes: Spikes, grid: Grid) -> Spikes:
     return replace(spikes, n_steps=grid.n_steps) if spikes.n_steps != grid.n_steps else spikes
 
 
-def _simulate(
-    network: Network, spikes: Spikes, readout: ReadoutSpec, progress: Progress
-) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Windows as the readout wants them, and spikes per sample and neuron; chunk by chunk, to tell how far it is.
+def simulated(
+    network: Network, spikes: Spikes, readouts: Sequence[ReadoutSpec], progress: Progress = no_progress
+) -> tuple[list[NDArray[Any]], NDArray[np.int64]]:
+    """Windows as each of `readouts` wants them, and spikes per sample and neuron, all of one simulation.
 
-    Where the readout sees the end of the samples alone, a first simulation ends where that begins, and a second goes on
-    from its state. Spikes are counted over both.
+    Chunk by chunk, to tell how far it is. Where readouts see the end of the samples alone, a first simulation ends
+    where that begins, and a second goes on from its state. Spikes are counted over both.
+    Raises `InputError` for readouts that see other parts of the samples, or filter with other time constants.
     """
-    filtered = readout.features == "filtered"
+    filters = {readout.tau_filter_ms for readout in readouts if readout.features == "filtered"}
+    same = len({readout.last_ms for readout in readouts}) == 1 and len(filters) <= 1
+    require(same, "simulated", "readouts", "must share last_ms, and tau_filter_ms of filtered ones", len(readouts))
     record = Record(
-        n_bins=readout.n_bins_recorded,
-        filtered_every=spikes.n_steps if filtered else None,
-        tau_filter_ms=readout.tau_filter_ms,
+        n_bins=math.lcm(*(readout.n_bins_recorded for readout in readouts)),
+        filtered_every=spikes.n_steps if filters else None,
+        tau_filter_ms=next(iter(filters), readouts[0].tau_filter_ms),
     )
-    windows: list[NDArray[Any]] = []
+    windows: list[list[NDArray[Any]]] = [[] for _ in readouts]
     counts: list[NDArray[np.int64]] = []
     for start in range(0, spikes.n_samples or 1, _SAMPLES_AT_A_TIME):  # once also for no sample: its shapes are known
         chunk = spikes.select(slice(start, start + _SAMPLES_AT_A_TIME))
-        before, seen = _before_and_seen(chunk, readout)
+        before, seen = _before_and_seen(chunk, readouts[0])
         lead = None if before is None else simulate(network, before, record=Record(state=True))
         recording = simulate(network, seen, record=record, state=None if lead is None else lead.state)
-        windows.append(recording.counts if recording.filtered is None else recording.filtered)
+        for readout, found in zip(readouts, windows, strict=True):
+            found.append(_windows(recording, readout))
         counts.append(recording.spike_counts + (0 if lead is None else lead.spike_counts))
         if chunk.n_samples == 0:
             break
         share_silent = float(np.mean(counts[-1].sum(axis=0) == 0))
         done = start + chunk.n_samples
         progress(ProgressEvent("simulating", done, spikes.n_samples, float(counts[-1].mean()), share_silent))
-    return np.concatenate(windows), np.concatenate(counts)
+    return [np.concatenate(found) for found in windows], np.concatenate(counts)
+
+
+def _windows(recording: Recording, readout: ReadoutSpec) -> NDArray[Any]:
+    """(n_samples, n_windows, n_units): the state, or the counts from which all alternatives can be summed up."""
+    if readout.features == "filtered":
+        assert recording.filtered is not None
+        return recording.filtered
+    return merge_bins(recording.counts, readout.n_bins_recorded)
 
 
 def fit(windows: Windows, task: Splits, readout: ReadoutSpec, *, units: NDArray[np.int64] | None, seed: int) -> Choice:
@@ -285,7 +298,7 @@ def _finish(
     predictions = choice.readout.classes(windows["test"])
     outcome = Outcome(
         arm=label.arm, stage=label.stage, method=label.method, seed=label.seed,
-        metrics=_accuracies(predictions, task), costs=costs(choice.readout).to_dict(),
+        metrics=accuracies(predictions, task), costs=costs(choice.readout).to_dict(),
         network=facts_of_network(network), wall_s=time.perf_counter() - started,
         warnings=(*warnings, *choice.warnings), versions=versions(),
     )  # fmt: skip
@@ -303,7 +316,7 @@ def _finish(
     return Evaluation(outcome, replace(choice.readout, grid=grid), details)
 
 
-def _accuracies(predictions: NDArray[np.int64], task: Splits) -> dict[str, float]:
+def accuracies(predictions: NDArray[np.int64], task: Splits) -> dict[str, float]:
     """Accuracy on the test part and, where recordings have speakers, on `Splits.seen` and `Splits.unseen` apart."""
     right = predictions == task.test.labels
     scores = {"accuracy": float(right.mean())}

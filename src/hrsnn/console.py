@@ -15,13 +15,13 @@ from hrsnn import speed
 from hrsnn.evaluation import Label
 from hrsnn.outcome import Outcome
 from hrsnn.progress import ProgressEvent
-from hrsnn.report import bench, pruning, reproduced, search
+from hrsnn.report import atlas, bench, pruning, reproduced, search
 from hrsnn.report.findings import explained, found, names_explained
 from hrsnn.report.parts.words import plain, quantity
 from hrsnn.report.pruned import Pruned, pruned_of, synops
 from hrsnn.report.source import Estimate, Key, Results, Row
 from hrsnn.runs import Watcher
-from hrsnn.vocabulary import METRICS, baselines, label_of
+from hrsnn.vocabulary import ATLAS, METRICS, baselines, label_of
 from hrsnn.work.unit import Unit
 
 if TYPE_CHECKING:
@@ -320,11 +320,12 @@ def reproduction_text(document: Mapping[str, Any]) -> str:
     if "claims" in document:
         verdicts = ((f"{claim['title']}: {claim['verdict']}", "; ".join(claim["when"])) for claim in document["claims"])
         return "\n".join(" ".join(words).rstrip() for words in verdicts)
+    made = atlas if document["schema"] == ATLAS.text else reproduced
     lines = [document["title"], ""]
-    for table in reproduced.tables(document):
+    for table in made.tables(document):
         rows = [[f"{cell.text} ({cell.note})" if cell.note else cell.text for cell in row] for row in table.rows]
         lines += [*aligned([list(table.columns), *rows]), ""]
-    return "\n".join([*lines, *(finding.text for finding in reproduced.findings(document))])
+    return "\n".join([*lines, *(finding.text for finding in made.findings(document))])
 
 
 def aligned(rows: list[list[str]], *, to_right: Sequence[int] | None = None) -> list[str]:

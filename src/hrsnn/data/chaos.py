@@ -115,15 +115,17 @@ def lorenz96(
     dt: float = 0.005,
     forcing: float = 20.0,
     coupling: float = 1.0,
+    n_scales: int = 3,
     substeps: int = 1,
     n_discard: int = 2000,
 ) -> Series:
     """The 8 large variables of the Lorenz-96 system of three scales, 8 x 8 and 8 x 8 x 8 (method.md 15.1).
 
-    `coupling` is h of the equations; at 0 the large variables are the Lorenz-96 system of one scale. Each of the lower
-    scales is one ring. The start is X = forcing with X_1 one percent above, and small waves below; `n_discard` values
-    are left out.
+    With `n_scales` 2 the smallest scale is left out, as in Lorenz's own system. `coupling` is h of the equations; at 0
+    the large variables are the Lorenz-96 system of one scale. Each of the lower scales is one ring. The start is
+    X = forcing with X_1 one percent above, and small waves below; `n_discard` values are left out.
     """
+    require(n_scales in (2, 3), "lorenz96", "n_scales", "must be 2 or 3", n_scales)
     n, ratio = 8, 10.0  # I = J = K, and b = c = d = e = g_Z
 
     def advection(x: NDArray[np.float64], direction: int) -> NDArray[np.float64]:
@@ -134,16 +136,14 @@ def lorenz96(
         x, y, z = state[:n], state[n : n + n**2], state[n + n**2 :]
         # With equal constants the couplings h c / b and h e / d are both h.
         dx = advection(x, 1) - x + forcing - coupling * y.reshape(n, n).sum(axis=1)
-        dy = (
-            ratio**2 * advection(y, -1)
-            - ratio * y
-            + coupling * np.repeat(x, n)
-            - coupling * z.reshape(n**2, n).sum(axis=1)
-        )
+        dy = ratio**2 * advection(y, -1) - ratio * y + coupling * np.repeat(x, n)
+        if n_scales == 2:
+            return np.concatenate([dx, dy])
+        dy = dy - coupling * z.reshape(n**2, n).sum(axis=1)
         dz = ratio**2 * advection(z, 1) - ratio**2 * z + coupling * np.repeat(y, n)
         return np.concatenate([dx, dy, dz])
 
-    wave = np.sin(np.arange(n**2 + n**3))
+    wave = np.sin(np.arange(sum(n**k for k in range(2, n_scales + 1))))
     start = np.concatenate([np.full(n, forcing), 0.01 * wave])
     start[0] *= 1.01
     values = integrate(field, start, n_steps=n_steps, dt=dt, substeps=substeps, n_discard=n_discard)[:, :n]

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from hrsnn._checks import did_you_mean, require
-from hrsnn.reproduce.scales import PRUNING_SCALES, SCALES, Order, Say, Sizes
+from hrsnn.reproduce.scales import ATLAS_SCALES, PRUNING_SCALES, SCALES, Order, Say, Sizes
 
-__all__ = ["PRUNING_SCALES", "REPRODUCTIONS", "SCALES", "Reproduction", "reproduce"]
+__all__ = ["ATLAS_SCALES", "PRUNING_SCALES", "REPRODUCTIONS", "SCALES", "Reproduction", "reproduce"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,15 @@ def _claims(name: str, order: Order) -> dict[str, Any]:
     return document
 
 
+def _atlas(name: str, order: Order) -> dict[str, Any]:
+    from hrsnn.report import write_document
+    from hrsnn.reproduce.atlas import atlas_document
+
+    document = atlas_document(order)
+    write_document(document, order.out / f"{name}.html")
+    return document
+
+
 def _pruning(name: str, order: Order) -> dict[str, Any]:
     from hrsnn.report import write_document
     from hrsnn.reproduce.designs import pruning_document
@@ -57,6 +66,8 @@ REPRODUCTIONS = {
         Reproduction("figure12", "Lyapunov noise pruning without one or other of its steps", PRUNING_SCALES, _pruning),
         Reproduction("table5", "forecasts of four series by pruned networks, beside the published numbers",
                      PRUNING_SCALES, _pruning),
+        Reproduction("atlas", "where heterogeneity pays: conditions, kinds of heterogeneity, and advice", ATLAS_SCALES,
+                     _atlas),
     )
 }  # fmt: skip
 

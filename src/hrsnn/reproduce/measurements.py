@@ -138,7 +138,8 @@ def _spread(unit: Unit, scale: Scale) -> Values:
 def _digits(unit: Unit, scale: Scale) -> Values:
     arm, n_neurons, share = unit.options
     config, task = digit_config(), digit_task(scale.n_digit_recordings)
-    task = replace(task, train=_share_of(task.train, float(share), unit.seed))
+    if float(share) < 1:
+        task = replace(task, train=task.train.select(rows_of_share(task.train, float(share), unit.seed)))
     learning = Learn(config.learn, task.train, unit.seed)
     network = Arm(arm, digit_spec(int(n_neurons)).arm(arm), (learning,)).made(unit.seed)
     evaluation = tasks.evaluate_network(network, task, config.readout, label=Label(arm, seed=unit.seed))
@@ -238,6 +239,11 @@ def digit_task(n_recordings: int | None) -> Splits:
     """The spoken digits; of every part at most so many recordings, evenly over it."""
     task = tasks.shared_task(digit_config().task)
     assert isinstance(task, Splits)
+    return fewer_recordings(task, n_recordings)
+
+
+def fewer_recordings(task: Splits, n_recordings: int | None) -> Splits:
+    """Of every part at most so many recordings, evenly over it; None is all."""
     if n_recordings is None:
         return task
     fewer = {}
@@ -247,11 +253,9 @@ def digit_task(n_recordings: int | None) -> Splits:
     return replace(task, **fewer)
 
 
-def _share_of(data: Dataset, share: float, seed: int) -> Dataset:
-    """A share of the recordings of every class, at least one; a smaller share is part of a larger one."""
-    if share == 1.0:
-        return data
+def rows_of_share(data: Dataset, share: float, seed: int) -> list[int]:
+    """Rows of a share of the recordings of every class, at least one; a smaller share is part of a larger one."""
     order = stream(seed, "claims.share").permutation(data.n_samples)
     labels = data.labels[order]
     classes = [order[labels == label] for label in range(data.n_classes)]
-    return data.select(sorted(k for of_class in classes for k in of_class[: math.ceil(share * of_class.size)].tolist()))
+    return sorted(k for of_class in classes for k in of_class[: math.ceil(share * of_class.size)].tolist())

@@ -25,7 +25,7 @@ class Sizes:
 
     def sizes(self) -> dict[str, Any]:
         """What the numbers of a unit may depend on: everything but how many of them there are."""
-        rest = ("name", "series", *_SEEDS)
+        rest = ("name", "series", "cases", *_SEEDS)
         return {name: value for name, value in asdict(self).items() if name not in rest}  # type: ignore[call-overload]
 
 
@@ -136,6 +136,38 @@ PRUNING_SCALES = {
     ),
     "small": PruningScale("small", n_neurons=300, n_neighbours=25, n_iterations=10, n_between=2, n_seeds=5),
     "paper": PruningScale("paper", n_neurons=2000, n_neighbours=50, n_iterations=100, n_between=5, n_seeds=10),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class AtlasScale(Sizes):
+    """Sizes of the atlas; pairs have the seeds from 0 on.
+
+    n_neurons      N, but where a condition is about it
+    n_seeds        pairs of each cell
+    n_recordings   of each part of a task at most; None is all
+    n_learned      recordings that STDP learns from at most
+    forecast       changes of `[task.forecast]` of the configs
+    cases          tasks; () is all
+    """
+
+    name: str
+    n_neurons: int
+    n_seeds: int
+    n_recordings: int | None
+    n_learned: int
+    forecast: tuple[str, ...] = ()
+    cases: tuple[str, ...] = ()
+
+
+ATLAS_SCALES = {
+    "smoke": AtlasScale(
+        "smoke", n_neurons=40, n_seeds=2, n_recordings=40, n_learned=5,
+        forecast=tuple(f"task.forecast.{given}" for given in ("n_train=120", "n_horizon=5", "n_starts=2")),
+        cases=("digits", "digits-1ms", "lorenz63", "recall-150", "shapes", "wind"),
+    ),
+    "small": AtlasScale("small", n_neurons=200, n_seeds=20, n_recordings=560, n_learned=200),
+    "paper": AtlasScale("paper", n_neurons=2000, n_seeds=50, n_recordings=None, n_learned=1000),
 }  # fmt: skip
 
 

@@ -230,11 +230,18 @@ def bars(
     }  # fmt: skip
 
 
-def heat(rows: Sequence[Sequence[float | None]], low: float, high: float, colorbar: Mapping[str, Any]) -> Trace:
-    """Cells from pale to dark blue."""
+PALE_TO_DARK = ((0.0, "#f4f6f8"), (0.5, "#5b9cc9"), (1.0, "#08306b"))
+DIVERGING = ((0.0, "#a63c00"), (0.25, "#e8915c"), (0.5, "#ffffff"), (0.75, "#6fb0da"), (1.0, "#004c7a"))
+
+
+def heat(
+    rows: Sequence[Sequence[float | None]], low: float, high: float, colorbar: Mapping[str, Any],
+    colours: Sequence[tuple[float, str]] = PALE_TO_DARK,
+) -> Trace:  # fmt: skip
+    """Cells from pale to dark blue, or in other `colours`, at shares of the way from `low` to `high`."""
     return {
         "type": "heatmap", "z": [[None if v is None else short(v) for v in row] for row in rows], "zmin": short(low),
-        "zmax": short(high), "xgap": 1, "ygap": 1, "colorscale": [[0, "#f4f6f8"], [0.5, "#5b9cc9"], [1, "#08306b"]],
+        "zmax": short(high), "xgap": 1, "ygap": 1, "colorscale": [list(one) for one in colours],
         "colorbar": {"thickness": 8, "outlinewidth": 0, **colorbar},
     }  # fmt: skip
 
