@@ -103,8 +103,23 @@ def test_an_objective_that_always_fails_is_told_and_one_that_sometimes_does_is_s
     found = search(SPACE, Distance(fails="sometimes"), tmp_path / "b", n_trials=9, jobs=1)
     states = [t.state for t in found.study.get_trials(deepcopy=False)]
     assert states.count(TrialState.FAIL) == 3
-    with pytest.raises(InputError, match=r"`objective` of `search` must give finite numbers, got \[nan\]"):
-        search(SPACE, Distance(fails="nan"), tmp_path / "c", n_trials=9, jobs=1)
+    for fails, message in (
+        ("nan", r"must give finite numbers, got \[nan\]"),
+        ("number", "must be of the class Score, got float"),
+        ("two", r"must give a number for each of its 1 names, got \[1.0, 2.0\]"),
+    ):
+        with pytest.raises(InputError, match=rf"`objective` of `search` {message} \(unit trial-s4\)"):
+            search(SPACE, Distance(fails=fails), tmp_path / fails, n_trials=9, jobs=1)
+
+
+def test_what_is_no_search_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    for wrong in ({"n_trials": 0}, {"n_seeds": 1.5}, {"max_replicates": 0}, {"seed": -1}, {"jobs": -1}):
+        (name,) = wrong
+        with pytest.raises(InputError, match=f"`{name}` of `search` must be a whole number"):
+            search(SPACE, Distance(), tmp_path / "out", **wrong)
+    with pytest.raises(InputError, match="`space` of `search` must be of the class Space, got tuple"):
+        search(SPACE.parts, Distance(), tmp_path / "out")  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
 
 
 # -- networks ----------------------------------------------------------------------------------------------------------

@@ -133,6 +133,7 @@ def search(
     from hrsnn.optimisation.objective import OfNetworks, space_of, with_values
 
     try:
+        import hrsnn.optimisation.sampler  # noqa: F401 - which that imports later
         from hrsnn.optimisation.study import search as carried_out
     except ImportError as why:
         message = f"a search needs optuna and botorch ({why}); `pip install 'hrsnn[search]'` installs them"

@@ -1,7 +1,8 @@
 """A search as work: trials are units, a study of Optuna says which come next, and a search that was killed goes on.
 
 A trial is asked for in the study first, then written down, then done by a worker, which leaves a file, then told to the
-study. Whatever of this was done before a kill is found again; nothing is done twice.
+study. Whatever of this was done before a kill is found again; nothing is done twice. What asks, with its libraries, is
+imported by the process that asks: workers start sooner and smaller without it.
 """
 
 from __future__ import annotations
@@ -23,12 +24,11 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from hrsnn._checks import RunError, require
+from hrsnn._checks import RunError, instance, require, whole_number
 from hrsnn.distributions import Distribution
 from hrsnn.network_file import write_atomically
 from hrsnn.optimisation import storage as storages
 from hrsnn.optimisation.objective import Objective, Score
-from hrsnn.optimisation.sampler import REPLICATES, LawSampler, distributions
 from hrsnn.optimisation.space import Space
 from hrsnn.outcome import as_json, plain_values
 from hrsnn.progress import Progress
@@ -110,6 +110,8 @@ class Trials:
 
     def _written(self, trial: Trial) -> None:
         """Put the point of a trial that was asked for where its worker reads it."""
+        from hrsnn.optimisation.sampler import distributions
+
         asked = Store(self.path, "asked")
         if asked.found(_unit(trial.number).name, key=self.key) is None:
             params = {name: trial._suggest(name, d) for name, d in distributions(self.space).items()}
@@ -130,8 +132,11 @@ class Trials:
         values, first = self.space.values(params), FIRST_SEED + number * self.n_seeds
         told: list[Score] = [self.objective(values, seed) for seed in range(first, first + self.n_seeds)]
         for one in told:
-            ok = bool(np.isfinite(one.objectives).all())
-            require(ok, "search", "objective", "must give finite numbers", list(one.objectives))
+            given = list(instance("search", "objective", one, Score).objectives)
+            n = len(self.objective.names)
+            require(len(given) == n, "search", "objective", f"must give a number for each of its {n} names", given)
+            ok = bool(np.isfinite([*given, *one.limits.values()]).all())
+            require(ok, "search", "objective", "must give finite numbers", [*given, *one.limits.values()])
         limits = {name: float(np.mean([one.limits[name] for one in told])) for name in told[0].limits}
         facts = {name: float(np.mean([one.facts[name] for one in told])) for name in told[0].facts}
         return {
@@ -142,6 +147,8 @@ class Trials:
 
 def tell(study: optuna.Study, trial: FrozenTrial, values: Mapping[str, Any]) -> None:
     """Finish a trial in the study with what its file says."""
+    from hrsnn.optimisation.sampler import REPLICATES
+
     replicates = values["replicates"]
     open_trial = Trial(study, trial._trial_id)
     one = len(replicates[0]) == 1
@@ -192,6 +199,11 @@ def search(
     Raises `InputError` for a directory or storage of another search, or of other versions of packages, `RunError` for a
     storage that cannot be used or is in use, and for an objective that fails from the beginning on.
     """
+    counts = {"n_trials": n_trials, "n_seeds": n_seeds, "max_replicates": max_replicates, "jobs": jobs or 1}
+    for name, count in counts.items():
+        whole_number("search", name, count, at_least=1)
+    whole_number("search", "seed", seed, at_least=0)
+    instance("search", "space", space, Space)
     out, n_jobs = Path(out), 1 if executor is not None else jobs or usable_cpus()
     where = f"sqlite:///{out.resolve() / STORAGE}" if storage is None else storages.checked(storage)
     try:
@@ -222,6 +234,8 @@ def search(
 
 def document_of(study: optuna.Study, work: Trials) -> dict[str, Any]:
     """The search as plain JSON values: space, trials in order, the best, and what mattered."""
+    from hrsnn.optimisation.sampler import LawSampler
+
     trials = study.get_trials(deepcopy=False)
     rows = [
         {
@@ -301,5 +315,7 @@ def _unit(number: int) -> Unit:
 def _study(
     storage: str, origin: tuple[tuple[str, Any], ...], space: Space, n_objectives: int, seed: int, max_replicates: int
 ) -> optuna.Study:  # fmt: skip
+    from hrsnn.optimisation.sampler import LawSampler
+
     sampler = LawSampler(space, seed=seed, max_replicates=max_replicates)
     return storages.study(storage, dict(origin), sampler, n_objectives)
