@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState
@@ -19,9 +21,12 @@ from hrsnn._checks import InputError, RunError
 from hrsnn.cli import main
 from hrsnn.config import load_config
 from hrsnn.distributions import Gamma
+from hrsnn.experiments import run_unit
 from hrsnn.optimisation.objective import OfNetworks, space_of, with_values
 from hrsnn.optimisation.space import Law, Scalar, Space
 from hrsnn.optimisation.study import Searched, search
+from hrsnn.tasks import shared_task, validate_network
+from hrsnn.work.unit import Unit
 from search_objectives import SPACE, Distance
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -39,6 +44,8 @@ def test_what_is_found_is_near_the_best_and_is_kept(tmp_path: Path) -> None:
     assert found.best is not None
     assert isinstance(found.best["tau"], Gamma)
     assert len(said) == 16
+    assert re.fullmatch(r"trial 15 of 16: \S+( \(large\))?, best so far \S+, 0:00:0\d left", said[14])
+    assert said[15].endswith(f"best so far {found.study.best_value:.4g}")
     before = points(found)
     again = search(SPACE, Distance(), tmp_path, n_trials=16, jobs=1, say=said.append)
     assert points(again) == before
@@ -156,10 +163,56 @@ def test_networks_are_searched_on_validation_data(tmp_path: Path) -> None:
 
 def test_objectives_that_are_none() -> None:
     config = load_config(TINY)
-    with pytest.raises(InputError, match="must be among task, memory, spikes, efficiency, got acuracy"):
+    with pytest.raises(InputError, match="must be among task, memory, spikes, efficiency, energy, got acuracy"):
         OfNetworks(config, "HeNHeS", ("acuracy",))
     with pytest.raises(InputError, match="must be one objective, or two different ones"):
         OfNetworks(config, "HeNHeS", ("task", "task"))
+    with pytest.raises(InputError, match=r"`profile` of `search` must be one of loihi, .* got nothing"):
+        OfNetworks(config, "HeNHeS", ("energy",))
+    with pytest.raises(InputError, match="`profile` of `search` is for the objective energy, got loihi"):
+        OfNetworks(config, "HeNHeS", ("task",), profile="loihi")
+    with pytest.raises(InputError, match=r"got synops_per_sampl; did you mean .synops_per_sample"):
+        OfNetworks(config, "HeNHeS", budget=(("synops_per_sampl", 1.0),))
+    with pytest.raises(InputError, match="`budget of spikes_per_neuron` of `search` must be > 0, got 0"):
+        OfNetworks(config, "HeNHeS", budget=(("spikes_per_neuron", 0.0),))
+    with pytest.raises(InputError, match="must be a known method, got magnitud"):
+        OfNetworks(config, "HeNHeS", pruned="magnitud")
+
+
+def test_plasticity_is_searched_where_networks_are_taught() -> None:
+    config = load_config("spoken-digits")
+    names = {kind: [part.name for part in OfNetworks(config, "HeNHeS", (kind,)).space()] for kind in ("task", "memory")}
+    rest = [name for name in names["task"] if not name.startswith("plasticity.")]
+    assert names["memory"] == rest != names["task"]
+
+
+def test_networks_of_a_search_are_those_of_a_run() -> None:
+    """Pruned and taught by the same steps, from the same seed."""
+    config = load_config(TINY, ["input.weight_excitatory=8", "prune.methods=['random']"])
+    run = run_unit(config, Unit("HeNHeS", 3, ("pruned", "random"))).network
+    assert run is not None
+    made = OfNetworks(config, "HeNHeS", pruned="random").made({}, 3)
+    dense = OfNetworks(config, "HeNHeS").made({}, 3)
+    assert made.hash == run.hash != dense.hash
+    assert len(made.recurrent) < len(dense.recurrent)
+    drawn = OfNetworks(config, "HeNHeS", pruned="random").made({}, 3, taught=False)
+    assert len(drawn.recurrent) == len(made.recurrent)
+
+
+def test_energy_and_budgets_are_of_counted_operations() -> None:
+    config = load_config(TINY, ["input.weight_excitatory=8"])
+    free = OfNetworks(config, "HeNHeS", ("energy",), profile="loihi")
+    score = free({}, 3)
+    task = shared_task(config.task)
+    costs = validate_network(free.made({}, 3), task, config.readout, seed=3).costs
+    n_synops = sum(costs[f"synops_{kind}"] for kind in ("input", "recurrent", "readout"))
+    assert n_synops > 0
+    assert 10 ** -score.objectives[0] == pytest.approx(23.6e-12 * n_synops)
+    other = OfNetworks(config, "HeNHeS", ("energy",), profile="45nm-add")({}, 3)
+    assert other.objectives[0] - score.objectives[0] == pytest.approx(np.log10(23.6 / 0.9))
+    for share in (0.5, 2.0):
+        held = OfNetworks(config, "HeNHeS", budget=(("synops_per_sample", share * n_synops),))({}, 3)
+        assert held.limits["over its budget of synops_per_sample"] == pytest.approx(1 / share - 1)
 
 
 @pytest.mark.slow
@@ -172,6 +225,8 @@ def test_the_verb_finds_a_config_that_runs(
         TINY,
         "--arm",
         "HoNHoS",
+        "--budget",
+        "footprint_bytes=1e9",
         "--trials",
         "3",
         "--out",
@@ -194,6 +249,8 @@ def test_the_verb_finds_a_config_that_runs(
     assert capsys.readouterr().out.startswith("The best of 3 trials is number ")
     assert main(["run", "--from-search", "s", "--out", "r", "--jobs", "1", "--quiet"]) == 0
     assert load_config(Path("r/config.toml")).network == found.network
+    assert main([*line, "--budget", "footprint_bytes"]) == 2
+    assert "must have the form cost=most" in capsys.readouterr().err
     assert main(["run", "--from-search", "nowhere", "--quiet"]) == 2
     assert "must hold found.toml" in capsys.readouterr().err
 

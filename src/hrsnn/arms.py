@@ -11,7 +11,7 @@ network that has learned to choose by, so it alone also learns before each cut (
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Protocol
 
@@ -151,6 +151,35 @@ class Prune:
         )  # fmt: skip
         self.on_end(way, self.data)
         return way.network
+
+
+def steps_of(
+    rule: InputSpec,
+    learner: Learner | None,
+    data: Dataset | Spikes,
+    *,
+    seed: int,
+    pruned_by: str | None = None,
+    table: PruneSpec | None = None,
+    progress: Progress = no_progress,
+    course: Progress = no_progress,
+    on_snapshot: Callable[[Snapshot], object] = id,
+    on_end: OnEnd = _nothing,
+) -> tuple[Step, ...]:
+    """What is done to every network of a run or a search: calibrated, pruned before it learns, taught.
+
+    data       of the training part
+    pruned_by  a method of the table `[prune]`, None prunes nothing
+    progress   is told of learning before a cut, `course` of that at the end
+    """
+    steps: list[Step] = [Calibrate(data, rule, seed)] if rule.calibrate else []
+    learning = None if learner is None else Learn(learner, data, seed, progress)
+    if pruned_by is not None and table is not None:
+        spikes = data.spikes if isinstance(data, Dataset) else data
+        steps.append(
+            pruning(pruned_by, table, spikes, learning=learning, seed=seed, on_snapshot=on_snapshot, on_end=on_end)
+        )
+    return tuple(steps) if learning is None else (*steps, replace(learning, progress=course))
 
 
 def pruning(

@@ -60,17 +60,12 @@ def evaluate_network(
     for part in PARTS:
         (windows[part],), counts = simulated(network, getattr(task, part).spikes, [readout], progress)
     spikes = task.test.spikes
-
-    def costs(fitted: Readout) -> Costs:
-        recording = Recording(counts[:, None, :].astype(np.int32), filtered=None, spikes=None, state=None)
-        synops_readout = fitted.count_synops(windows["test"])
-        return count_costs(network, spikes, recording, synops_readout=synops_readout, readout_bytes=fitted.n_bytes)
-
     units = units_read(network, readout)
     per_neuron = counts.mean(axis=0)
     duration_ms = spikes.n_steps * spikes.dt_ms
     evaluation = _evaluate(
-        windows, task, readout, units=units, label=label, costs=costs, network=network, started=started,
+        windows, task, readout, units=units, label=label, network=network, started=started,
+        costs=lambda fitted: _costs(network, spikes, counts, windows["test"], fitted),
         warnings=warnings_of_activity(per_neuron, duration_ms), progress=progress,
     )  # fmt: skip
     evaluation.details["rate_hz"] = 1000 * per_neuron / duration_ms
@@ -78,6 +73,15 @@ def evaluate_network(
     if drawn:
         evaluation.details["raster"] = _raster(network, task)
     return evaluation
+
+
+def _costs(
+    network: Network, spikes: Spikes, counts: NDArray[np.int64], windows: NDArray[Any], fitted: Readout
+) -> Costs:
+    """Of a run on `spikes` that gave these counts (n_samples, N) and windows, with the readout."""
+    recording = Recording(counts[:, None, :].astype(np.int32), filtered=None, spikes=None, state=None)
+    synops_readout = fitted.count_synops(windows)
+    return count_costs(network, spikes, recording, synops_readout=synops_readout, readout_bytes=fitted.n_bytes)
 
 
 def _raster(network: Network, task: Splits) -> dict[str, Any]:
@@ -110,7 +114,9 @@ def validate_network(network: Network, task: Splits, readout: ReadoutSpec, *, se
         (windows[part],), counts = simulated(network, getattr(task, part).spikes, [readout])
     choice = fit(windows, task, readout, units=units_read(network, readout), seed=seed)
     spikes = task.validation.spikes
-    return Validation.of(choice.chosen["validation_accuracy"], counts.mean(axis=0), spikes.n_steps * spikes.dt_ms)
+    costs = _costs(network, spikes, counts, windows["validation"], choice.readout).to_dict()
+    duration_ms = spikes.n_steps * spikes.dt_ms
+    return Validation.of(choice.chosen["validation_accuracy"], counts.mean(axis=0), duration_ms, costs)
 
 
 def _check_bins(task: Splits, readout: ReadoutSpec) -> None:

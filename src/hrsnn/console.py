@@ -14,14 +14,14 @@ from rich.text import Text
 from hrsnn import speed
 from hrsnn.evaluation import Label
 from hrsnn.outcome import Outcome
-from hrsnn.progress import ProgressEvent
-from hrsnn.report import atlas, bench, pruning, reproduced, search
+from hrsnn.progress import ProgressEvent, clock
+from hrsnn.report import atlas, bench, pruning, reproduced, search, searches
 from hrsnn.report.findings import explained, found, names_explained
 from hrsnn.report.parts.words import plain, quantity
 from hrsnn.report.pruned import Pruned, pruned_of, synops
 from hrsnn.report.source import Estimate, Key, Results, Row
 from hrsnn.runs import Watcher
-from hrsnn.vocabulary import ATLAS, METRICS, baselines, label_of
+from hrsnn.vocabulary import ATLAS, METRICS, REPRODUCTION, SEARCHES, baselines, label_of
 from hrsnn.work.unit import Unit
 
 if TYPE_CHECKING:
@@ -151,8 +151,7 @@ class _TimeLeft(ProgressColumn):
         left = task.time_remaining
         if left is None or task.finished:
             return Text("")
-        minutes, seconds = divmod(int(left), 60)
-        return Text(f"{minutes // 60}:{minutes % 60:02}:{seconds:02}{self._suffix}", no_wrap=True)
+        return Text(f"{clock(left)}{self._suffix}", no_wrap=True)
 
 
 def _bars(console: Console) -> Progress:
@@ -320,7 +319,7 @@ def reproduction_text(document: Mapping[str, Any]) -> str:
     if "claims" in document:
         verdicts = ((f"{claim['title']}: {claim['verdict']}", "; ".join(claim["when"])) for claim in document["claims"])
         return "\n".join(" ".join(words).rstrip() for words in verdicts)
-    made = atlas if document["schema"] == ATLAS.text else reproduced
+    made = {ATLAS.text: atlas, SEARCHES.text: searches, REPRODUCTION.text: reproduced}[document["schema"]]
     lines = [document["title"], ""]
     for table in made.tables(document):
         rows = [[f"{cell.text} ({cell.note})" if cell.note else cell.text for cell in row] for row in table.rows]

@@ -49,18 +49,22 @@ class Validation:
     rate_hz             mean over neurons, on the validation part (of a series on the training part)
     silent_share        of the neurons there
     spikes_per_neuron   per recording (of a series per value)
+    costs               of one recording (of a series one value), with the readout, by the names of an outcome
     """
 
     score: float
     rate_hz: float
     silent_share: float
     spikes_per_neuron: float
+    costs: dict[str, Any]
 
     @classmethod
-    def of(cls, score: float, spikes_per_neuron: NDArray[Any], duration_ms: float) -> Validation:
+    def of(
+        cls, score: float, spikes_per_neuron: NDArray[Any], duration_ms: float, costs: dict[str, Any]
+    ) -> Validation:  # fmt: skip
         """From spikes per recording of each neuron, (N,), and how long a recording is."""
         mean = float(spikes_per_neuron.mean())
-        return cls(score, 1000 * mean / duration_ms, float(np.mean(spikes_per_neuron == 0)), mean)
+        return cls(score, 1000 * mean / duration_ms, float(np.mean(spikes_per_neuron == 0)), mean, costs)
 
 
 def facts_of_network(network: Network | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from hrsnn import tasks
 from hrsnn._checks import require
-from hrsnn.arms import Arm, Calibrate, Learn, OnEnd, Step, pruning
+from hrsnn.arms import Arm, Learn, OnEnd, steps_of
 from hrsnn.config import Config
 from hrsnn.controls import control_arm, evaluate_control
 from hrsnn.evaluation import Evaluation, Label
@@ -116,24 +116,17 @@ def _arm_of(
 
     course   is told how it learns last; `on_way`: how it was pruned
     """
-    rule, seed = config.network.input, label.seed
-    steps: list[Step] = [Calibrate(task.train, rule, seed)] if rule.calibrate else []
-    learning = None if config.learn is None else Learn(config.learn, task.train, seed, progress)
-    if config.prune is not None and label.stage == "pruned" and label.method is not None:
-        n = config.prune.n_iterations
+    n_iterations = 1 if config.prune is None else config.prune.n_iterations
 
-        def on_snapshot(snapshot: Snapshot) -> None:
-            progress(ProgressEvent("pruning", snapshot.index, n))
+    def on_snapshot(snapshot: Snapshot) -> None:
+        progress(ProgressEvent("pruning", snapshot.index, n_iterations))
 
-        steps.append(
-            pruning(
-                label.method, config.prune, task.train_spikes, learning=learning, seed=seed,
-                on_snapshot=on_snapshot, on_end=on_way,
-            )
-        )  # fmt: skip
-    if learning is not None:
-        steps.append(replace(learning, progress=course))
-    arm = Arm(label.arm, config.network.arm(label.arm), tuple(steps))
+    steps = steps_of(
+        config.network.input, config.learn, task.train, seed=label.seed,
+        pruned_by=label.method if label.stage == "pruned" else None, table=config.prune,
+        progress=progress, course=course, on_snapshot=on_snapshot, on_end=on_way,
+    )  # fmt: skip
+    arm = Arm(label.arm, config.network.arm(label.arm), steps)
     return arm if label.stage != "control" else control_arm(str(label.method), arm)
 
 

@@ -23,6 +23,16 @@ class ProgressEvent:
 Progress = Callable[[ProgressEvent], None]
 
 
+def clock(seconds: float) -> str:
+    """A stretch of time.
+
+    >>> clock(3725.4)
+    '1:02:05'
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
 def no_progress(event: ProgressEvent) -> None:
     """Tell nobody."""
 

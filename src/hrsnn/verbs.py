@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -101,6 +101,9 @@ def search(
     max_replicates: int = 4,
     family: str = "gamma",
     space: Space | None = None,
+    profile: str = "",
+    budget: Mapping[str, float] | None = None,
+    pruned: str = "",
     set: Sequence[str] = (),
     seed: int = 0,
     out: Place | None = None,
@@ -118,6 +121,9 @@ def search(
     n_trials         in all; those that `out` holds are among them
     n_seeds          of each point at first; the best ones are tried with up to `max_replicates`
     family           of the laws: "gamma", "lognormal" or "free"; `space` is what to search instead
+    profile          device of the objective "energy": a name of `hrsnn.analysis.cost.ENERGY_PROFILES`
+    budget           the most per sample of a cost, by its name in `hrsnn.vocabulary.BUDGETS`: more is infeasible
+    pruned           a method, by which networks are pruned before they learn as `[prune]` has it; "" prunes none
     seed             of the points; networks of trials have seeds from 1,000,000 on, so that those of a run are fresh
     out              its directory; None is `searches/<task>-<arm>`. A search that was stopped goes on there
     storage          URL of a database, or a path ending in .log; None is a database in `out`
@@ -130,7 +136,7 @@ def search(
     `MissingExtraError` without optuna or botorch.
     """
     from hrsnn.experiments import data_digest
-    from hrsnn.optimisation.objective import OfNetworks, space_of, with_values
+    from hrsnn.optimisation.objective import OfNetworks, with_values
 
     try:
         import hrsnn.optimisation.sampler  # noqa: F401 - which that imports later
@@ -140,13 +146,15 @@ def search(
         raise MissingExtraError(message) from why
     _require_own_process("search")
     data = _path("search", "data_dir", data_dir)
-    settings = load_config(config, _changes("search", set), data_dir=data)
+    changes = _changes("search", set) + ([f"prune.methods={json.dumps([pruned])}"] if pruned else [])
+    settings = load_config(config, changes, data_dir=data)
     name = settings.task.arms[-1] if arm is None else known_arm(arm)
     names = (objective,) if isinstance(objective, str) else tuple(objective)
     folder = _path("search", "out", out) or Path("searches") / f"{settings.task.name}-{name}"
-    measured = OfNetworks(settings, name, names, data, data_digest(settings, data))
+    spends = tuple((budget or {}).items())
+    measured = OfNetworks(settings, name, names, data, data_digest(settings, data), profile, spends, pruned)
     found = carried_out(
-        space or space_of(settings, name, family=family), measured, folder,
+        space or measured.space(family=family), measured, folder,
         n_trials=n_trials, n_seeds=n_seeds, max_replicates=max_replicates, seed=seed, storage=storage, jobs=jobs,
         executor=executor, say=say,
     )  # fmt: skip

@@ -6,6 +6,7 @@ called by its own name, and is neither better nor worse.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -145,6 +146,22 @@ COSTS: Mapping[str, Cost] = {
 }
 SYNOPS = tuple(name for name in COSTS if name.startswith("synops_"))
 
+
+def synops(costs: Mapping[str, float]) -> float:
+    """All synaptic operations of one sample, of costs by name.
+
+    >>> synops({"synops_input": 1.0, "synops_recurrent": 2.0, "synops_readout": 3.0, "footprint_bytes": 4.0})
+    6.0
+    """
+    return sum(costs[name] for name in SYNOPS)
+
+
+# What a budget can be set for: every cost of which less is cheaper, and all synaptic operations together.
+BUDGETS: Mapping[str, str] = {
+    "synops_per_sample": "synaptic operations",
+    **{cost.name: cost.words for cost in COSTS.values() if not cost.name.endswith("_sparsity")},
+}
+
 # -- arms and controls -------------------------------------------------------------------------------------------------
 
 # Homogeneous or heterogeneous neurons and synapses, the least heterogeneous first; the last two learn by gradients.
@@ -219,13 +236,42 @@ GROUPS: Mapping[str, Group] = {
 }
 
 
-# What a search looks for; larger is better.
-OBJECTIVES = {
-    "task": "score on the validation part",
-    "memory": "memory capacity",
-    "spikes": "minus the spikes per neuron, on the validation part",
-    "efficiency": "logarithm of memory capacity per spike",
-}
+# -- objectives of a search --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What a search makes as large as it can, in words, and the `quantity` behind it, which is `of` it."""
+
+    name: str
+    words: str
+    quantity: str
+    of: Literal["itself", "minus", "logarithm", "minus decimal logarithm"] = "itself"
+
+    def as_read(self, value: float) -> float:
+        """The quantity of a value.
+
+        >>> OBJECTIVES["spikes"].as_read(-8.5), OBJECTIVES["energy"].as_read(6.0)
+        (8.5, 1.0)
+        """
+        if self.of == "logarithm":
+            return math.exp(value)
+        return {"itself": value, "minus": -value, "minus decimal logarithm": 10 ** (6 - value)}[self.of]
+
+
+OBJECTIVES: Mapping[str, Objective] = {
+    objective.name: objective
+    for objective in (
+        Objective("task", "score on the validation part", "validation score"),
+        Objective("memory", "memory capacity", "memory capacity"),
+        Objective("spikes", "minus the spikes per neuron, on the validation part", "spikes per neuron", "minus"),
+        Objective("efficiency", "logarithm of memory capacity per spike", "memory capacity per spike", "logarithm"),
+        Objective(
+            "energy", "minus the decimal logarithm of the energy per sample (J), on the validation part",
+            "energy per sample (µJ)", "minus decimal logarithm",
+        ),
+    )
+}  # fmt: skip
 
 # -- documents ---------------------------------------------------------------------------------------------------------
 
@@ -259,3 +305,4 @@ BENCH = Schema("hrsnn.bench/1", "bench.json")
 CLAIMS = Schema("hrsnn.claims/1", "claims.json")
 ATLAS = Schema("hrsnn.atlas/1", "atlas.json")
 REPRODUCTION = Schema("hrsnn.reproduction/1", "reproduction")
+SEARCHES = Schema("hrsnn.searches/1", "searches")

@@ -31,8 +31,16 @@ def search(
     ] = None,
     objective: Annotated[
         list[str] | None,
-        typer.Option(help="task, memory, spikes or efficiency; twice for a front.", show_default="task"),
+        typer.Option(help="task, memory, spikes, efficiency or energy; twice for a front.", show_default="task"),
     ] = None,
+    profile: Annotated[str, typer.Option(help="Device of the objective energy, e.g. loihi.", show_default=False)] = "",
+    budget: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COST=MOST", help="Per sample, e.g. synops_per_sample=2e5. Repeatable."),
+    ] = None,
+    pruned: Annotated[
+        str, typer.Option(help="Prune networks before they learn, by this method.", show_default=False)
+    ] = "",
     trials: Annotated[int, typer.Option(min=1, max=MOST, help="Trials in all.")] = 80,
     seeds: Annotated[int, typer.Option(min=1, max=MOST, help="Seeds of each point.")] = 1,
     replicates: Annotated[int, typer.Option(min=1, max=MOST, help="Seeds of the best points, at most.")] = 4,
@@ -65,8 +73,9 @@ def search(
             with Display(quiet=quiet) as display:
                 found = verbs.search(
                     config, arm=arm, objective=objective or ("task",), n_trials=trials, n_seeds=seeds,
-                    max_replicates=replicates, family=family, set=set_ or (), seed=seed, out=out, storage=storage,
-                    data_dir=data_dir, jobs=jobs, executor=executor, say=display.say,
+                    max_replicates=replicates, family=family, profile=profile, pruned=pruned,
+                    budget=_budget(budget or []), set=set_ or (), seed=seed, out=out,
+                    storage=storage, data_dir=data_dir, jobs=jobs, executor=executor, say=display.say,
                 )  # fmt: skip
         except KeyboardInterrupt:
             complain("interrupted; what is finished is kept, and the same command goes on from there")
@@ -81,3 +90,18 @@ def search(
         return OK
 
     return do
+
+
+def _budget(given: list[str]) -> dict[str, float]:
+    """The most of each cost, of texts "cost=most"."""
+    from hrsnn._checks import require
+
+    found = {}
+    for text in given:
+        name, _, most = text.partition("=")
+        try:
+            found[name.strip()] = float(most)
+        except ValueError:
+            rule = "must have the form cost=most, for example synops_per_sample=2e5"
+            require(False, "hrsnn search", "--budget", rule, text)
+    return found

@@ -59,7 +59,8 @@ def validate_network(network: Network, task: ForecastTask, readout: ReadoutSpec,
     features = drive.run(task.training_shown[None], None)[0][0]
     spikes_per_value = drive.spikes_per_value
     choice = _fit(drive, features, task, readout, units_read(network, readout), seed)
-    return Validation.of(choice.chosen["validation_score"], spikes_per_value, task.spec.hold_ms)
+    costs = _costs(drive, choice)
+    return Validation.of(choice.chosen["validation_score"], spikes_per_value, task.spec.hold_ms, costs)
 
 
 def without_noise(readout: ReadoutSpec) -> ReadoutSpec:

@@ -10,19 +10,23 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hrsnn import tasks
-from hrsnn._checks import did_you_mean, require
+from hrsnn._checks import did_you_mean, real_number, require
+from hrsnn.analysis.cost import ENERGY_PROFILES
 from hrsnn.analysis.memory import memory_capacity
-from hrsnn.arms import Arm, Calibrate, Learn, Step
+from hrsnn.arms import Arm, Step, pruning, steps_of
 from hrsnn.config import Config, load_config
 from hrsnn.distributions import Constant, Distribution
+from hrsnn.evaluation import Validation
 from hrsnn.network import Network
 from hrsnn.optimisation.space import Law, Scalar, Space
-from hrsnn.spec import NetworkSpec
-from hrsnn.vocabulary import OBJECTIVES
+from hrsnn.pruning.methods import known_method
+from hrsnn.pruning.spec import PruneSpec
+from hrsnn.vocabulary import BUDGETS, OBJECTIVES, synops
 
 Values = Mapping[str, Distribution | float]
 
 RATES_HZ = (0.5, 200.0)  # outside a network is no candidate: dead, or firing without pause (method.md 11.5)
+OF_DRIVE = frozenset({"memory", "efficiency"})  # objectives under the white drive, before learning; others see the task
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,9 @@ class OfNetworks:
 
     names         of `OBJECTIVES`: one, or two for a front
     data_sha256   of the data, where trials of other data are to be no trials of this search
+    profile       of `ENERGY_PROFILES`: the device of the objective "energy"
+    budget        pairs of a name of `BUDGETS` and the most of it per sample, on the validation part, that is feasible
+    pruned        method of the table `[prune]` by which networks are pruned before they learn; "" prunes none
     """
 
     config: Config
@@ -57,6 +64,9 @@ class OfNetworks:
     names: tuple[str, ...] = ("task",)
     data_dir: Path | None = None
     data_sha256: str = ""
+    profile: str = ""
+    budget: tuple[tuple[str, float], ...] = ()
+    pruned: str = ""
 
     def __post_init__(self) -> None:
         for name in self.names:
@@ -64,43 +74,85 @@ class OfNetworks:
             require(name in OBJECTIVES, "search", "objective", f"must be among {known}", name, remedy=remedy)
         rule = "must be one objective, or two different ones"
         require(len(set(self.names)) == len(self.names) in (1, 2), "search", "objective", rule, list(self.names))
+        profiles = [profile.name for profile in ENERGY_PROFILES]
+        if "energy" in self.names:
+            rule, remedy = f"must be one of {', '.join(profiles)}", did_you_mean(self.profile, profiles)
+            require(self.profile in profiles, "search", "profile", rule, self.profile or "nothing", remedy=remedy)
+        else:
+            require(not self.profile, "search", "profile", "is for the objective energy", self.profile)
+        for name, most in self.budget:
+            known, remedy = ", ".join(BUDGETS), did_you_mean(str(name), BUDGETS)
+            require(name in BUDGETS, "search", "budget", f"must be of one of {known}", name, remedy=remedy)
+            real_number("search", f"budget of {name}", most, above=0)
+        if self.pruned:
+            known_method(self.pruned)
 
     @property
     def title(self) -> str:
-        return f"{self.config.task.name}, {self.arm}"
+        return f"{self.config.task.name}, {self.arm}" + (f", pruned by {self.pruned}" if self.pruned else "")
 
     @property
     def facts(self) -> Any:
-        return [self.config.model_dump(mode="json"), self.arm, list(self.names), self.data_sha256]
+        asked = [list(self.names), self.profile, [list(pair) for pair in self.budget], self.pruned]
+        return [self.config.model_dump(mode="json"), self.arm, *asked, self.data_sha256]
+
+    @property
+    def sees_task(self) -> bool:
+        """Whether networks are taught and validated; else they are measured as they are drawn."""
+        return bool(set(self.names) - OF_DRIVE or self.budget)
+
+    def space(self, *, family: str = "gamma") -> Space:
+        """`space_of` the arm, without plasticity where nothing is taught."""
+        config = self.config if self.sees_task else self.config.model_copy(update={"learn": None})
+        return space_of(config, self.arm, family=family)
 
     def __call__(self, values: Values, seed: int) -> Score:
-        spec = with_values(self.config, values).network.arm(self.arm)
         found: dict[str, float] = {}
         limits: dict[str, float] = {}
-        if {"task", "spikes"} & set(self.names):
+        if self.sees_task:
             task = tasks.shared_task(self.config.task, self.data_dir)
-            network = self._made(spec, task, seed)
-            seen = tasks.validate_network(network, task, self.config.readout, seed=seed)
+            seen = tasks.validate_network(self.made(values, seed), task, self.config.readout, seed=seed)
             found |= {"task": seen.score, "spikes": -seen.spikes_per_neuron}
-            limits |= _limits("", seen.rate_hz)
-        if {"memory", "efficiency"} & set(self.names):
-            capacity = memory_capacity(Arm(self.arm, spec, ()).made(seed), seed=seed)
+            found |= {"energy": _of_energy(seen.costs["energy_pj"][self.profile])} if self.profile else {}
+            found["rate_hz"] = seen.rate_hz
+            limits |= _limits("", seen.rate_hz) | self._over_budget(seen)
+        if OF_DRIVE & set(self.names):
+            capacity = memory_capacity(self.made(values, seed, taught=False), seed=seed)
             spikes = capacity.spikes_per_neuron or 0.0
             efficiency = capacity.spike_efficiency
             found["memory"] = capacity.memory_capacity
             found["efficiency"] = math.log(efficiency) if efficiency else -math.inf
-            limits |= _limits(" under the white drive", 1000 * spikes / capacity.settings["sample_ms"])
+            rate_hz = 1000 * spikes / capacity.settings["sample_ms"]
+            found.setdefault("rate_hz", rate_hz)
+            limits |= _limits(" under the white drive", rate_hz)
         objectives = tuple(found[name] for name in self.names)
         if not all(map(math.isfinite, objectives)):
             limits["finite"] = 1.0
             objectives = tuple(value if math.isfinite(value) else 0.0 for value in objectives)
-        return Score(objectives, limits, found)
+        return Score(objectives, limits, {name: value for name, value in found.items() if math.isfinite(value)})
 
-    def _made(self, spec: NetworkSpec, task: tasks.Task, seed: int) -> Network:
-        steps: list[Step] = [Calibrate(task.train, spec.input, seed)] if spec.input.calibrate else []
-        if self.config.learn is not None:
-            steps.append(Learn(self.config.learn, task.train, seed))
-        return Arm(self.arm, spec, tuple(steps)).made(seed)
+    def made(self, values: Values, seed: int, *, taught: bool = True) -> Network:
+        """The network of a point: drawn, as a run does it calibrated, pruned and taught, or (not `taught`) pruned."""
+        spec = with_values(self.config, values).network.arm(self.arm)
+        table, steps = self.config.prune or PruneSpec(), tuple[Step, ...]()
+        if taught:
+            train = tasks.shared_task(self.config.task, self.data_dir).train
+            steps = steps_of(
+                spec.input, self.config.learn, train, seed=seed, pruned_by=self.pruned or None, table=table
+            )  # fmt: skip
+        elif self.pruned:
+            spikes = tasks.shared_task(self.config.task, self.data_dir).train_spikes
+            steps = (pruning(self.pruned, table, spikes, learning=None, seed=seed),)
+        return Arm(self.arm, spec, steps).made(seed)
+
+    def _over_budget(self, seen: Validation) -> dict[str, float]:
+        """Shares by which a network spends more than it may."""
+        spent = {**seen.costs, "synops_per_sample": synops(seen.costs)}
+        return {f"over its budget of {name}": spent[name] / most - 1 for name, most in self.budget}
+
+
+def _of_energy(pj: float) -> float:
+    return -math.log10(1e-12 * pj) if pj else math.inf
 
 
 def _limits(where: str, rate_hz: float) -> dict[str, float]:

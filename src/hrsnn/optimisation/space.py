@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import qmc
 
 from hrsnn._checks import did_you_mean, listed, real_number, require
 from hrsnn.distributions import Constant, Curve, Distribution, Gamma, LogNormal
@@ -90,6 +92,15 @@ class Law:
             return Curve(tuple((knots * mean / np.mean(0.5 * (knots[1:] + knots[:-1]))).tolist()))
         cv = float(at[f"{self.name}.cv"])
         return Gamma(mean, 1 / cv**2) if self.family == "gamma" else LogNormal(mean, cv * mean)
+
+    def prior(self, n: int = 100, n_laws: int = 1024) -> NDArray[np.float64]:
+        """Quantiles (n,), at (k + 1/2) / n, of a value of a law from anywhere between the bounds."""
+        levels = (np.arange(n) + 0.5) / n
+        cube = qmc.Sobol(len(self.coordinates), seed=0).random(n_laws)
+        laws = [
+            {c.name: c.low * (c.high / c.low) ** x for c, x in zip(self.coordinates, row, strict=True)} for row in cube
+        ]
+        return np.asarray(np.quantile([self.value(at).quantile(levels) for at in laws], levels))
 
 
 @final

@@ -29,9 +29,9 @@ from hrsnn.distributions import Distribution
 from hrsnn.network_file import write_atomically
 from hrsnn.optimisation import storage as storages
 from hrsnn.optimisation.objective import Objective, Score
-from hrsnn.optimisation.space import Space
+from hrsnn.optimisation.space import Law, Space
 from hrsnn.outcome import as_json, plain_values
-from hrsnn.progress import Progress
+from hrsnn.progress import Progress, clock
 from hrsnn.run_directory import versions
 from hrsnn.vocabulary import SEARCH
 from hrsnn.work.cluster import executor_of
@@ -41,6 +41,7 @@ from hrsnn.work.store import Store, cannot_write, key_of
 from hrsnn.work.unit import Unit
 
 STORAGE = "study.db"
+FACTS = "facts"  # user attribute of a trial: what was measured beside its objectives
 FIRST_SEED = 1_000_000  # of trials: those of runs, which begin at 0, are fresh ones
 _CHOOSE = ("optuna", "botorch", "gpytorch", "torch")  # packages that the points follow from
 _FAILURES = 5  # in a row, with nothing finished: what fails always is not searched on
@@ -153,6 +154,7 @@ def tell(study: optuna.Study, trial: FrozenTrial, values: Mapping[str, Any]) -> 
     open_trial = Trial(study, trial._trial_id)
     one = len(replicates[0]) == 1
     open_trial.set_user_attr(REPLICATES, [row[0] for row in replicates] if one else replicates)
+    open_trial.set_user_attr(FACTS, dict(values["facts"]))
     for name, value in values["limits"].items():
         if name not in (trial.constraints or {}):
             open_trial.set_constraint(name, value)
@@ -240,7 +242,8 @@ def document_of(study: optuna.Study, work: Trials) -> dict[str, Any]:
     rows = [
         {
             "number": trial.number, "state": trial.state.name.lower(), "values": trial.values, "params": trial.params,
-            "limits": dict(trial.constraints or {}), "feasible": _is_feasible(trial),
+            "limits": dict(trial.constraints or {}), "feasible": is_feasible(trial),
+            "facts": trial.user_attrs.get(FACTS, {}),
         }
         for trial in trials
     ]  # fmt: skip
@@ -256,7 +259,10 @@ def document_of(study: optuna.Study, work: Trials) -> dict[str, Any]:
             "n_trials": work.n_trials, "n_seeds": n_seeds, "seed": work.seed, "storage": storages.shown(work.storage),
         },
         "versions": dict(work.versions),
-        "space": [{**asdict(part), "kind": type(part).__name__.lower()} for part in work.space],
+        "space": [
+            {**asdict(p), "kind": type(p).__name__.lower(), **({"prior": p.prior()} if isinstance(p, Law) else {})}
+            for p in work.space
+        ],
         "trials": rows,
         "best": None if best is None or found is None else {
             "number": best.number, "value": best.values[0], "expected": value,
@@ -270,7 +276,7 @@ def document_of(study: optuna.Study, work: Trials) -> dict[str, Any]:
     return plain
 
 
-def _is_feasible(trial: FrozenTrial) -> bool:
+def is_feasible(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.COMPLETE and all(value <= 0 for value in (trial.constraints or {}).values())
 
 
@@ -286,7 +292,7 @@ def _importance(study: optuna.Study) -> dict[str, float]:
 
 def _carried_out(work: Trials, n_jobs: int, workers: Executor | None, say: Callable[[str], None]) -> None:
     study, done = work.study(), dict[str, Any]()
-    n_failed = 0
+    n_failed, course = 0, _Course(study, work.n_trials)
     with closing(finished(work, done, tell=lambda *_: None, say=say, n_jobs=n_jobs, executor=workers)) as ended:
         for unit, value in ended:
             if isinstance(value, Failure):
@@ -297,14 +303,36 @@ def _carried_out(work: Trials, n_jobs: int, workers: Executor | None, say: Calla
                     raise value.error(unit, hint="; every trial failed so far")
                 continue
             n_failed = 0
-            say(_line(unit.seed, value, work))
+            say(course.line(unit.seed, value))
     work.plan(done)  # what ended last is told
 
 
-def _line(number: int, value: Mapping[str, Any], work: Trials) -> str:
-    mean = ", ".join(f"{x:.4g}" for x in np.mean(value["replicates"], axis=0))
-    bad = [name for name, limit in value["limits"].items() if limit > 0]
-    return f"{number + 1} of {work.n_trials}: {mean}" + (f" ({', '.join(bad)})" if bad else "")
+class _Course:
+    """How a search goes on, in lines: what a trial gave, the best feasible one so far, time left."""
+
+    def __init__(self, study: optuna.Study, n_trials: int) -> None:
+        trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        known = [trial.values[0] for trial in trials if is_feasible(trial)]
+        self._n_trials, self._n_before, self._n_now = n_trials, len(trials), 0
+        self._best, self._begun = max(known, default=None), time.monotonic()
+
+    def line(self, number: int, value: Mapping[str, Any]) -> str:
+        means = np.mean(value["replicates"], axis=0)
+        bad = [name for name, limit in value["limits"].items() if limit > 0]
+        if not bad and len(means) == 1:
+            self._best = float(means[0]) if self._best is None else max(self._best, float(means[0]))
+        self._n_now += 1
+        told = ", ".join(f"{mean:.4g}" for mean in means) + (f" ({', '.join(bad)})" if bad else "")
+        told += f", best so far {self._best:.4g}" if self._best is not None and len(means) == 1 else ""
+        facts = value["facts"]
+        if "spikes" in facts:
+            told += f", {-facts['spikes']:.1f} spikes/neuron"
+        elif "rate_hz" in facts:
+            told += f", {facts['rate_hz']:.1f} Hz"
+        to_go = max(0, self._n_trials - self._n_before - self._n_now)
+        left_s = (time.monotonic() - self._begun) / self._n_now * to_go
+        told += f", {clock(left_s)} left" if to_go else ""
+        return f"trial {number + 1} of {self._n_trials}: {told}"
 
 
 def _unit(number: int) -> Unit:

@@ -18,13 +18,13 @@ from hrsnn.report.parts.page import write_page
 from hrsnn.report.parts.words import Finding
 from hrsnn.report.run import write_report
 from hrsnn.report.source import parse_results
-from hrsnn.vocabulary import ANALYSIS, ATLAS, BENCH, CLAIMS, PRUNING, REPRODUCTION, RESULTS, SEARCH
+from hrsnn.vocabulary import ANALYSIS, ATLAS, BENCH, CLAIMS, PRUNING, REPRODUCTION, RESULTS, SEARCH, SEARCHES
 
 __all__ = ["DOCUMENTS", "Finding", "found", "parse_results", "write_document", "write_report"]
 
 DOCUMENTS = {
     RESULTS.text: "run", ANALYSIS.text: "analysis", PRUNING.text: "pruning", BENCH.text: "bench", CLAIMS.text: "claims",
-    REPRODUCTION.text: "reproduced", SEARCH.text: "search", ATLAS.text: "atlas",
+    REPRODUCTION.text: "reproduced", SEARCH.text: "search", SEARCHES.text: "searches", ATLAS.text: "atlas",
 }  # fmt: skip
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from hrsnn.distributions import Distribution, from_toml
@@ -12,52 +13,74 @@ from hrsnn.report.parts.document import Part
 from hrsnn.report.parts.drawing import BLUE, GREY, VERMILION, Figure
 from hrsnn.report.parts.page import Page, Section
 from hrsnn.report.parts.table import Cell, Table, named, table_of
-from hrsnn.report.parts.words import Finding, quantity
-from hrsnn.vocabulary import OBJECTIVES, SEARCH
+from hrsnn.report.parts.words import Finding, listed, plural, quantity
+from hrsnn.vocabulary import OBJECTIVES, SEARCH, Objective
+
+_SHOWN = 12  # coordinates whose importance is drawn
 
 
 def page(document: Mapping[str, Any]) -> Page:
     """The page of a document of `hrsnn search`; raises `InputError` for a document of another schema."""
     whole = Part(SEARCH.checked(document), owner=SEARCH.file)
-    trials = whole.parts("trials")
-    objectives = [OBJECTIVES.get(str(name), str(name)) for name in whole.items("objectives")]
+    trials, objectives = whole.parts("trials"), _objectives(whole)
+    lengths = whole.part("lengths").known()
+    one = len(objectives) == 1
     sections = [
         Section("convergence", "How the search went",
-            "Each point is a trial, hollow where the network was dead or exploding; the line is the best so far.",
-            [_convergence(trials, objectives)] if len(objectives) == 1 else [_front(trials, objectives)], folded=False),
+            "Each point is a trial, open where it was infeasible; the line is the best so far.",
+            [_convergence(trials, objectives[0]) if one else None], folded=False),
+        Section("plane", "What it costs" if one else "The front",
+            "Each point is a feasible trial, on validation data. " + ("The best trial is filled." if one else
+            "None is better in both quantities than a filled one."),
+            [_plane(whole, trials, objectives)], folded=False),
         Section("found", "Laws and numbers of the best trial",
             "Beside the box that was searched. The value of the best is the largest of many and so too large: measure "
             "it again with fresh seeds.", tables=[found_table(document)], folded=False),
+        Section("laws", "Laws that were found",
+            "Filled, against all laws of the box together, dashed; densities over logarithmic axes.",
+            list(_laws(whole)), small=True, folded=False),
         Section("importance", "What mattered",
-            "Shares in what sets the better trials apart (PED-ANOVA).",
-            tables=[named(whole.part("importance").known(), "coordinate", "share")]),
+            "Shares in what sets the better trials apart (PED-ANOVA). Lengths are those of the Gaussian process, in "
+            "standard deviations over the box: the shorter one is, the more the parameter matters.",
+            [_importance(whole.part("importance").known())],
+            [named(dict(sorted(lengths.items(), key=lambda pair: pair[1])), "parameter", "length")]),
         Section("trials", "All trials", tables=[_trials(trials, objectives)]),
         Section("settings", "Settings", tables=[named(whole.part("settings").values, "setting", "value")]),
     ]  # fmt: skip
     return Page(
         kind="hrsnn search", title=str(document.get("name") or "search"), created=str(document.get("created") or ""),
-        facts=(f"{len(trials)} trials · larger is better: {', '.join(objectives)}",), found=findings(document),
-        sections=sections, versions=whole.part("versions").values,
+        facts=(f"{plural(len(trials), 'trial')} · larger is better: {'; '.join(o.words for o in objectives)}",),
+        found=findings(document), sections=sections, versions=whole.part("versions").values,
     )  # fmt: skip
+
+
+def _objectives(whole: Part) -> list[Objective]:
+    """Those of the document; one that stands in no table is called by its own name."""
+    names = map(str, whole.items("objectives"))
+    return [OBJECTIVES.get(name) or Objective(name, name, name) for name in names]
 
 
 def findings(document: Mapping[str, Any]) -> list[Finding]:
     """What came out, in sentences."""
     whole = Part(SEARCH.checked(document), owner=SEARCH.file)
-    trials, best = whole.parts("trials"), whole.part("best")
+    trials, best, front = whole.parts("trials"), whole.part("best"), whole.items("front")
     told = []
     if best.values:
-        told.append(
-            Finding("plain", f"The best of {len(trials)} trials is number {best.whole('number') + 1}, with "
-                    f"{quantity(best.number('value'))}; first of all was {quantity(_value(trials[0], 0))}.")
-        )  # fmt: skip
-    n_bad = sum(not trial.values.get("feasible") for trial in trials if trial.text("state") == "complete")
+        value, first = quantity(best.number("value")), quantity(_value(trials[0], 0))
+        expected = best.number("expected")
+        said = f"{value}, of which {quantity(expected)} is expected again" if expected is not None else value
+        number = best.whole("number") + 1
+        told.append(f"The best of {len(trials)} trials is number {number}, with {said}; first of all was {first}.")
+    elif front:
+        told.append(f"{len(front)} of {plural(len(trials), 'trial')} are on the front: none is better in both.")
+    if not any(trial.values.get("feasible") for trial in trials):
+        told.append("No trial was feasible.")
+    broken = [name for trial in trials for name, limit in trial.part("limits").known().items() if limit > 0]
+    each = [f"{broken.count(name)} {name}" for name in dict.fromkeys(broken)]
+    told += [f"Infeasible: {listed(each)}."] if each else []
     n_failed = sum(trial.text("state") == "fail" for trial in trials)
-    if n_bad:
-        told.append(Finding("plain", f"{n_bad} trials had networks that were dead or exploding."))
-    if n_failed:
-        told.append(Finding("plain", f"{n_failed} trials failed."))
-    return told or [Finding("plain", "No trial was feasible.")]
+    told += [f"{plural(n_failed, 'trial')} failed."] if n_failed else []
+    return [Finding("plain", sentence) for sentence in told]
 
 
 def _value(trial: Part, k: int) -> float | None:
@@ -65,35 +88,109 @@ def _value(trial: Part, k: int) -> float | None:
     return values[k] if len(values) > k else None
 
 
-def _convergence(trials: list[Part], objectives: list[str]) -> Figure | None:
+# -- figures -----------------------------------------------------------------------------------------------------------
+
+
+def _convergence(trials: Sequence[Part], objective: Objective) -> Figure | None:
     known = [(trial.whole("number") + 1, value, bool(trial.values.get("feasible"))) for trial in trials
              if (value := _value(trial, 0)) is not None]  # fmt: skip
-    best, line = -math.inf, []
+    best, line = -math.inf, list[tuple[int, float]]()
     for number, value, feasible in known:
         best = max(best, value) if feasible else best
-        line.append((number, best if math.isfinite(best) else None))
+        line += [(number, best)] if math.isfinite(best) else []
+    looks = ((True, "trial", GREY, "circle"), (False, "infeasible", VERMILION, "circle-open"))
     traces = [
-        _points([(n, v) for n, v, ok in known if ok], "trial", GREY, "circle"),
-        _points([(n, v) for n, v, ok in known if not ok], "dead or exploding", VERMILION, "circle-open"),
-        {"type": "scatter", "mode": "lines", "x": [n for n, _ in line], "y": [v for _, v in line],
-         "name": "best so far", "line": {"color": BLUE, "width": 2, "shape": "hv"}},
-    ]  # fmt: skip
-    shown = [trace for trace in traces if trace["x"]]
-    x, y = draw.number_axis("trial"), draw.number_axis(objectives[0])
-    return draw.chart(shown, x, y, f"{objectives[0]} of each trial and the best so far", 320)
+        _points([(n, v) for n, v, feasible in known if feasible is ok], name, colour, symbol)
+        for ok, name, colour, symbol in looks
+    ]
+    steps = draw.curve(*_columns(line), BLUE, name="best so far")
+    steps["line"]["shape"] = "hv"
+    shown = [trace for trace in (*traces, steps) if trace["x"]]
+    label = f"{objective.words} of each trial and the best so far"
+    return draw.chart(shown, "trial", objective.words, label, 340)
 
 
-def _front(trials: list[Part], objectives: list[str]) -> Figure | None:
-    pairs = [(_value(trial, 0), _value(trial, 1)) for trial in trials if trial.values.get("feasible")]
-    known = [(a, b) for a, b in pairs if a is not None and b is not None]
-    traces = [_points(known, "trial", BLUE, "circle")] if known else []
-    x, y = (draw.number_axis(name) for name in objectives)
-    return draw.chart(traces, x, y, f"{objectives[1]} against {objectives[0]}", 360)
+def _plane(whole: Part, trials: Sequence[Part], objectives: Sequence[Objective]) -> Figure | None:
+    """Two objectives against each other, or one against spikes, as people read them."""
+    feasible = [trial for trial in trials if trial.values.get("feasible")]
+    if len(objectives) == 2:
+        first, second = objectives
+        places = {trial.whole("number"): (_value(trial, 0), _value(trial, 1)) for trial in feasible}
+    else:
+        first, second = OBJECTIVES["spikes"], objectives[0]
+        places = {t.whole("number"): (t.part("facts").number("spikes"), _value(t, 0)) for t in feasible}
+    known = {k: (first.as_read(x), second.as_read(y)) for k, (x, y) in places.items() if not (x is None or y is None)}
+    if len(known) < 2 or (len(objectives) == 1 and first.name == second.name):
+        return None
+    chosen = [int(k) for k in whole.items("front")] or [whole.part("best").whole("number")]
+    on_it = sorted(known[k] for k in chosen if k in known)
+    rest = _points([at for k, at in known.items() if k not in chosen], "trial", GREY, "circle-open")
+    traces = [rest, _points(on_it, "best" if len(objectives) == 1 else "front", BLUE, "circle")]
+    x, y = (_axis(one, [at[k] for at in known.values()]) for k, one in enumerate((first, second)))
+    return draw.chart([t for t in traces if t["x"]], x, y, f"{second.quantity} against {first.quantity}", 380)
 
 
-def _points(at: list[tuple[float, float]], name: str, colour: str, symbol: str) -> dict[str, Any]:
-    return {"type": "scatter", "mode": "markers", "x": [x for x, _ in at], "y": [y for _, y in at], "name": name,
-            "marker": {"color": colour, "symbol": symbol, "size": 7}}  # fmt: skip
+def _axis(objective: Objective, values: Sequence[float]) -> draw.Axis:
+    if "logarithm" in objective.of and max(values) > 8 * min(values) > 0:
+        return draw.log_axis(objective.quantity, min(values) / 1.2, max(values) * 1.2)
+    return draw.number_axis(objective.quantity)
+
+
+def _points(at: Sequence[tuple[float, float]], name: str, colour: str, symbol: str) -> draw.Trace:
+    marker = {"color": colour, "symbol": symbol, "size": 7}
+    return draw.marks(*_columns(at), marker=marker, name=name, showlegend=True, hoverinfo="x+y")
+
+
+def _columns(at: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [x for x, _ in at], [y for _, y in at]
+
+
+def _laws(whole: Part) -> Iterator[Figure | None]:
+    """One small figure for each law: its density over the logarithm, and that of all laws of the box together."""
+    best = whole.part("best").part("values").values
+    for part in whole.parts("space"):
+        name, prior = str(part.text("name")), [q for q in part.numbers("prior") if q is not None]
+        if name not in best or len(prior) < 10:
+            continue
+        law: Distribution = from_toml(best[name])
+        levels = [(k + 0.5) / len(prior) for k in range(len(prior))]
+        found = law.quantile(levels).tolist() if law.variance > 0 else []
+        curves = {"box": _density(prior), "found": _density(found)}
+        looks = {"box": (GREY, "dash"), "found": (BLUE, "solid")}
+        data = [draw.curve(*_columns(at), *looks[of], name=of, hover=None) for of, at in curves.items() if at]
+        for trace in data[1:]:
+            trace |= {"fill": "tozeroy", "fillcolor": draw.faded(BLUE)}
+        axis = draw.decades_axis if max(prior) < 0.05 else draw.log_axis  # small numbers are long ones
+        x = axis(_short(name), min(prior), max(prior))
+        y = draw.axis_from_zero("density", showticklabels=False)
+        yield draw.chart(data, x, y, f"{name}: found and searched", 260)
+
+
+def _density(quantiles: Sequence[float]) -> list[tuple[float, float]]:
+    """(value, share per unit of its logarithm), of quantiles at equal levels."""
+    pairs = [(a, b) for a, b in pairwise(quantiles) if 0 < a < b]
+    return [(math.sqrt(a * b), 1 / len(quantiles) / math.log(b / a)) for a, b in pairs]
+
+
+def _importance(shares: Mapping[str, float]) -> Figure | None:
+    """The largest first."""
+    largest = sorted(shares.items(), key=lambda pair: -pair[1])[:_SHOWN]
+    names, values = [draw.shown(_short(name), 34) for name, _ in largest], [share for _, share in largest]
+    data = [draw.bars(values, BLUE, texts=[quantity(value) for value in values])] if values else []
+    x = draw.axis_from_zero("share", range=[0, 1.15 * max(values, default=1.0)])
+    return draw.chart(data, x, draw.names_axis(names), "importance of coordinates", 60 + 26 * len(names))
+
+
+def _short(name: str) -> str:
+    """A dotted name without its table.
+
+    >>> _short("network.excitatory.tau_mem_ms.cv"), _short("scale")
+    ('excitatory.tau_mem_ms.cv', 'scale')
+    """
+    return name.partition(".")[2] or name
+
+
+# -- tables ------------------------------------------------------------------------------------------------------------
 
 
 def found_table(document: Mapping[str, Any]) -> Table | None:
@@ -122,11 +219,11 @@ def _law(value: Any) -> str:
     return f"{law.kind}, mean {quantity(law.mean)}, CV {quantity(math.sqrt(law.variance) / law.mean)}"
 
 
-def _trials(trials: list[Part], objectives: list[str]) -> Table | None:
+def _trials(trials: Sequence[Part], objectives: Sequence[Objective]) -> Table | None:
     """Trials with their values; what each of them was stands in the document."""
     columns: dict[str, Any] = {"trial": lambda t: Cell(str(t.whole("number") + 1)), "state": lambda t: Cell(_state(t))}
-    columns |= {name: lambda t, k=k: Cell(quantity(_value(t, k))) for k, name in enumerate(objectives)}
-    return table_of(trials, columns, n_names=2, folded=True)
+    columns |= {o.words: lambda t, k=k: Cell(quantity(_value(t, k))) for k, o in enumerate(objectives)}
+    return table_of(trials, columns, n_names=2)
 
 
 def _state(trial: Part) -> str:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from hrsnn._checks import did_you_mean, require
-from hrsnn.reproduce.scales import ATLAS_SCALES, PRUNING_SCALES, SCALES, Order, Say, Sizes
+from hrsnn.reproduce.scales import ATLAS_SCALES, PRUNING_SCALES, SCALES, SEARCH_SCALES, Order, Say, Sizes
 
-__all__ = ["ATLAS_SCALES", "PRUNING_SCALES", "REPRODUCTIONS", "SCALES", "Reproduction", "reproduce"]
+__all__ = [
+    "ATLAS_SCALES", "PRUNING_SCALES", "REPRODUCTIONS", "SCALES", "SEARCH_SCALES", "Reproduction", "reproduce",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,23 @@ def _pruning(name: str, order: Order) -> dict[str, Any]:
     return document
 
 
+def _searches(name: str, order: Order) -> dict[str, Any]:
+    from hrsnn.report import write_document
+    from hrsnn.reproduce.searches import searches_document
+
+    document = searches_document(name, order)
+    write_document(document, order.out / f"{name}.html")
+    return document
+
+
 REPRODUCTIONS = {
     entry.name: entry
     for entry in (
         Reproduction("claims", "every published claim, the test run here, its effect and a verdict", SCALES, _claims),
+        Reproduction("figure6", "convergence of the search, by laws and by samplers that know none", SEARCH_SCALES,
+                     _searches),
+        Reproduction("figure9", "score, memory and spikes of networks found for each objective, and of hand-set ones",
+                     SEARCH_SCALES, _searches),
         Reproduction("figure10", "neurons, synapses and error while pruning goes on", PRUNING_SCALES, _pruning),
         Reproduction("figure11", "membrane time constants before and after pruning", PRUNING_SCALES, _pruning),
         Reproduction("figure12", "Lyapunov noise pruning without one or other of its steps", PRUNING_SCALES, _pruning),

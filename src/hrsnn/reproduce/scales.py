@@ -171,6 +171,33 @@ ATLAS_SCALES = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class SearchScale(Sizes):
+    """Sizes of figures 6 and 9: searches on the spoken digits, repeats with the seeds from 0 on.
+
+    n_neurons     sizes of networks, each searched by itself
+    n_trials      of a search, one seed each; the first `n_startup` before any model
+    n_recordings  that STDP learns from
+    n_fresh       seeds that every design found is measured again with
+    n_seeds       repeats of every search
+    """
+
+    name: str
+    n_neurons: tuple[int, ...]
+    n_trials: int
+    n_startup: int
+    n_recordings: int
+    n_fresh: int
+    n_seeds: int
+
+
+SEARCH_SCALES = {
+    "smoke": SearchScale("smoke", (30,), n_trials=4, n_startup=3, n_recordings=5, n_fresh=1, n_seeds=2),
+    "small": SearchScale("small", (100,), n_trials=60, n_startup=20, n_recordings=140, n_fresh=8, n_seeds=5),
+    "paper": SearchScale("paper", (100, 2000), n_trials=80, n_startup=20, n_recordings=560, n_fresh=20, n_seeds=10),
+}
+
+
 Say = Callable[[str], None]
 
 
