@@ -159,7 +159,7 @@ def search(
         executor=executor, say=say,
     )  # fmt: skip
     if found.best is not None:
-        write_atomically(folder / FOUND, to_toml(with_values(settings, found.best)).encode())
+        write_atomically(folder / FOUND, to_toml(with_values(measured.config, found.best)).encode())
     write_document(found.document, folder / SEARCH_PAGE)
     return found
 

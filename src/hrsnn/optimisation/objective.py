@@ -86,6 +86,7 @@ class OfNetworks:
             real_number("search", f"budget of {name}", most, above=0)
         if self.pruned:
             known_method(self.pruned)
+        object.__setattr__(self, "config", self.config.of_arm(self.arm))
 
     @property
     def title(self) -> str:

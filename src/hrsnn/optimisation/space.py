@@ -93,7 +93,7 @@ class Law:
         cv = float(at[f"{self.name}.cv"])
         return Gamma(mean, 1 / cv**2) if self.family == "gamma" else LogNormal(mean, cv * mean)
 
-    def prior(self, n: int = 100, n_laws: int = 1024) -> NDArray[np.float64]:
+    def prior(self, n: int = 50, n_laws: int = 256) -> NDArray[np.float64]:
         """Quantiles (n,), at (k + 1/2) / n, of a value of a law from anywhere between the bounds."""
         levels = (np.arange(n) + 0.5) / n
         cube = qmc.Sobol(len(self.coordinates), seed=0).random(n_laws)

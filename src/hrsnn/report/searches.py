@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hrsnn.report.parts import drawing as draw
@@ -12,7 +12,7 @@ from hrsnn.report.parts.table import Cell, Table, table_of
 from hrsnn.report.parts.words import Finding, Kind, capital, plural, quantity, signed, with_interval
 from hrsnn.vocabulary import OBJECTIVES, SEARCHES
 
-METHODS = {"laws": "Bayesian, on laws", "tpe": "TPE", "sobol": "Sobol points"}
+METHODS = {"laws": "search on laws", "tpe": "TPE", "sobol": "Sobol points"}
 LOOKS = {
     ("task", "HeNHeS", "laws"): (BLUE, "circle"), ("task", "HeNHeS", "tpe"): (ORANGE, "square"),
     ("task", "HeNHeS", "sobol"): (GREY, "diamond"), ("task", "HoNHoS", "laws"): (VERMILION, "triangle-up"),
@@ -92,19 +92,23 @@ def findings(document: Document) -> list[Finding]:
 
 def _answer(document: Document, one: Entry) -> Finding:
     size = f", {one['n_neurons']} neurons" if len(document["scale"]["n_neurons"]) > 1 else ""
-    question = f"{_words(one['a'])} against {_words(one['b'])}{size}, {QUANTITIES[one['quantity']]}"
+    question = f"{_words(document, one['a'])} against {_words(document, one['b'])}{size}, {QUANTITIES[one['quantity']]}"
     if one["ci95"] is None:
         return Finding("open", f"{capital(question)}: too few repeats for an interval.")
     said = f"{with_interval(signed, one['effect'], one['ci95'])}, claimed {SIDES[one['claimed']]}"
     return Finding(KINDS[one["reading"]], f"{capital(question)}: {said}.")
 
 
-def _words(way: Entry) -> str:
-    """How a network was found."""
+def _words(document: Document, way: Entry) -> str:
+    """How a network was found: by which method, or for which objective."""
     if not way["objective"]:
         return f"{way['arm']} set by hand"
-    by = "" if way["method"] == "laws" else f" by {METHODS[way['method']]}"
-    return f"{way['arm']} found for {_OBJECTIVES[way['objective']]}{by}"
+    by_method = document["name"] == "figure6"
+    return (
+        f"{way['arm']} by {METHODS[way['method']]}"
+        if by_method
+        else f"{way['arm']} for {_OBJECTIVES[way['objective']]}"
+    )
 
 
 _OBJECTIVES = {"task": "score", "memory": "memory", "spikes": "few spikes", "efficiency": "efficiency"}
@@ -114,23 +118,34 @@ _OBJECTIVES = {"task": "score", "memory": "memory", "spikes": "few spikes", "eff
 
 
 def tables(document: Document) -> list[Table]:
-    """One table for each size: what was seen, and what it is worth."""
-    return [table for n in document["scale"]["n_neurons"] if (table := _table(document, n)) is not None]
+    """For each size what the searches said, and what the designs are worth."""
+    found = []
+    for n in document["scale"]["n_neurons"]:
+        ways = [way for way in document["ways"] if way["n_neurons"] == n]
+        found += [_said(document, [way for way in ways if way["objective"]], n), _worth(document, ways, n)]
+    return [table for table in found if table is not None]
 
 
-def _table(document: Document, n_neurons: int) -> Table | None:
-    columns: dict[str, Callable[[Entry], Cell]] = {
-        f"{n_neurons} neurons": lambda way: Cell(_words(way)),
-        "seen": lambda way: _spread(way.get("seen")),
-        "expected": lambda way: _spread(way.get("expected")),
-        "fresh": lambda way: _spread(way.get("fresh")),
-        "seen − fresh": lambda way: _gap(way.get("gap_of_seen")),
-        "expected − fresh": lambda way: _gap(way.get("gap_of_expected")),
+Columns = dict[str, Callable[[Entry], Cell]]
+
+
+def _said(document: Document, ways: Sequence[Entry], n_neurons: int) -> Table | None:
+    columns: Columns = {
+        f"{n_neurons} neurons": lambda way: Cell(_words(document, way)),
+        "seen": lambda way: _spread(way["seen"]),
+        "expected": lambda way: _spread(way["expected"]),
+        "fresh": lambda way: _spread(way["fresh"]),
+        "seen − fresh": lambda way: _gap(way["gap_of_seen"]),
+        "expected − fresh": lambda way: _gap(way["gap_of_expected"]),
     }
+    return table_of(ways, columns, title=f"{n_neurons} neurons: objectives")
+
+
+def _worth(document: Document, ways: Sequence[Entry], n_neurons: int) -> Table | None:
+    columns: Columns = {f"{n_neurons} neurons": lambda way: Cell(_words(document, way))}
     for name in ("accuracy", "spikes", "memory", "efficiency"):
         columns[QUANTITIES[name]] = lambda way, name=name: _spread(way["quantities"].get(name))  # type: ignore[misc]
-    ways = [way for way in document["ways"] if way["n_neurons"] == n_neurons]
-    return table_of(ways, columns, title=f"{n_neurons} neurons")
+    return table_of(ways, columns, title=f"{n_neurons} neurons: with fresh seeds")
 
 
 def _spread(found: Entry | None) -> Cell:
@@ -139,16 +154,16 @@ def _spread(found: Entry | None) -> Cell:
     return Cell(quantity(found["mean"]), "" if found["sd"] is None else f"± {quantity(found['sd'])}")
 
 
-def _gap(found: Entry | None) -> Cell:
-    if found is None or found["mean"] is None:
+def _gap(found: Entry) -> Cell:
+    if found["mean"] is None:
         return Cell("–")
     text, _, interval = with_interval(signed, found["mean"], found["ci95"]).partition(" ")
     return Cell(text, interval)
 
 
 def _comparisons(document: Document) -> Table | None:
-    columns: dict[str, Callable[[Entry], Cell]] = {
-        "a against b": lambda one: Cell(_words(one["a"]), f"against {_words(one['b'])}"),
+    columns: Columns = {
+        "a against b": lambda one: Cell(_words(document, one["a"]), f"against {_words(document, one['b'])}"),
         "quantity": lambda one: Cell(QUANTITIES[one["quantity"]], f"claimed {SIDES[one['claimed']]}"),
         "reading": lambda one: Cell(one["reading"]),
         "a − b": lambda one: Cell("–" if one["effect"] is None else with_interval(signed, one["effect"], one["ci95"])),
@@ -196,7 +211,7 @@ def _planes(document: Document) -> Iterator[Figure | None]:
 
 
 def _marks(way: Entry, x: str, y: str) -> list[Trace]:
-    (colour, symbol), name = _look(way), _words(way)
+    (colour, symbol), name = _look(way), _brief(way)
     small = [(one[x], one[y]) for one in way["designs"] if x in one and y in one] if way["objective"] else []
     means = [way["quantities"].get(of, {}).get("mean") for of in (x, y)]
     if None in means:
@@ -205,7 +220,7 @@ def _marks(way: Entry, x: str, y: str) -> list[Trace]:
     large = {"color": colour, "symbol": symbol, "size": 12, "line": {"width": 1.5, "color": colour}}
     each = draw.marks([a for a, _ in small], [b for _, b in small], hoverinfo="x+y",
                       marker={"color": draw.faded(colour, 0.5), "symbol": symbol, "size": 6})  # fmt: skip
-    mean = draw.marks([means[0]], [means[1]], marker=large, hovertext=[tip], name=_brief(way), showlegend=True)
+    mean = draw.marks([means[0]], [means[1]], marker=large, hovertext=[tip], name=name, showlegend=True)
     return [each, mean] if small else [mean]
 
 

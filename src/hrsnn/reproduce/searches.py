@@ -3,7 +3,7 @@
 A unit is one search (or one hand-set arm) with one seed. It depends on its name and on the sizes of the scale alone.
 The networks are those of the built-in config, other sizes of the same. What is searched is what `hrsnn search` looks
 through; trials are judged on validation data, designs in the end also on the test part, once for each fresh seed.
-Memory and efficiency are those of networks before they learn, under the white drive (method.md 9).
+Memory and efficiency are those of networks before they learn, under the white drive (method.md 9.1).
 
 docs/how-to/reproduce.md describes the documents; `hrsnn.report.searches` draws them.
 """
@@ -150,7 +150,7 @@ class SearchExperiment:
     def _fresh(self, config: Config, arm: str, values: Mapping[str, Any], seed: int) -> dict[str, float]:
         of = OfNetworks(config, arm, ("task", "memory"))
         task = tasks.shared_task(config.task)
-        told = tasks.evaluate_network(of.made(values, seed), task, config.readout, label=Label(arm, seed=seed))
+        told = tasks.evaluate_network(of.made(values, seed), task, of.config.readout, label=Label(arm, seed=seed))
         return {**of(values, seed).facts, "accuracy": told.outcome.metrics["accuracy"]}
 
 
