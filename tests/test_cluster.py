@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,14 @@ def test_a_search_and_a_worker_that_is_killed(address: str, tmp_path: Path) -> N
     assert [(t.number, t.state.name) for t in found.study.trials] == [(k, "COMPLETE") for k in range(10)]
     assert Path(objective.grave).exists()
     assert len({trial.params["tau.mean"] for trial in found.study.trials}) == 10
+
+
+def test_as_many_trials_at_a_time_as_there_are_workers(address: str) -> None:
+    with cluster.executor_of(address, jobs=None, say=print) as executor:
+        assert executor is not None
+        assert cluster.places(executor) == 2
+    with ThreadPoolExecutor(7) as threads:
+        assert cluster.places(threads) == 7
 
 
 def test_a_unit_that_kills_every_worker_is_given_up(address: str, tmp_path: Path) -> None:

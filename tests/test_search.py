@@ -25,6 +25,7 @@ from hrsnn.experiments import run_unit
 from hrsnn.optimisation.objective import OfNetworks, space_of, with_values
 from hrsnn.optimisation.space import Law, Scalar, Space
 from hrsnn.optimisation.study import Searched, search
+from hrsnn.runs import seen_from_anywhere
 from hrsnn.tasks import shared_task, validate_network
 from hrsnn.work.unit import Unit
 from search_objectives import SPACE, Distance
@@ -58,6 +59,7 @@ def test_what_is_found_is_near_the_best_and_is_kept(tmp_path: Path) -> None:
 LINE = """
 import sys; sys.path.insert(0, sys.argv[1])
 from pathlib import Path
+from hrsnn.runs import seen_from_anywhere
 from search_objectives import SPACE, Distance
 from hrsnn.optimisation.study import search
 if __name__ == "__main__":
@@ -159,6 +161,20 @@ def test_networks_are_searched_on_validation_data(tmp_path: Path) -> None:
         assert -1 <= trial.values[0] <= 1  # minus an error that is cut at 1, or an accuracy
         assert trial.values[1] <= 0
         assert set(trial.constraints) == {"dead", "exploding"}
+
+
+def test_trials_find_their_data_wherever_they_are_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.csv").write_text("x\n" + "".join(f"{np.sin(0.3 * k):.4f}\n" for k in range(400)))
+    few = ("n_train=60", "n_horizon=10", "n_starts=2", "n_washout=5", "n_warmup=5")
+    changes = ["network.n_neurons=20", "input.calibrate=false", *(f"task.forecast.{words}" for words in few)]
+    config = load_config(Path("mine.csv"), changes).model_copy(update={"learn": None})
+    data_dir, own_data = seen_from_anywhere(config, None)
+    measured = OfNetworks(config, "HeNHeS", ("task",), data_dir, own_data=own_data)
+    (tmp_path / "else").mkdir()
+    monkeypatch.chdir(tmp_path / "else")
+    assert -1 <= measured({"input.weight_excitatory": 3.0}, 0).objectives[0] < 0
+    assert measured.facts == OfNetworks(config, "HeNHeS").facts  # the same search, wherever its data lies
 
 
 def test_objectives_that_are_none() -> None:

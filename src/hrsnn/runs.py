@@ -83,13 +83,18 @@ class RunWork:
 
     def for_others(self) -> RunWork:
         """The same for processes that stand in another directory and have other variables."""
-        from hrsnn.data import data_directory
+        data_dir, own_data = seen_from_anywhere(self.config, self.data_dir)
+        directory = RunDirectory(self.path.absolute())
+        return replace(self, directory=directory, data_dir=data_dir, own_data=own_data)
 
-        given = {name: getattr(self.config.task, name) for name in ("path", "test_path")}
-        return replace(
-            self, directory=RunDirectory(self.path.absolute()), data_dir=data_directory(self.data_dir).absolute(),
-            own_data={name: str(Path(path).expanduser().absolute()) for name, path in given.items() if path},
-        )  # fmt: skip
+
+def seen_from_anywhere(config: Config, data_dir: Path | None) -> tuple[Path, dict[str, str]]:
+    """Where data sets lie, and keys of `[task]` that name files, in any directory and with any variables."""
+    from hrsnn.data import data_directory
+
+    given = {name: getattr(config.task, name) for name in ("path", "test_path")}
+    own_data = {name: str(Path(path).expanduser().absolute()) for name, path in given.items() if path}
+    return data_directory(data_dir).absolute(), own_data
 
 
 class Watcher:

@@ -137,6 +137,7 @@ def search(
     """
     from hrsnn.experiments import data_digest
     from hrsnn.optimisation.objective import OfNetworks, with_values
+    from hrsnn.runs import seen_from_anywhere
 
     try:
         import hrsnn.optimisation.sampler  # noqa: F401 - which that imports later
@@ -152,7 +153,9 @@ def search(
     names = (objective,) if isinstance(objective, str) else tuple(objective)
     folder = _path("search", "out", out) or Path("searches") / f"{settings.task.name}-{name}"
     spends = tuple((budget or {}).items())
-    measured = OfNetworks(settings, name, names, data, data_digest(settings, data), profile, spends, pruned)
+    digest = data_digest(settings, data)
+    data_dir, own_data = seen_from_anywhere(settings, data)  # workers of a cluster stand elsewhere
+    measured = OfNetworks(settings, name, names, data_dir, digest, profile, spends, pruned, own_data)
     found = carried_out(
         space or measured.space(family=family), measured, folder,
         n_trials=n_trials, n_seeds=n_seeds, max_replicates=max_replicates, seed=seed, storage=storage, jobs=jobs,

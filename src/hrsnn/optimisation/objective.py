@@ -57,6 +57,7 @@ class OfNetworks:
     profile       of `ENERGY_PROFILES`: the device of the objective "energy"
     budget        pairs of a name of `BUDGETS` and the most of it per sample, on the validation part, that is feasible
     pruned        method of the table `[prune]` by which networks are pruned before they learn; "" prunes none
+    own_data      keys of `[task]` for trials alone: where its files lie
     """
 
     config: Config
@@ -67,6 +68,7 @@ class OfNetworks:
     profile: str = ""
     budget: tuple[tuple[str, float], ...] = ()
     pruned: str = ""
+    own_data: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in self.names:
@@ -111,7 +113,7 @@ class OfNetworks:
         found: dict[str, float] = {}
         limits: dict[str, float] = {}
         if self.sees_task:
-            task = tasks.shared_task(self.config.task, self.data_dir)
+            task = self._task
             seen = tasks.validate_network(self.made(values, seed), task, self.config.readout, seed=seed)
             found |= {"task": seen.score, "spikes": -seen.spikes_per_neuron}
             found |= {"energy": _of_energy(seen.costs["energy_pj"][self.profile])} if self.profile else {}
@@ -137,14 +139,18 @@ class OfNetworks:
         spec = with_values(self.config, values).network.arm(self.arm)
         table, steps = self.config.prune or PruneSpec(), tuple[Step, ...]()
         if taught:
-            train = tasks.shared_task(self.config.task, self.data_dir).train
+            train = self._task.train
             steps = steps_of(
                 spec.input, self.config.learn, train, seed=seed, pruned_by=self.pruned or None, table=table
             )  # fmt: skip
         elif self.pruned:
-            spikes = tasks.shared_task(self.config.task, self.data_dir).train_spikes
+            spikes = self._task.train_spikes
             steps = (pruning(self.pruned, table, spikes, learning=None, seed=seed),)
         return Arm(self.arm, spec, steps).made(seed)
+
+    @property
+    def _task(self) -> tasks.Task:
+        return tasks.shared_task(self.config.task.model_copy(update=self.own_data), self.data_dir)
 
     def _over_budget(self, seen: Validation) -> dict[str, float]:
         """Shares by which a network spends more than it may."""

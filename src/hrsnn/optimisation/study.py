@@ -34,7 +34,7 @@ from hrsnn.outcome import as_json, plain_values
 from hrsnn.progress import Progress, clock
 from hrsnn.run_directory import versions
 from hrsnn.vocabulary import SEARCH
-from hrsnn.work.cluster import executor_of
+from hrsnn.work.cluster import executor_of, places
 from hrsnn.work.loop import Failure, finished
 from hrsnn.work.pool import usable_cpus
 from hrsnn.work.store import Store, cannot_write, key_of
@@ -196,7 +196,7 @@ def search(
     n_seeds          of each point at first; `max_replicates` of the best one, as it is tried again
     storage          URL of a database, or a path ending in .log for a journal on a shared file system; None is a
                      database in `out`. `optuna-dashboard` opens either
-    jobs, executor   as of `hrsnn.run`
+    jobs, executor   as of `hrsnn.run`; as many trials at a time as an executor has workers when the search begins
 
     Raises `InputError` for a directory or storage of another search, or of other versions of packages, `RunError` for a
     storage that cannot be used or is in use, and for an objective that fails from the beginning on.
@@ -217,7 +217,7 @@ def search(
         raise RunError(cannot_write(out, error)) from error
     _study.cache_clear()
     with executor_of(executor, jobs=jobs, say=say) as workers, storages.held(out, where), storages.told(where):
-        n_at_once = n_jobs if workers is None else max(2, usable_cpus())
+        n_at_once = n_jobs if workers is None else places(workers)
         work = Trials(
             out.resolve(), space, objective, where, n_trials, n_seeds, n_at_once, seed, max_replicates,
             {**versions(), **{name: version(name) for name in _CHOOSE}},

@@ -36,6 +36,17 @@ def executor_of(
     return _cluster(address["host"], address["port"], say)
 
 
+def places(executor: Executor) -> int:
+    """How many units an executor does at a time now, as far as it tells; never less than two.
+
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> places(ThreadPoolExecutor(5))
+    5
+    """
+    client = getattr(executor, "_client", None)  # of Dask
+    return max(2, getattr(executor, "_max_workers", 0) if client is None else sum(client.nthreads().values()))
+
+
 @contextmanager
 def _cluster(host: str, port: str, say: Callable[[str], None]) -> Iterator[Executor]:
     try:
