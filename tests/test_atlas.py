@@ -220,7 +220,11 @@ def test_advice_follows_the_numbers(sign):
     assert said["loss"].startswith(f"Do not use heterogeneous neurons when {avoid} (")
     assert use not in said["loss"]
     assert avoid not in said["gain"]
-    assert all("20 pairs, 1.1 times the spikes)" in text for text in said.values())
+    assert all(text.endswith(", 1.1 times the spikes). 20 pairs each.") for text in said.values())
+    of_wind = said["loss" if sign > 0 else "gain"]
+    assert re.search(
+        rf"{WIND} \(spread of thresholds: \d\d(\.\d)? % {'more' if sign > 0 else 'less'} error \[", of_wind
+    )
     assert re.search(
         rf"{SLOW} \(spread of time constants, equal capacitance: [+−]\d(\.\d)? points \[", " ".join(said.values())
     )

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hrsnn.report.parts import drawing as draw
-from hrsnn.report.parts.drawing import Figure, shown, small_print
+from hrsnn.report.parts.drawing import Figure, shown
 from hrsnn.report.parts.page import Page, Section
 from hrsnn.report.parts.table import Cell, Table, table_of
 from hrsnn.report.parts.words import Finding, capital, listed, plural, quantity, with_sign, within
 from hrsnn.vocabulary import ATLAS, higher_is_better, label_of
 
-N_TOLD = 6  # conditions named in a sentence, those of the largest effects
+N_TOLD = 5  # conditions named in a sentence, those of the largest effects
 _LARGEST = 12.0  # effect, in points or per cent, that has the darkest colour
 
 Document = Mapping[str, Any]
@@ -124,22 +124,26 @@ def _more(n: int) -> list[str]:
 
 
 def _listed(document: Document, told: Sequence[_Told]) -> str:
-    return "; ".join([*(_in_words(document, *one) for one in told[:N_TOLD]), *_more(len(told))])
+    words = "; ".join([*(_in_words(document, *one) for one in told[:N_TOLD]), *_more(len(told))])
+    return f"{words}. {plural(told[0][1]['n'], 'pair')} each"
 
 
 def _in_words(document: Document, condition: Entry, cell: Entry) -> str:
-    """The clause of a condition, with the kind, its effect, pairs and cost."""
+    """The clause of a condition, with the kind, its effect and cost."""
     kind = next(kind for kind in document["kinds"] if kind["name"] == cell["kind"])
     spikes = "" if cell["spikes_ratio"] is None else f", {quantity(cell['spikes_ratio'])} times the spikes"
-    return f"{condition['when']} ({kind['words']}: {_amount(condition, cell)}, {plural(cell['n'], 'pair')}{spikes})"
+    return f"{condition['when']} ({kind['words']}: {_amount(condition, cell)}{spikes})"
 
 
 def _amount(condition: Entry, cell: Entry) -> str:
     """An effect with its interval and unit."""
-    effect, ends = round(_effect(cell), 1), cell["shown"]["ci95"]
-    interval = within(None if ends is None else [round(end, 1) for end in ends], with_sign)
-    unit = "points" if higher_is_better(condition["metric"]) else "% less error"
-    return f"{with_sign(effect)} {unit} {interval}".rstrip()
+    effect, ends = round(_effect(cell), 1), [round(end, 1) for end in cell["shown"]["ci95"] or ()]
+    if higher_is_better(condition["metric"]):
+        return f"{with_sign(effect)} points {within(ends or None, with_sign)}".rstrip()
+    if effect < 0:
+        effect, ends = -effect, [-end for end in reversed(ends)]
+        return f"{quantity(effect)} % more error {within(ends or None)}".rstrip()
+    return f"{quantity(effect)} % less error {within(ends or None)}".rstrip()
 
 
 def _which(document: Document, cells: Sequence[Entry]) -> str:
@@ -233,14 +237,15 @@ def _map(document: Document) -> Figure | None:
     cells = {(cell["condition"], cell["kind"]): cell for cell in document["cells"]}
     names: list[str] = []
     rows: list[list[Entry | None]] = []
-    group = ""
-    for condition in document["conditions"]:
-        if condition["group"] != group:
-            group = condition["group"]
-            names.append(f"<b>{shown(capital(group), 40)}</b>")
-            rows.append([None] * len(kinds))
-        names.append(shown(condition["label"]))
-        rows.append([cells.get((condition["name"], kind["name"])) for kind in kinds])
+    heads: list[draw.Trace] = []
+    for group in dict.fromkeys(condition["group"] for condition in document["conditions"]):
+        head = {"text": f"<b>{shown(capital(group), 40)}</b>", "x": -0.5, "xanchor": "left", "y": len(rows)}
+        heads.append({**head, "yanchor": "middle", "showarrow": False, "font": {"size": 12}})
+        names.append("")
+        rows.append([None] * len(kinds))
+        for condition in (one for one in document["conditions"] if one["group"] == group):
+            names.append(shown(condition["label"]))
+            rows.append([cells.get((condition["name"], kind["name"])) for kind in kinds])
     when = {condition["name"]: condition for condition in document["conditions"]}
     z = [[None if cell is None else _colour(cell) for cell in row] for row in rows]
     trace = draw.heat(z, -_LARGEST, _LARGEST, {}, colours=draw.DIVERGING)
@@ -255,10 +260,11 @@ def _map(document: Document) -> Figure | None:
     }  # fmt: skip
     ticks = [shown(kind["label"]).replace(", ", "<br>") for kind in kinds]
     x = draw.number_axis("", tickvals=list(range(len(kinds))), ticktext=ticks, side="top", showgrid=False, ticks="",
+                         tickangle=0, tickfont={"size": 11, "color": draw.INK},
                          showline=False, fixedrange=True)  # fmt: skip
     y = {**draw.names_axis(names), "range": [len(names) - 0.5, -0.5]}
-    height_px = 70 + 30 * len(names)
-    return draw.chart([trace], x, y, "effects of all cells", height_px, margin={"l": 8, "r": 8, "t": 40, "b": 8})
+    height_px, margin = 70 + 30 * len(names), {"l": 8, "r": 8, "t": 40, "b": 8}
+    return draw.chart([trace], x, y, "effects of all cells", height_px, margin=margin, annotations=heads)
 
 
 def _colour(cell: Entry) -> float:
@@ -268,7 +274,7 @@ def _colour(cell: Entry) -> float:
 def _written(cell: Entry) -> str:
     """The effect over half the width of its interval."""
     ends, effect = cell["shown"]["ci95"], _one_decimal(_effect(cell), "+")
-    half = "" if ends is None else small_print(f"±{_one_decimal((ends[1] - ends[0]) / 2)}")
+    half = "" if ends is None else f'<span style="font-size:9px">±{_one_decimal((ends[1] - ends[0]) / 2)}</span>'
     return f"<b>{effect}</b><br>{half}" if cell["survives_holm"] else f"{effect}<br>{half}"
 
 
