@@ -158,7 +158,7 @@ class Atlas:
             readout,
             learner if kind.learned else None,
             asked,
-            world.task.digest,
+            world.digest,
         ]
 
     def measure(self, unit: Unit) -> Values:

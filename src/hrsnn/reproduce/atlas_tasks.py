@@ -28,12 +28,13 @@ _FSDD = "fsdd/recordings"  # in the data directory: WAV files, unpacked
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A task with what networks of it have in common; `spec` is the most heterogeneous of them."""
+    """A task with what its networks have in common; `spec` is the most heterogeneous of them, `digest` that of data."""
 
     task: tasks.Task
     spec: NetworkSpec
     readout: ReadoutSpec
     learner: Stdp
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def world_of(case: str, scale: AtlasScale, data_dir: Path | None = None) -> Worl
         task = fewer_recordings(task, scale.n_recordings)
         # One number of bins, the finest, and one transform, the first; validation chooses the penalty.
         readout = readout.model_copy(update={"n_bins": readout.n_bins[-1:], "transform": readout.transform[:1]})
-    return World(task, spec, readout, learner)
+    return World(task, spec, readout, learner, task.digest)
 
 
 def _config(case: Case, scale: AtlasScale, data_dir: Path | None) -> Config:
