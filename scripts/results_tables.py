@@ -1,6 +1,7 @@
-"""Print the means and the paired comparisons of a results.json as Markdown, as they stand in docs/results.
+"""Print the means and the paired comparisons of a results.json, or an atlas.json, as Markdown, as docs/ has them.
 
 python scripts/results_tables.py docs/results/hd-spikes.json [METRIC ...]
+python scripts/results_tables.py docs/results/atlas.json
 """
 
 from __future__ import annotations
@@ -51,9 +52,33 @@ def comparisons(results: dict[str, Any], metrics: list[str]) -> str:
     return table(["difference", "metric", "mean [95 %]", "seeds"], rows)
 
 
+def atlas(document: dict[str, Any]) -> str:
+    """The advice as a list, and the map: effects, half the width of their intervals, in bold what is certain."""
+    from hrsnn.report.atlas import findings
+
+    cells = {(cell["condition"], cell["kind"]): cell for cell in document["cells"]}
+    kinds = [kind for kind in document["kinds"] if any(kind["name"] == of for _, of in cells)]
+
+    def written(cell: dict[str, Any] | None) -> str:
+        if cell is None:
+            return ""
+        (low, high), effect = cell["shown"]["ci95"], f"{round(cell['shown']['effect'], 1) + 0.0:+.1f}".replace("-", "−")
+        return f"{f'**{effect}**' if cell['survives_holm'] else effect} ± {(high - low) / 2:.1f}"
+
+    rows = [
+        [f"{one['group']}: {one['label']}", *(written(cells.get((one["name"], kind["name"]))) for kind in kinds)]
+        for one in document["conditions"]
+    ]
+    advice = "\n".join(f"* {one.text}" for one in findings(document))
+    return f"{advice}\n\n{table(['condition', *(kind['label'] for kind in kinds)], rows)}"
+
+
 def main() -> None:
     path, *metrics = sys.argv[1:]
     results = json.loads(Path(path).read_text())
+    if "cells" in results:
+        print(atlas(results))
+        return
     wanted = metrics or [name for name in results["summary"][0]["metrics"] if name.startswith("accuracy")]
     print(means(results, wanted), comparisons(results, wanted), sep="\n\n")
 
