@@ -30,8 +30,8 @@ def page(document: Document) -> Page:
             "half the width of its 95 % interval: points of accuracy; of forecasts, by how many per cent the error is "
             "smaller. Blue is better than the homogeneous twin, red is worse, and white is not certain once all "
             f"{n} cells are corrected together. R, √ and C: neurons of different time constants share their "
-            "resistance, the variance of their potential, or their capacitance. Digits without any factor are the row of "
-            "time bins.", [_map(document)], folded=False),
+            "resistance, the variance of their potential, or their capacitance. Digits without any factor are the row "
+            "of time bins.", [_map(document)], folded=False),
         Section("kinds", "Which kind", "How often each kind is better or worse than its twin, and what it spends.",
             tables=tables(document), folded=False),
         Section("cells", "All cells", "Mean scores over seeds; p is that of the paired t-test by itself.",
