@@ -60,6 +60,8 @@ def test_what_is_told() -> None:
         "The best of 12 trials is number 11, with 0.6; first of all was 0.5.",
         "Infeasible: 3 over its budget of footprint_bytes.",
     ]
+    energy = findings(document(("energy",), best={"number": 10, "value": 6.0, "expected": 5.5, "values": {}}))[0].text
+    assert "with 6, of which 5.5 is expected again (energy per sample (µJ): 1); first" in energy
     front = [finding.text for finding in findings(document(("task", "spikes")))]
     assert front[0] == "3 of 12 trials are on the front: none is better in both."
     none = document(best=None, trials=[{**row, "feasible": False} for row in document()["trials"]])
@@ -67,6 +69,14 @@ def test_what_is_told() -> None:
     assert search_text(document()).splitlines()[-2].split() == [
         "network.excitatory.tau_mem_ms", "gamma,", "mean", "30,", "CV", "0.5", "5", "to", "80",
     ]  # fmt: skip
+
+
+def test_what_the_values_depend_on_stands_below_the_title() -> None:
+    asked = {"n_trials": 12, "energy profile": "loihi", "budget per sample": "200,000 synaptic operations"}
+    assert page(document(settings=asked)).lines[1:] == [
+        "energy profile loihi · budget per sample 200,000 synaptic operations"
+    ]
+    assert len(page(document()).lines) == 1
 
 
 def test_a_short_length_stands_first() -> None:

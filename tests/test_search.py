@@ -226,6 +226,9 @@ def test_energy_and_budgets_are_of_counted_operations() -> None:
     assert 10 ** -score.objectives[0] == pytest.approx(23.6e-12 * n_synops)
     other = OfNetworks(config, "HeNHeS", ("energy",), profile="45nm-add")({}, 3)
     assert other.objectives[0] - score.objectives[0] == pytest.approx(np.log10(23.6 / 0.9))
+    assert free.settings == {"energy profile": "loihi"}
+    told = OfNetworks(config, "HeNHeS", budget=(("synops_per_sample", 2e5),), pruned="random").settings
+    assert told == {"budget per sample": "200,000 synaptic operations", "pruned by": "random"}
     for share in (0.5, 2.0):
         held = OfNetworks(config, "HeNHeS", budget=(("synops_per_sample", share * n_synops),))({}, 3)
         assert held.limits["over its budget of synops_per_sample"] == pytest.approx(1 / share - 1)

@@ -92,7 +92,14 @@ class OfNetworks:
 
     @property
     def title(self) -> str:
-        return f"{self.config.task.name}, {self.arm}" + (f", pruned by {self.pruned}" if self.pruned else "")
+        return f"{self.config.task.name}, {self.arm}"
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What was asked for beside the objectives, as people read it."""
+        budget = ", ".join(f"{most:,g} {BUDGETS[name]}" for name, most in self.budget)
+        given = {"energy profile": self.profile, "budget per sample": budget, "pruned by": self.pruned}
+        return {name: value for name, value in given.items() if value}
 
     @property
     def facts(self) -> Any:

@@ -257,6 +257,7 @@ def document_of(study: optuna.Study, work: Trials) -> dict[str, Any]:
         "name": getattr(work.objective, "title", ""),
         "settings": {
             "n_trials": work.n_trials, "n_seeds": n_seeds, "seed": work.seed, "storage": storages.shown(work.storage),
+            **getattr(work.objective, "settings", {}),
         },
         "versions": dict(work.versions),
         "space": [

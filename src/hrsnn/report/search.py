@@ -17,13 +17,15 @@ from hrsnn.report.parts.words import Finding, listed, plural, quantity
 from hrsnn.vocabulary import OBJECTIVES, SEARCH, Objective
 
 _SHOWN = 12  # coordinates whose importance is drawn
+_ASKED = ("energy profile", "budget per sample", "pruned by")  # settings that the values depend on
 
 
 def page(document: Mapping[str, Any]) -> Page:
     """The page of a document of `hrsnn search`; raises `InputError` for a document of another schema."""
     whole = Part(SEARCH.checked(document), owner=SEARCH.file)
     trials, objectives = whole.parts("trials"), _objectives(whole)
-    lengths = whole.part("lengths").known()
+    lengths, settings = whole.part("lengths").known(), whole.part("settings")
+    asked = [f"{name} {settings.text(name)}" for name in _ASKED if settings.text(name)]
     one = len(objectives) == 1
     sections = [
         Section("convergence", "How the search went",
@@ -45,11 +47,12 @@ def page(document: Mapping[str, Any]) -> Page:
             [_importance(whole.part("importance").known())],
             [named(dict(sorted(lengths.items(), key=lambda pair: pair[1])), "parameter", "length")]),
         Section("trials", "All trials", tables=[_trials(trials, objectives)]),
-        Section("settings", "Settings", tables=[named(whole.part("settings").values, "setting", "value")]),
+        Section("settings", "Settings", tables=[named(settings.values, "setting", "value")]),
     ]  # fmt: skip
     return Page(
         kind="hrsnn search", title=str(document.get("name") or "search"), created=str(document.get("created") or ""),
-        facts=(f"{plural(len(trials), 'trial')} · larger is better: {'; '.join(o.words for o in objectives)}",),
+        facts=(f"{plural(len(trials), 'trial')} · larger is better: {'; '.join(o.words for o in objectives)}",
+               " · ".join(asked)),
         found=findings(document), sections=sections, versions=whole.part("versions").values,
     )  # fmt: skip
 
@@ -67,8 +70,10 @@ def findings(document: Mapping[str, Any]) -> list[Finding]:
     told = []
     if best.values:
         value, first = quantity(best.number("value")), quantity(_value(trials[0], 0))
-        expected = best.number("expected")
+        expected, objective = best.number("expected"), _objectives(whole)[0]
         said = f"{value}, of which {quantity(expected)} is expected again" if expected is not None else value
+        if objective.of != "itself" and (seen := best.number("value")) is not None:
+            said += f" ({objective.quantity}: {quantity(objective.as_read(seen))})"
         number = best.whole("number") + 1
         told.append(f"The best of {len(trials)} trials is number {number}, with {said}; first of all was {first}.")
     elif front:
@@ -92,22 +97,23 @@ def _value(trial: Part, k: int) -> float | None:
 
 
 def _convergence(trials: Sequence[Part], objective: Objective) -> Figure | None:
+    """The quantity behind the objective, as people read it."""
     known = [(trial.whole("number") + 1, value, bool(trial.values.get("feasible"))) for trial in trials
              if (value := _value(trial, 0)) is not None]  # fmt: skip
     best, line = -math.inf, list[tuple[int, float]]()
     for number, value, feasible in known:
         best = max(best, value) if feasible else best
-        line += [(number, best)] if math.isfinite(best) else []
+        line += [(number, objective.as_read(best))] if math.isfinite(best) else []
     looks = ((True, "trial", GREY, "circle"), (False, "infeasible", VERMILION, "circle-open"))
     traces = [
-        _points([(n, v) for n, v, feasible in known if feasible is ok], name, colour, symbol)
+        _points([(n, objective.as_read(v)) for n, v, feasible in known if feasible is ok], name, colour, symbol)
         for ok, name, colour, symbol in looks
     ]
     steps = draw.curve(*_columns(line), BLUE, name="best so far")
     steps["line"]["shape"] = "hv"
     shown = [trace for trace in (*traces, steps) if trace["x"]]
-    label = f"{objective.words} of each trial and the best so far"
-    return draw.chart(shown, "trial", objective.words, label, 340)
+    y = _axis(objective, [objective.as_read(v) for _, v, _ in known]) if known else ""
+    return draw.chart(shown, "trial", y, f"{objective.quantity} of each trial and the best so far", 340)
 
 
 def _plane(whole: Part, trials: Sequence[Part], objectives: Sequence[Objective]) -> Figure | None:
