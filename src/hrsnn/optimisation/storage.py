@@ -12,13 +12,14 @@ from typing import Any
 
 import optuna
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from hrsnn._checks import HrsnnError, InputError, RunError, require, shortened
 from hrsnn.work.store import hold
 
 STUDY, ORIGIN = "hrsnn", "hrsnn"  # names of the study, and of its attribute that says what it follows from
 _PASSWORD = re.compile(r"(?<=://)([^:/@?]*:)(.*)@|([?&]password=)([^&#]*)")
+_SECONDS_OF_A_LOCK = 3  # on a journal, taken for milliseconds: an older one was left by a process that was killed
 _GO_ON = "trials that are finished are kept, and the same command goes on"
 
 
@@ -93,7 +94,9 @@ def study(
 
 def _journal(path: str) -> JournalStorage:
     """Read before anything is written to it, so that another file stays as it is."""
-    journal = JournalStorage(JournalFileBackend(path))
+    file = str(Path(path).absolute())  # the lock is a link to it, and of one that leads nowhere the age is not seen
+    lock = JournalFileSymlinkLock(file, grace_period=_SECONDS_OF_A_LOCK)
+    journal = JournalStorage(JournalFileBackend(file, lock_obj=lock))
     journal.get_all_studies()
     return journal
 
