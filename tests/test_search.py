@@ -274,6 +274,28 @@ def test_the_verb_finds_a_config_that_runs(
     assert "must hold found.toml" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_arms_searched_alike_are_compared_each_as_it_was_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    changes = ["--set", "input.weight_excitatory=8", "--set", "task.arms=['HoNHoS', 'HeNHeS']"]
+    line = ["search", TINY, "--arm", "all", "--trials", "2", "--out", "s", *changes, "--jobs", "1", "--quiet"]
+    assert main(line) == 0
+    table, config = capsys.readouterr().out, load_config("s/found.toml")
+    for arm in ("HoNHoS", "HeNHeS"):
+        best = json.loads(Path("s", arm, "search.json").read_text())["best"]
+        assert f"{arm}   " in table
+        assert config.of_arm(arm).network.synapses.weight_scale == best["values"]["synapses.weight_scale"]
+    assert config.of_arm("HoNHoS").network != config.of_arm("HeNHeS").network
+    assert main(["run", "--from-search", "s", "--out", "r", "--jobs", "1", "--quiet"]) == 0
+    assert load_config(Path("r/config.toml")).arms == config.arms
+    assert main([*line, "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)) == ["HoNHoS", "HeNHeS"]
+    assert main([*line, "--storage", "study.log"]) == 2
+    assert "`storage` of `search` must not be given for several arms" in capsys.readouterr().err
+
+
 def test_without_its_libraries_a_search_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from hrsnn.verbs import prune as prune
     from hrsnn.verbs import run as run
     from hrsnn.verbs import search as search
+    from hrsnn.verbs import search_arms as search_arms
     from hrsnn.wiring import build as build
 
 _HOME = {
@@ -90,6 +91,7 @@ _HOME = {
     "prune": "verbs",
     "run": "verbs",
     "search": "verbs",
+    "search_arms": "verbs",
     "build": "wiring",
 }
 

@@ -314,6 +314,16 @@ def search_text(document: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def searches_text(documents: Mapping[str, Mapping[str, Any]]) -> str:
+    """What searches of several arms found, an arm in a row, without markup."""
+    rows = [["arm", "best of validation", "expected of it", "trial", "trials"]]
+    for arm, document in documents.items():
+        best = document["best"] or {}
+        told = [f"{best[key]:.4g}" if key in best else "-" for key in ("value", "expected")]
+        rows.append([arm, *told, str(best["number"] + 1) if best else "-", str(len(document["trials"]))])
+    return "\n".join([*aligned(rows), "", "Validation chose: `hrsnn run --from-search` tells what holds on test data."])
+
+
 def reproduction_text(document: Mapping[str, Any]) -> str:
     """The verdicts of `hrsnn reproduce claims`, or the tables and findings of any other, without markup."""
     if "claims" in document:

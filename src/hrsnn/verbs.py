@@ -167,6 +167,51 @@ def search(
     return found
 
 
+def search_arms(
+    config: Config | Place | None = None,
+    *,
+    arms: Sequence[str] | None = None,
+    set: Sequence[str] = (),
+    out: Place | None = None,
+    data_dir: Place | None = None,
+    say: Say = lambda line: None,
+    **options: Any,
+) -> dict[str, Searched]:
+    """Search several arms with the same budget each, as `hrsnn search --arm all` does.
+
+    arms      None are those of `task.arms`
+    out       its directory, a search for each arm in it; None is `searches/<task>`
+    options   and the rest: of `search`, the same for all; no `storage`, each search has a database of its own
+
+    `out`/found.toml is the config in which every arm has what was found for it (`[arms.NAME]`): `hrsnn.run` of it, or
+    `hrsnn run --from-search`, compares them with fresh seeds. Raises what `search` raises.
+    """
+    from hrsnn.optimisation.objective import with_values
+
+    rule = "must not be given for several arms: each search has a database of its own in its directory"
+    require(options.get("storage") is None, "search", "storage", rule, options.get("storage"))
+    changes = _changes("search", set)
+    settings = load_config(config, changes, data_dir=_path("search", "data_dir", data_dir))
+    folder = _path("search", "out", out) or Path("searches") / settings.task.name
+    found: dict[str, Searched] = {}
+    best = settings
+    for name in settings.task.arms if arms is None else arms:
+
+        def told(line: str, name: str = name) -> None:
+            say(f"{name}, {line}")
+
+        found[name] = search(
+            config, arm=name, set=changes, out=folder / name, data_dir=data_dir, say=told, **options
+        )  # fmt: skip
+        values = found[name].best
+        if values is None:
+            told("nothing was found; it keeps what the config says")
+        else:
+            best = with_values(best, values, arm=name)
+    write_atomically(folder / FOUND, to_toml(best).encode())
+    return found
+
+
 def found_by(search_dir: Place, *, beside: object = None) -> Path:
     """The config that a search left in its directory; raises `InputError` where there is none, or a config `beside`."""
     path = as_path("run", "from_search", search_dir) / FOUND

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,7 +27,11 @@ from hrsnn.cli.app import (
 def search(
     config: ConfigSource = None,
     arm: Annotated[
-        str | None, typer.Option(help="Which network, e.g. HeNHeS.", show_default="the last of task.arms")
+        list[str] | None,
+        typer.Option(
+            help="Which network, e.g. HeNHeS. Repeatable; all: each with the same budget.",
+            show_default="the last of task.arms",
+        ),
     ] = None,
     objective: Annotated[
         list[str] | None,
@@ -67,20 +71,33 @@ def search(
     def do() -> int:
         stop_on_termination()
         from hrsnn import verbs
-        from hrsnn.console import Display, search_text
+        from hrsnn.console import Display, search_text, searches_text
 
         try:
             with Display(quiet=quiet) as display:
-                found = verbs.search(
-                    config, arm=arm, objective=objective or ("task",), n_trials=trials, n_seeds=seeds,
-                    max_replicates=replicates, family=family, profile=profile, pruned=pruned,
-                    budget=_budget(budget or []), set=set_ or (), seed=seed, out=out,
-                    storage=storage, data_dir=data_dir, jobs=jobs, executor=executor, say=display.say,
-                )  # fmt: skip
+                shared: dict[str, Any] = {
+                    "objective": objective or ("task",), "n_trials": trials, "n_seeds": seeds,
+                    "max_replicates": replicates, "family": family, "profile": profile, "pruned": pruned,
+                    "budget": _budget(budget or []), "set": set_ or (), "seed": seed, "out": out, "storage": storage,
+                    "data_dir": data_dir, "jobs": jobs, "executor": executor, "say": display.say,
+                }  # fmt: skip
+                if arm and (len(arm) > 1 or arm == ["all"]):
+                    several = verbs.search_arms(config, arms=None if arm == ["all"] else arm, **shared)
+                else:
+                    found = verbs.search(config, arm=arm[0] if arm else None, **shared)
+                    several = {}
         except KeyboardInterrupt:
             complain("interrupted; what is finished is kept, and the same command goes on from there")
             return INTERRUPTED
-        if as_json:
+        if several:
+            if as_json:
+                print_json({name: one.document for name, one in several.items()})
+            else:
+                print(searches_text({name: one.document for name, one in several.items()}))
+                config_path = next(iter(several.values())).path.parent / verbs.FOUND
+                print(f"Config: {config_path}")
+                print(f"Reports: {', '.join(str(one.path / verbs.SEARCH_PAGE) for one in several.values())}")
+        elif as_json:
             print_json(found.document)
         else:
             print(search_text(found.document))

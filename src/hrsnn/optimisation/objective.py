@@ -174,10 +174,11 @@ def _limits(where: str, rate_hz: float) -> dict[str, float]:
     return {f"dead{where}": low - rate_hz, f"exploding{where}": rate_hz - high}
 
 
-def with_values(config: Config, values: Values) -> Config:
-    """The config with laws and numbers in the places of their names, dotted as `--set` has them."""
-    changes = [f"{name}={json.dumps(v) if not isinstance(v, Distribution) else _toml(v)}" for name, v in values.items()]
-    return load_config(config, changes)
+def with_values(config: Config, values: Values, *, arm: str = "") -> Config:
+    """The config with laws and numbers in the places of their names, dotted as `--set` has them; those of one `arm`."""
+    above = f"arms.{arm}." if arm else ""
+    texts = {name: _toml(v) if isinstance(v, Distribution) else json.dumps(v) for name, v in values.items()}
+    return load_config(config, [f"{above}{name}={text}" for name, text in texts.items()])
 
 
 def _toml(law: Distribution) -> str:
