@@ -290,6 +290,7 @@ def test_arms_searched_alike_are_compared_each_as_it_was_found(
     assert config.of_arm("HoNHoS").network != config.of_arm("HeNHeS").network
     assert main(["run", "--from-search", "s", "--out", "r", "--jobs", "1", "--quiet"]) == 0
     assert load_config(Path("r/config.toml")).arms == config.arms
+    capsys.readouterr()
     assert main([*line, "--json"]) == 0
     assert list(json.loads(capsys.readouterr().out)) == ["HoNHoS", "HeNHeS"]
     assert main([*line, "--storage", "study.log"]) == 2
