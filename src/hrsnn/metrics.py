@@ -18,7 +18,7 @@ from hrsnn._checks import require
 from hrsnn.randomness import stream
 
 N_BOOTSTRAP = 10_000
-_NEGLIGIBLE = 1e-3  # of an error, which no comparison turns on
+NEGLIGIBLE = 1e-3  # of an error, which no comparison turns on
 
 
 def rmse_course(forecast: ArrayLike, truth: ArrayLike, scale: ArrayLike) -> NDArray[np.float64]:
@@ -164,7 +164,7 @@ def interval_of_errors(a: ArrayLike, b: ArrayLike, doubtful: ArrayLike = False) 
     """
     x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     plain = paired_interval(x - y)
-    none = np.broadcast_to(doubtful, x.shape) | (np.abs(x - y) < _NEGLIGIBLE * np.maximum(x, y))
+    none = np.broadcast_to(doubtful, x.shape) | (np.abs(x - y) < NEGLIGIBLE * np.maximum(x, y))
     if plain is None or not none.any():
         return plain
     low, high = paired_interval(np.where(none, 0.0, x - y)) or plain

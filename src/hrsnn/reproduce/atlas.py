@@ -21,6 +21,7 @@ from hrsnn.classification import accuracies, fit, simulated
 from hrsnn.data.dataset import Splits
 from hrsnn.encode.duration import stretch
 from hrsnn.evaluation import Label
+from hrsnn.metrics import NEGLIGIBLE
 from hrsnn.network import Network
 from hrsnn.outcome import plain_values
 from hrsnn.readout import ReadoutSpec, units_read
@@ -240,7 +241,7 @@ def followed(document: Mapping[str, Any]) -> dict[str, Any]:
 
     A cell is better or worse than its twin where the t-test of its pairs survives Holm's correction for all cells with
     `N_LEAST` pairs or more; else nothing is shown. `shown` is the effect with its 95 % t-interval, better being above
-    zero: points of accuracy, or per cent of the twin's error.
+    zero: points of accuracy, or per cent of the twin's error. Errors that differ by less than a thousandth are equal.
     """
     cells = [
         _cell(condition, kind, document["raw"][condition["name"]])
@@ -264,7 +265,10 @@ def followed(document: Mapping[str, Any]) -> dict[str, Any]:
 def _cell(condition: Mapping[str, Any], kind: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
     ours, theirs = raw[kind["name"]], raw[kind["twin"]]
     higher = higher_is_better(condition["metric"])
-    found = judge(list(zip(ours["score"], theirs["score"], strict=True)), "above" if higher else "below")
+    pairs = list(zip(ours["score"], theirs["score"], strict=True))
+    if not higher:
+        pairs = [(b, b) if abs(a - b) < NEGLIGIBLE * max(a, b) else (a, b) for a, b in pairs]
+    found = judge(pairs, "above" if higher else "below")
     unit = 100.0 if higher else -100.0 / found.mean_b if found.mean_b else 0.0
     spent = np.mean(ours["spikes"]), np.mean(theirs["spikes"])
     return {
