@@ -371,8 +371,8 @@ def test_seeds_do_not_change_what_a_unit_is(tmp_path):
     [
         (
             ["reproduce", "clams"],
-            "`NAME` of `hrsnn reproduce` must be one of claims, figure6, figure9, figure10, figure11, figure12, table5, "
-            'atlas, got clams; did you mean "claims"?',
+            "`NAME` of `hrsnn reproduce` must be one of claims, figure6, figure9, figure10, figure11, figure12, "
+            'table5, atlas, got clams; did you mean "claims"?',
         ),
         (
             ["reproduce", "claims", "--scale", "smal"],
