@@ -261,6 +261,8 @@ def test_without_any_effect_nothing_is_advised():
         document, "none"
     )
     assert said_of(document, "open") == "Left out: there is no file."
+    halves = [np.ptp(cell["shown"]["ci95"]) / 2 for cell in document["cells"]]
+    assert f"Half of the intervals are narrower than ±{np.median(halves):.1f}." in said_of(document, "plain")
 
 
 def test_plasticity_is_told_apart():

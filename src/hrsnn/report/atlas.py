@@ -178,10 +178,13 @@ def _spent(cells: Sequence[Entry]) -> str:
 
 def _certainty(document: Document) -> str:
     n, alone, kept = (document[name] for name in ("n_cells", "n_alone", "n_surviving_holm"))
+    ends = [cell["shown"]["ci95"] for cell in document["cells"] if cell["shown"]["ci95"] is not None]
+    halves = sorted((high - low) / 2 for low, high in ends)
+    room = f"Half of the intervals are narrower than ±{halves[len(halves) // 2]:.1f}. " if halves else ""
     return (
         f"{kept} of {n} cells, {plural(document['scale']['n_seeds'], 'pair')} each, are certain when all are corrected "
         f"together (Holm); {alone} would be alone, where about {quantity(document['alpha'] * n)} would be by chance. "
-        "Where no other task is named it is the spoken digits."
+        f"{room}Where no other task is named it is the spoken digits."
     )
 
 
