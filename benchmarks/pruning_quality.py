@@ -55,7 +55,7 @@ SETTINGS: dict[str, tuple[str, list[str]]] = {
     "digit-pairs": ("digit-pairs", []),
     "lorenz63-x": ("lorenz63-x", []),
     "mackey-glass": ("mackey-glass-recurrent", []),
-    "spoken-digits": ("spoken-digits", []),
+    "spoken-digits": ("spoken-digits", ["network.gain=resistance"]),
 }
 METHODS = tuple(KINDS)
 UNPRUNED, BARE = "unpruned", "no-recurrence"

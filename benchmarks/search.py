@@ -1,12 +1,14 @@
 """Searches for laws with a known optimum: this sampler, the same on raw coordinates, and those of Optuna.
 
     python benchmarks/search.py --out docs/results/search.json
+    python benchmarks/search.py --asking
 
 Two kinds of objective over d coordinates (gamma laws by mean and coefficient of variation, one number where d is odd):
 "distance" falls with the squared 2-Wasserstein distance from the best laws, "response" with the squared difference of
 what populations of neurons with these laws do, their mean filtered responses to five frequencies. A score is 1 at the
 optimum and 0 at the median of random points. What is told: the score after so many trials, and how many trials it takes
 to 0.95, medians over the repeats (more than the trials where it is not reached), each repeat with another optimum.
+`--asking` tells how long one more point takes when 200 trials are finished, the samplers in turn: medians, wall time.
 """
 
 from __future__ import annotations
@@ -79,6 +81,29 @@ def searched(kind: str, d: int, name: str, repeat: int, n_trials: int) -> dict[s
     return {"best": np.maximum.accumulate(scores).round(5).tolist(), "asking_cpu_s": asking_s}
 
 
+def asking(d: int, n_trials: int = 200, n_asks: int = 9) -> dict[str, float]:
+    """Median seconds of one ask of each sampler, d coordinates, after `n_trials`; they take turns."""
+    space, rng = space_of(d), np.random.default_rng(d)
+    params = [{c.name: c.low * (c.high / c.low) ** rng.random() for c in space.coordinates} for _ in range(n_trials)]
+    best = {name: seen("distance", law) for name, law in constants(space.values(params[0])).items()}
+    studies = {}
+    for name, sampler in SAMPLERS.items():
+        studies[name] = optuna.create_study(direction="maximize", sampler=sampler(space, 0))
+        for at in params:
+            laws = constants(space.values(at))
+            value = -sum(float(np.square(seen("distance", law) - best[k]).sum()) for k, law in laws.items())
+            studies[name].add_trial(
+                optuna.trial.create_trial(params=at, distributions=distributions(space), value=value)
+            )
+    took_s: dict[str, list[float]] = {name: [] for name in studies}
+    for _ in range(n_asks + 1):
+        for name, study in studies.items():
+            began = time.perf_counter()
+            study.ask(distributions(space))
+            took_s[name].append(time.perf_counter() - began)
+    return {name: float(np.median(of[1:])) for name, of in took_s.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("samplers", nargs="*", default=list(SAMPLERS))
@@ -87,9 +112,13 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=25)
     parser.add_argument("--trials", type=int, default=80)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--asking", action="store_true", help="time one ask, and nothing else")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if options.asking:
+        print(json.dumps({d: asking(d) for d in options.dimensions}, indent=1))
+        return
     rows = []
     with ProcessPoolExecutor(options.jobs) as pool:
         for kind in options.kinds:

@@ -109,10 +109,10 @@ class LawSampler(optuna.samplers.BaseSampler):
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        seen = self._seen(study)
-        if trial.number < self._n_startup or seen.n_feasible < 2:
-            return self._params(self._sobol(trial.number))
         with _quiet():
+            seen = self._seen(study)
+            if trial.number < self._n_startup or seen.n_feasible < 2:
+                return self._params(self._sobol(trial.number))
             torch.manual_seed((self._seed * 1_000_003 + trial.number) % 2**31)
             return self._asked(seen, trial.number)
 
@@ -126,13 +126,13 @@ class LawSampler(optuna.samplers.BaseSampler):
         With noise the largest of many values is too large; what is expected of it, from it and its neighbours, is less.
         Without a model (fewer trials than `n_startup`) it is the mean of replicates.
         """
-        seen = self._seen(study)
-        if not seen.n_feasible or seen.n_objectives > 1:
-            return None
-        feasible = seen.only(seen.feasible)
-        expected = feasible.values[:, 0]
-        if seen.n_feasible >= self._n_startup:
-            with _quiet():
+        with _quiet():
+            seen = self._seen(study)
+            if not seen.n_feasible or seen.n_objectives > 1:
+                return None
+            feasible = seen.only(seen.feasible)
+            expected = feasible.values[:, 0]
+            if seen.n_feasible >= self._n_startup:
                 expected = self._process(feasible, 0).posterior(feasible.points).mean[:, 0]
         k = int(expected.argmax())
         complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
@@ -161,10 +161,10 @@ class LawSampler(optuna.samplers.BaseSampler):
 
         In units of the prior's spread of the part; empty before there is a model.
         """
-        seen = self._seen(study)
-        if self._kind == "raw" or seen.n_feasible < self._n_startup:
-            return {}
         with _quiet():
+            seen = self._seen(study)
+            if self._kind == "raw" or seen.n_feasible < self._n_startup:
+                return {}
             found = self._process(seen.only(seen.feasible), 0).parameters.lengths
         return {part.name: float(length) for part, length in zip(self._space, found, strict=True)}
 

@@ -78,7 +78,7 @@ def spread_spec(spec: NetworkSpec, cv: float) -> NetworkSpec:
 
 @lru_cache(maxsize=1)
 def digit_config() -> Config:
-    return load_config("spoken-digits", ())
+    return load_config("spoken-digits", ["network.gain=resistance"])  # one resistance for all, as in the papers
 
 
 def digit_spec(n_neurons: int) -> NetworkSpec:

@@ -58,7 +58,7 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
     "rossler": ("lorenz63", ("task.name=rossler", "task.forecast.dt=0.03")),
     "google-stock": ("google-stock", ()),
     "wind": ("google-stock", ("task.name=wind",)),
-    DIGITS: (DIGITS, ()),
+    DIGITS: (DIGITS, ("network.gain=resistance",)),  # one resistance for all, as in the papers
 }
 _SHARE_INSIDE = 1 / 1.3  # of the neighbours in a cluster: p_inter adds 0.3 times as many between four clusters
 
