@@ -11,7 +11,7 @@ from botorch.acquisition import LogExpectedImprovement
 from botorch.models import SingleTaskGP
 from gpytorch.kernels import ScaleKernel
 from gpytorch.mlls import ExactMarginalLogLikelihood
-from gpytorch.priors import GammaPrior
+from gpytorch.priors import GammaPrior, LogNormalPrior
 
 from hrsnn.optimisation.embedding import Embedding
 from hrsnn.optimisation.kernel import WassersteinMatern, matern, matern_slope
@@ -39,6 +39,8 @@ def of_botorch(seen: Observed, parameters: Parameters) -> SingleTaskGP:
     covariance.base_kernel.length = torch.as_tensor(parameters.lengths)
     covariance.outputscale = parameters.variance
     if seen.noise is None:
+        model.likelihood.noise_covar.register_prior("noise_prior", LogNormalPrior(6.0, 3.0), "noise")
+        model.likelihood.noise_covar.raw_noise_constraint.lower_bound.fill_(1e-7)
         model.likelihood.noise = parameters.noise
     matrix = covariance(seen.points).to_dense() + torch.diag(seen.noise_of(parameters))
     inverse = torch.linalg.inv(matrix)

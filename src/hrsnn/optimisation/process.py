@@ -23,6 +23,7 @@ from hrsnn.optimisation.kernel import SMALLEST, Tensor, matern, matern_slope
 
 LEAST_NOISE = 1e-6  # variance, of standardised values
 _MOST_STEPS = 50
+_NOISE = 6.0, 3.0  # of its lognormal prior: its logarithm is likeliest at -3, and -12 is three deviations away
 
 
 class Parameters(NamedTuple):
@@ -83,17 +84,18 @@ def fitted(seen: Observed) -> Parameters:
     """The parameters of largest posterior density, by their evidence, its gradient and L-BFGS-B.
 
     Priors: of lengths the lognormal law that grows with the root of the number of groups, as distances do (Hvarfner et
-    al. 2024, arXiv 2402.02229), of the noise BoTorch's lognormal law, of the variance Gamma(2, 1).
+    al. 2024, arXiv 2402.02229), of the noise a wide one, for values may be exact or mostly noise, and Gamma(2, 1) of the
+    variance.
     """
     n_groups, finds_noise = len(seen.groups), seen.noise is None
     of_groups = torch.stack([_squares(seen.points[:, g], seen.points[:, g]) for g in seen.groups])
     flat, y = of_groups.reshape(n_groups, -1), seen.standardised
     eye = torch.eye(len(y), dtype=torch.float64)
     # Logarithms of lengths, the variance and the noise: a guess, bounds, and of lognormal priors middle and width.
-    guess = np.array([math.log(2 * math.sqrt(n_groups))] * n_groups + [0.0] + [-4.0] * finds_noise)
+    guess = np.array([math.log(2 * math.sqrt(n_groups))] * n_groups + [0.0] + [-1.5] * finds_noise)
     bounds = [(-4.0, 7.0)] * n_groups + [(-7.0, 7.0)] + [(math.log(LEAST_NOISE), 0.0)] * finds_noise
-    middle = np.array([math.log(n_groups) / 2 + math.sqrt(2)] * n_groups + [0.0] + [-4.0] * finds_noise)
-    width = np.array([math.sqrt(3)] * n_groups + [math.inf] + [1.0] * finds_noise)
+    middle = np.array([math.log(n_groups) / 2 + math.sqrt(2)] * n_groups + [0.0] + [_NOISE[0]] * finds_noise)
+    width = np.array([math.sqrt(3)] * n_groups + [math.inf] + [_NOISE[1]] * finds_noise)
 
     def loss(x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         found = _of_logarithms(x, n_groups)
