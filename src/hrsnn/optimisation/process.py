@@ -84,8 +84,8 @@ def fitted(seen: Observed) -> Parameters:
     """The parameters of largest posterior density, by their evidence, its gradient and L-BFGS-B.
 
     Priors: of lengths the lognormal law that grows with the root of the number of groups, as distances do (Hvarfner et
-    al. 2024, arXiv 2402.02229), of the noise a wide one, for values may be exact or mostly noise, and Gamma(2, 1) of the
-    variance.
+    al. 2024, arXiv 2402.02229), of the noise a wide one, since values may be exact or mostly noise, and Gamma(2, 1) of
+    the variance.
     """
     n_groups, finds_noise = len(seen.groups), seen.noise is None
     of_groups = torch.stack([_squares(seen.points[:, g], seen.points[:, g]) for g in seen.groups])
