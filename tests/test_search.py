@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
+import multiprocessing
 import re
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -56,33 +54,27 @@ def test_what_is_found_is_near_the_best_and_is_kept(tmp_path: Path) -> None:
     assert len(points(more)) == 17
 
 
-LINE = """
-import sys; sys.path.insert(0, sys.argv[1])
-from pathlib import Path
-from hrsnn.runs import seen_from_anywhere
-from search_objectives import SPACE, Distance
-from hrsnn.optimisation.study import search
-if __name__ == "__main__":
-    search(SPACE, Distance(noise=0.01, wait_s=0.05), Path(sys.argv[2]), n_trials=14, jobs=1, max_replicates=3)
-"""
+def search_until_killed(out: str) -> None:
+    search(SPACE, Distance(noise=0.01, wait_s=0.05), Path(out), n_trials=14, jobs=1, max_replicates=3)
 
 
 @pytest.mark.slow
 def test_a_search_that_is_killed_goes_on_with_the_same_points(tmp_path: Path) -> None:
     """Kills at ten moments, in whatever is done then; nothing is lost or doubled."""
     whole = search(SPACE, Distance(noise=0.01), tmp_path / "whole", n_trials=14, jobs=1, max_replicates=3)
-    here, out = str(Path(__file__).parent), tmp_path / "killed"
-    (tmp_path / "line.py").write_text(LINE)
+    out, forking = tmp_path / "killed", multiprocessing.get_context("forkserver")
+    forking.set_forkserver_preload(["hrsnn.optimisation.sampler", "hrsnn.optimisation.study"])  # loaded once, for all
     for k in range(10):
-        process = subprocess.Popen([sys.executable, str(tmp_path / "line.py"), here, str(out)], env=dict(os.environ))
+        process = forking.Process(target=search_until_killed, args=(str(out),))
+        process.start()
         begun, n_before = time.monotonic(), len(list((out / "trials").glob("*.json")))
-        while process.poll() is None and time.monotonic() - begun < 60:
+        while process.is_alive() and time.monotonic() - begun < 60:
             if len(list((out / "trials").glob("*.json"))) > n_before:
                 time.sleep(0.013 * k)
                 break
             time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.join()
     killed = search(SPACE, Distance(noise=0.01), out, n_trials=14, jobs=1, max_replicates=3)
     assert points(killed) == points(whole)
     assert len(list((out / "trials").glob("*.json"))) == 14
