@@ -282,6 +282,7 @@ def test_arms_searched_alike_are_compared_each_as_it_was_found(
     assert config.of_arm("HoNHoS").network != config.of_arm("HeNHeS").network
     assert main(["run", "--from-search", "s", "--out", "r", "--jobs", "1", "--quiet"]) == 0
     assert load_config(Path("r/config.toml")).arms == config.arms
+    assert "Each with values of its own, as the config has them: HoNHoS, HeNHeS." in Path("r/report.html").read_text()
     capsys.readouterr()
     assert main([*line, "--json"]) == 0
     assert set(json.loads(capsys.readouterr().out)) == {"HoNHoS", "HeNHeS"}

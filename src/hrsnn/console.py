@@ -321,7 +321,7 @@ def searches_text(documents: Mapping[str, Mapping[str, Any]]) -> str:
         best = document["best"] or {}
         told = [f"{best[key]:.4g}" if key in best else "-" for key in ("value", "expected")]
         rows.append([arm, *told, str(best["number"] + 1) if best else "-", str(len(document["trials"]))])
-    return "\n".join([*aligned(rows), "", "Validation chose: `hrsnn run --from-search` tells what holds on test data."])
+    return "\n".join(aligned(rows))
 
 
 def reproduction_text(document: Mapping[str, Any]) -> str:

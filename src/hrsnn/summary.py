@@ -43,6 +43,7 @@ def summarise(
     return {
         "task": config.task.name,
         "data": facts,
+        **({"own_values": [arm for arm in config.task.arms if arm in config.arms]} if config.arms else {}),
         "outcomes": [outcome.to_dict() for outcome, _ in results],
         "summary": [_summary(group) for group in groups.values()],
         "comparisons": _comparisons(config, groups),

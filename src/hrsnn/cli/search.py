@@ -95,8 +95,9 @@ def search(
             else:
                 print(searches_text({name: one.document for name, one in several.items()}))
                 config_path = next(iter(several.values())).path.parent / verbs.FOUND
-                print(f"Config: {config_path}")
+                print(f"\nConfig: {config_path}")
                 print(f"Reports: {', '.join(str(one.path / verbs.SEARCH_PAGE) for one in several.values())}")
+                print(f"Validation chose; what holds on test data: hrsnn run --from-search {config_path.parent}")
         elif as_json:
             print_json(found.document)
         else:

@@ -58,10 +58,14 @@ def explained(metric: str | None) -> list[str]:
 
 
 def names_explained(results: Results) -> list[str]:
-    """What the names of the four arms mean, where any of them is there."""
-    said = "He is heterogeneous, every one its own, and Ho homogeneous, all at the mean"
+    """What the names of the four arms mean, where any of them is there, and what is said of one alone."""
+    if not any(row.key.arm in NETWORKS[:4] for row in results.rows):
+        return []
+    own = results.own_values
+    alike = "alike" if own else "at the mean"
+    said = f"He is heterogeneous, every one its own, and Ho homogeneous, all {alike}"
     of = "N of neurons (time constants, thresholds), S of synapses (plasticity)"
-    return [f"{said}: {of}."] if any(row.key.arm in NETWORKS[:4] for row in results.rows) else []
+    return [f"{said}: {of}."] + [f"Each with values of its own, as the config has them: {', '.join(own)}."] * bool(own)
 
 
 def found(results: Results) -> list[Finding]:

@@ -188,6 +188,7 @@ class Results:
     units: tuple[Repeat, ...]
     rows: tuple[Row, ...]
     comparisons: tuple[Comparison, ...]
+    own_values: tuple[str, ...] = ()
 
     def row(self, key: Key | None) -> Row:
         """The row of `key`, one without numbers where there is none."""
@@ -269,6 +270,7 @@ def parse_results(values: Any, owner: str = "results.json") -> Results:
         units=tuple(_repeat(part) for part in whole.parts("outcomes")),
         rows=tuple(sorted(map(_row, whole.parts("summary")), key=lambda row: row.key.rank)),
         comparisons=tuple(_comparison(part) for part in whole.parts("comparisons")),
+        own_values=tuple(str(arm) for arm in whole.values.get("own_values") or ()),
     )
 
 
