@@ -5,7 +5,7 @@
 For each task: the laws of each of the four arms are searched on validation data (`hrsnn search`), the same number of
 trials each, and what was found is trained with fresh seeds, the same for all arms, whose test part is read once. The
 arms as the config has them stand beside. Differences are paired by seed. The gap is what the search said of its best
-less what validation says of it with fresh seeds: the winner's curse.
+less what validation says of it with fresh seeds: the winner's curse. Tasks that --out holds already are kept.
 """
 
 from __future__ import annotations
@@ -78,7 +78,13 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    document: dict[str, Any] = {"versions": versions(), "trials": options.trials, "seeds": options.seeds, "tasks": {}}
+    before = json.loads(options.out.read_text())["tasks"] if options.out is not None and options.out.exists() else {}
+    document: dict[str, Any] = {
+        "versions": versions(),
+        "trials": options.trials,
+        "seeds": options.seeds,
+        "tasks": before,
+    }
     for task in options.tasks:
         changes = ["prune=false", *TASKS.get(task, []), *options.set]
         began = time.perf_counter()

@@ -54,11 +54,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     seeds = range(options.first, options.first + options.seeds)
+    found: dict[str, Any] = {}
     with ProcessPoolExecutor(options.jobs) as pool:
-        found = {task: compared(task, seeds, pool) for task in options.tasks}
-    if options.out is not None:
-        document = {"versions": versions(), "seeds": list(seeds), "tasks": found}
-        options.out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        for task in options.tasks:
+            found[task] = compared(task, seeds, pool)
+            if options.out is not None:
+                document = {"versions": versions(), "seeds": list(seeds), "tasks": found}
+                options.out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

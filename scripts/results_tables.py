@@ -1,7 +1,8 @@
-"""Print the means and the paired comparisons of a results.json, or an atlas.json, as Markdown, as docs/ has them.
+"""Print the means and the paired comparisons of a results.json, or other results, as Markdown, as docs/ has them.
 
 python scripts/results_tables.py docs/results/hd-spikes.json [METRIC ...]
 python scripts/results_tables.py docs/results/atlas.json
+python scripts/results_tables.py docs/results/arms_searched.json
 """
 
 from __future__ import annotations
@@ -73,9 +74,35 @@ def atlas(document: dict[str, Any]) -> str:
     return f"{advice}\n\n{table(['condition', *(kind['label'] for kind in kinds)], rows)}"
 
 
+def searched(document: dict[str, Any]) -> str:
+    """Of arms that were each searched: what was found against what the config has, and against the homogeneous one."""
+    rows = []
+    for task, told in document["tasks"].items():
+        metric = told["metric"]
+        for arm, found in told["found"].items():
+            score, spikes, before = found[metric], found["spikes_per_neuron"], told["hand-set"][arm][metric]
+            more = score["minus_HoNHoS"] or {"mean": None, "ci95": None}
+            rows.append([
+                task, arm, with_interval(before["mean"], before["ci95"]), with_interval(score["mean"], score["ci95"]),
+                with_interval(more["mean"], more["ci95"]), f"{spikes['mean']:.1f}",
+                f"{told['gap'][arm]:+.3f}, {told['gap_of_expected'][arm]:+.3f}",
+            ])  # fmt: skip
+    columns = [
+        "as it was",
+        "found",
+        "found − HoNHoS found",
+        "spikes per neuron",
+        "gap of the best, of what is expected",
+    ]
+    return table(["task", "arm", *columns], rows)
+
+
 def main() -> None:
     path, *metrics = sys.argv[1:]
     results = json.loads(Path(path).read_text())
+    if "tasks" in results:
+        print(searched(results))
+        return
     if "cells" in results:
         print(atlas(results))
         return
