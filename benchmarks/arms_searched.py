@@ -25,10 +25,9 @@ from hrsnn.evaluation import versions
 from hrsnn.experiments import run_unit
 from hrsnn.metrics import interval_of_mean
 from hrsnn.verbs import FOUND
-from hrsnn.vocabulary import METRICS, higher_is_better
+from hrsnn.vocabulary import METRICS, NETWORKS, higher_is_better
 from hrsnn.work.unit import Unit
 
-ARMS = ("HoNHoS", "HeNHoS", "HoNHeS", "HeNHeS")
 TASKS: dict[str, list[str]] = {
     "spoken-digits": [],
     "digit-pairs": [],
@@ -87,13 +86,17 @@ def main() -> None:
     }
     for task in options.tasks:
         changes = ["prune=false", *TASKS.get(task, []), *options.set]
+        config = load_config(task, changes)
+        arms = [
+            arm for arm in NETWORKS[:4] if config.learn is not None or arm.endswith("HoS")
+        ]  # else they are the same
         began = time.perf_counter()
         searches = {
             arm: hrsnn.search(
-                load_config(task, changes), arm=arm, set=SMALLER.get(task, []), n_trials=options.trials,
+                config, arm=arm, set=SMALLER.get(task, []), n_trials=options.trials,
                 max_replicates=options.replicates, out=options.work / task / arm, jobs=options.jobs,
             )
-            for arm in ARMS
+            for arm in arms
         }  # fmt: skip
         searched_s = time.perf_counter() - began
         with ProcessPoolExecutor(options.jobs) as pool:
@@ -102,22 +105,22 @@ def main() -> None:
                     pool.submit(measured, load_config(source, [] if kind == "found" else changes), arm, seed)
                     for seed in range(options.seeds)
                 ]
-                for arm in ARMS
+                for arm in arms
                 for kind, source in (("found", options.work / task / arm / FOUND), ("hand-set", task))
             }
             rows = {key: [job.result() for job in of_seeds] for key, of_seeds in jobs.items()}
-        told = {kind: table({arm: rows[kind, arm] for arm in ARMS}) for kind in ("found", "hand-set")}
+        told = {kind: table({arm: rows[kind, arm] for arm in arms}) for kind in ("found", "hand-set")}
         best = {arm: found.document["best"] for arm, found in searches.items()}
         metric = next(name for name in METRICS if name in rows["found", "HoNHoS"][0])
         document["tasks"][task] = {
             "metric": metric, "higher_is_better": higher_is_better(metric), "searched_s": searched_s, "best": best,
-            "gap": {arm: best[arm]["value"] - told["found"][arm]["validation"]["mean"] for arm in ARMS},
-            "gap_of_expected": {arm: best[arm]["expected"] - told["found"][arm]["validation"]["mean"] for arm in ARMS},
+            "gap": {arm: best[arm]["value"] - told["found"][arm]["validation"]["mean"] for arm in arms},
+            "gap_of_expected": {arm: best[arm]["expected"] - told["found"][arm]["validation"]["mean"] for arm in arms},
             **told,
             "rows": {f"{kind}/{arm}": of for (kind, arm), of in rows.items()},
         }  # fmt: skip
         for kind in ("found", "hand-set"):
-            for arm in ARMS:
+            for arm in arms:
                 row = told[kind][arm]
                 print(task, kind, arm, {name: row[name] for name in (metric, "spikes_per_neuron")}, flush=True)
         if options.out is not None:
