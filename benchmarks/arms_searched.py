@@ -4,8 +4,9 @@
 
 For each task: the laws of each of the four arms are searched on validation data (`hrsnn search`), the same number of
 searches and trials each. What is expected to be the best of them is trained with fresh seeds, the same for all arms,
-whose test part is read once. The arms as the config has them stand beside. Differences are paired by seed. The gap is what the search said of its best
-less what validation says of it with fresh seeds: the winner's curse. Tasks that --out holds already are kept.
+whose test part is read once. The arms as the config has them stand beside. Differences are paired by seed. The gap is
+what the search said of its best less what validation says of it with fresh seeds: the winner's curse. Tasks that --out
+holds already are kept.
 """
 
 from __future__ import annotations
