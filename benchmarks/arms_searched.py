@@ -87,7 +87,7 @@ def main() -> None:
         "tasks": before,
     }
     for task in options.tasks:
-        changes = ["prune=false", *TASKS.get(task, []), *options.set]
+        changes = ["prune=false", "arms={}", *TASKS.get(task, []), *options.set]
         config = load_config(task, changes)
         arms = [
             arm for arm in NETWORKS[:4] if config.learn is not None or arm.endswith("HoS")

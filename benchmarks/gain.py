@@ -29,7 +29,7 @@ TASKS = ("spoken-digits", "digit-pairs", "delayed-recall", "lorenz63", "mackey-g
 
 def score(task: str, gain: str, arm: str, seed: int) -> float:
     """What validation gave the readout that it chose."""
-    config = load_config(task, [f"network.gain={gain}", "prune=false"])
+    config = load_config(task, [f"network.gain={gain}", "prune=false", "arms={}"])
     chosen = run_unit(config, Unit(arm, seed)).details["readout"]
     return float(next(value for name, value in chosen.items() if name.startswith("validation_")))
 
