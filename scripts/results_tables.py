@@ -100,11 +100,11 @@ def searched(document: dict[str, Any]) -> str:
 def main() -> None:
     path, *metrics = sys.argv[1:]
     results = json.loads(Path(path).read_text())
-    if "tasks" in results:
-        print(searched(results))
-        return
     if "cells" in results:
         print(atlas(results))
+        return
+    if "tasks" in results:
+        print(searched(results))
         return
     wanted = metrics or [name for name in results["summary"][0]["metrics"] if name.startswith("accuracy")]
     print(means(results, wanted), comparisons(results, wanted), sep="\n\n")
