@@ -160,3 +160,17 @@ def test_the_best_is_what_is_expected_to_be_and_not_the_luckiest() -> None:
 def test_there_is_no_best_where_nothing_is_feasible() -> None:
     own = sampler()
     assert own.best(study_of(own)) is None
+
+
+def test_a_search_begins_with_what_its_space_begins_with() -> None:
+    law, number = Law("tau", mean=(5.0, 50.0)), Scalar("x", 0.0, 1.0)
+    space = Space((law, number), (("x", 0.25), ("tau.mean", 20.0), ("tau.cv", 3.0)))
+    study = study_of(LawSampler(space))
+    assert study.ask(distributions(space)).params == {"tau.mean": 20.0, "tau.cv": 1.0, "x": 0.25}
+    other = study_of(LawSampler(Space((law, number))))
+    assert other.ask(distributions(space)).params != {"tau.mean": 20.0, "tau.cv": 1.0, "x": 0.25}
+    assert study.ask(distributions(space)).params == other.ask(distributions(space)).params
+    with pytest.raises(
+        InputError, match=r"`start` of `Space` must have a number for each of tau\.mean, tau\.cv, x, got x"
+    ):
+        Space((law, number), (("x", 0.25),))

@@ -36,6 +36,7 @@ def searched(
     remedy, known = did_you_mean(method, METHODS), ", ".join(METHODS)
     require(method in METHODS, "searched", "method", f"must be one of {known}", method, remedy=remedy)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    space = Space(space.parts)  # where the others begin
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         sampler = METHODS[method](space, n_startup, seed)

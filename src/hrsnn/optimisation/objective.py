@@ -195,15 +195,18 @@ def space_of(config: Config, arm: str, *, family: str = "gamma", around: float =
     """What is searched where nothing else is asked for (method.md 5.2): the laws of an arm, and scales of its wiring.
 
     Means lie between 1/`around` and `around` times those of the config. A law that the arm has no spread in is a
-    number. What a config does not use (plasticity without learning) is left out.
+    number. What a config does not use (plasticity without learning) is left out. The search begins with what the config
+    has, but for free curves.
     """
     network = config.network
     parts: list[Law | Scalar] = []
+    start: dict[str, float] = {}
 
     def add(name: str, law: Distribution, spread: bool, least: float = 1e-9) -> None:
         mean = max(float(law.mean), least)
         low, high = mean / around, mean * around
         parts.append(Law(name, (low, high), family=family) if spread else Scalar(name, low, high, log=True))
+        start.update({f"{name}.mean": mean, f"{name}.cv": law.variance**0.5 / mean} if spread else {name: mean})
 
     of_neurons, of_synapses = not arm.startswith("HoN"), arm.endswith("HeS")
     for sign in ("excitatory", "inhibitory"):
@@ -216,4 +219,4 @@ def space_of(config: Config, arm: str, *, family: str = "gamma", around: float =
     add("synapses.weight_scale", Constant(network.synapses.weight_scale), False)
     add("synapses.length_scale", Constant(network.synapses.length_scale), False)
     add("input.weight_excitatory", Constant(network.input.weight_excitatory), False)
-    return Space(tuple(parts))
+    return Space(tuple(parts), () if family == "free" else tuple(start.items()))

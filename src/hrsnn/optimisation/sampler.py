@@ -1,10 +1,10 @@
 """The next point to try, by a Gaussian process on laws, as a sampler of Optuna (method.md 11.4).
 
-Points come from Sobol's sequence first. Then a Gaussian process with `WassersteinMatern` is fitted to all finished
-trials, replicates of a point taken together: their mean, and its variance as the noise of that observation. The next
-point is where an acquisition function is largest; a trial that is running counts as if it had given what is expected
-of it. Everything follows from the seed, the number of the trial and the trials that are finished: a search that was
-killed and goes on asks for the same points.
+Points come from Sobol's sequence first, but for the one that the space begins with, if it does. Then a Gaussian process
+with `WassersteinMatern` is fitted to all finished trials, replicates of a point taken together: their mean, and its
+variance as the noise of that observation. The next point is where an acquisition function is largest; a trial that is
+running counts as if it had given what is expected of it. Everything follows from the seed, the number of the trial and
+the trials that are finished: a search that was killed and goes on asks for the same points.
 """
 
 from __future__ import annotations
@@ -109,6 +109,8 @@ class LawSampler(optuna.samplers.BaseSampler):
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
+        if trial.number == 0 and self._space.start:
+            return dict(self._space.start)
         with _quiet():
             seen = self._seen(study)
             if trial.number < self._n_startup or seen.n_feasible < 2:

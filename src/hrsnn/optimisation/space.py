@@ -108,7 +108,9 @@ class Law:
 class Space:
     """Parts with different names; a point is one number for each of `coordinates`.
 
-    Raises `InputError` for no part, and for a name that stands twice.
+    start   the point that a search tries first, name and number of each coordinate; numbers outside are brought inside
+
+    Raises `InputError` for no part, for a name that stands twice, and for a start of other coordinates.
 
     >>> space = Space((Law("tau_mem_ms", mean=(5.0, 100.0)), Scalar("weight_scale", 0.1, 10.0, log=True)))
     >>> [coordinate.name for coordinate in space.coordinates]
@@ -116,6 +118,7 @@ class Space:
     """
 
     parts: tuple[Law | Scalar, ...]
+    start: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         parts = tuple(listed("Space", "parts", self.parts))
@@ -126,6 +129,11 @@ class Space:
         twice = next((name for name in names if names.count(name) > 1), None)
         require(twice is None, "Space", "parts", "must have different names", twice)
         object.__setattr__(self, "parts", parts)
+        given = dict(self.start)
+        rule = f"must have a number for each of {', '.join(names)}"
+        require(not given or sorted(given) == sorted(names), "Space", "start", rule, ", ".join(given))
+        inside = {c.name: min(max(float(given[c.name]), c.low), c.high) for c in self.coordinates if given}
+        object.__setattr__(self, "start", tuple(inside.items()))
 
     @property
     def coordinates(self) -> tuple[Coordinate, ...]:

@@ -74,7 +74,7 @@ class Trials:
         return {
             "schema": SEARCH.text,
             "title": getattr(self.objective, "title", "") or ", ".join(self.objective.names),
-            "space": key_of([asdict(part) for part in self.space]),
+            "space": key_of([asdict(part) for part in self.space], *self.space.start),
             "objective": key_of(self.objective.names, self.objective.facts),
             "seed": self.seed, "seeds of a point": self.n_seeds, "replicates": self.max_replicates,
             **{f"version of {name}": found for name, found in self.versions.items()},
