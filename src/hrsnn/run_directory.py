@@ -289,8 +289,18 @@ def _config_text(config: Config) -> str:
     return f"{_MARK} {__version__}: complete, `hrsnn run` with this file gives the same numbers.\n\n{to_toml(config)}"
 
 
+_digest_of_last: tuple[Config, str] | None = None
+
+
 def _config_digest(config: Config) -> str:
-    return digest_of(to_toml(config).encode())
+    """Kept for the config that was asked for last, which is asked for with every unit.
+
+    An interrupt amid pydantic's writing of a config comes out as an error of its own kind, and no interrupt.
+    """
+    global _digest_of_last
+    if _digest_of_last is None or _digest_of_last[0] is not config:
+        _digest_of_last = config, digest_of(to_toml(config).encode())
+    return _digest_of_last[1]
 
 
 def _now() -> str:
