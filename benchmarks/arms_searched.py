@@ -5,8 +5,8 @@
 For each task: the laws of each of the four arms are searched on validation data (`hrsnn search`), the same number of
 searches and trials each. What is expected to be the best of them is trained with fresh seeds, the same for all arms,
 whose test part is read once. The arms as the config has them stand beside. Differences are paired by seed. The gap is
-what the search said of its best less what validation says of it with fresh seeds: the winner's curse. Tasks that --out
-holds already are kept.
+what validation said of a design in its trial, or what was expected of it, less what it says with fresh seeds. Tasks
+that --out holds already are kept.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ TASKS: dict[str, list[str]] = {
     "lorenz63-long": [],
     "hd-spikes": ["network.n_neurons=500"],
 }
-SMALLER: dict[str, list[str]] = {}  # for the search alone
 
 
 def measured(config: Config, arm: str, seed: int) -> dict[str, float]:
@@ -96,7 +95,7 @@ def main() -> None:
         searches = {
             arm: [
                 hrsnn.search(
-                    config, arm=arm, set=SMALLER.get(task, []), n_trials=options.trials,
+                    config, arm=arm, n_trials=options.trials,
                     max_replicates=options.replicates, seed=k, jobs=options.jobs,
                     out=options.work / task / (f"{arm}-{k}" if k else arm),
                 )

@@ -92,7 +92,7 @@ def searched(document: dict[str, Any]) -> str:
         "found",
         "found − HoNHoS found",
         "spikes per neuron",
-        "gap of the best, of what is expected",
+        "gap of its trial, of what is expected",
     ]
     return table(["task", "arm", *columns], rows)
 

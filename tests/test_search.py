@@ -291,6 +291,10 @@ def test_arms_searched_alike_are_compared_each_as_it_was_found(
     assert set(json.loads(capsys.readouterr().out)) == {"HoNHoS", "HeNHeS"}
     assert main([*line, "--storage", "study.log"]) == 2
     assert "`storage` of `search` must not be given for several arms" in capsys.readouterr().err
+    front = ["--objective", "task", "--objective", "spikes", "--trials", "1"]
+    assert main([*line[:4], *front, "--out", "f", *changes, "--jobs", "1", "--quiet"]) == 0
+    assert "Config: " not in capsys.readouterr().out
+    assert not Path("f/found.toml").exists()
 
 
 def test_without_its_libraries_a_search_is_one_sentence(

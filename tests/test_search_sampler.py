@@ -174,3 +174,5 @@ def test_a_search_begins_with_what_its_space_begins_with() -> None:
         InputError, match=r"`start` of `Space` must have a number for each of tau\.mean, tau\.cv, x, got x"
     ):
         Space((law, number), (("x", 0.25),))
+    with pytest.raises(InputError, match=r"`start of tau\.cv` of `Space` must be a finite number"):
+        Space((law, number), (("x", 0.25), ("tau.mean", 20.0), ("tau.cv", "wide")))  # type: ignore[arg-type]

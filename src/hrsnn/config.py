@@ -351,11 +351,12 @@ def _network(tables: Mapping[str, Any], task: TaskSpec, data_dir: Path | None) -
 
 
 def _apply(tables: dict[str, Any], overrides: Sequence[str]) -> None:
-    """Change `tables` by each "a.b=c"; deeper names after shallower ones, a rule before its settings, else as given."""
+    """Change `tables` by each "a.b=c"."""
     _put(tables, [_override(text) for text in overrides])
 
 
 def _put(tables: dict[str, Any], given: Sequence[tuple[list[str], Any]]) -> None:
+    """Set each path to its value; deeper ones after shallower ones, a rule before its settings, else as given."""
     for path, value in sorted(given, key=lambda item: (len(item[0]), item[0] != _RULE)):
         if path[0] in _OPTIONAL and len(path) == 1 and isinstance(value, bool):
             tables[path[0]] = tables.get(path[0], {}) if value else None

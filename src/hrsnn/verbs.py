@@ -183,8 +183,9 @@ def search_arms(
     out       its directory, a search for each arm in it; None is `searches/<task>`
     options   and the rest: of `search`, the same for all; no `storage`, each search has a database of its own
 
-    `out`/found.toml is the config in which every arm has what was found for it (`[arms.NAME]`): `hrsnn.run` of it, or
-    `hrsnn run --from-search`, compares them with fresh seeds. Raises what `search` raises.
+    `out`/found.toml is the config in which every arm has what was found for it (`[arms.NAME]`), where anything was (of
+    two objectives nothing is): `hrsnn.run` of it, or `hrsnn run --from-search`, compares them with fresh seeds. Raises
+    what `search` raises.
     """
     from hrsnn.optimisation.objective import with_values
 
@@ -200,15 +201,14 @@ def search_arms(
         def told(line: str, name: str = name) -> None:
             say(f"{name}, {line}")
 
-        found[name] = search(
-            config, arm=name, set=changes, out=folder / name, data_dir=data_dir, say=told, **options
-        )  # fmt: skip
+        found[name] = search(config, arm=name, set=changes, out=folder / name, data_dir=data_dir, say=told, **options)
         values = found[name].best
         if values is None:
-            told("nothing was found; it keeps what the config says")
+            told("no best point, so it keeps what the config says")
         else:
             best = with_values(best, values, arm=name)
-    write_atomically(folder / FOUND, to_toml(best).encode())
+    if any(one.best is not None for one in found.values()):
+        write_atomically(folder / FOUND, to_toml(best).encode())
     return found
 
 

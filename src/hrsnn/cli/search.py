@@ -94,10 +94,11 @@ def search(
                 print_json({name: one.document for name, one in several.items()})
             else:
                 print(searches_text({name: one.document for name, one in several.items()}))
-                config_path = next(iter(several.values())).path.parent / verbs.FOUND
-                print(f"\nConfig: {config_path}")
-                print(f"Reports: {', '.join(str(one.path / verbs.SEARCH_PAGE) for one in several.values())}")
-                print(f"Validation chose; what holds on test data: hrsnn run --from-search {config_path.parent}")
+                print(f"\nReports: {', '.join(str(one.path / verbs.SEARCH_PAGE) for one in several.values())}")
+                if any(one.best is not None for one in several.values()):
+                    folder = next(iter(several.values())).path.parent
+                    print(f"Config: {folder / verbs.FOUND}")
+                    print(f"Validation chose; what holds on test data: hrsnn run --from-search {folder}")
         elif as_json:
             print_json(found.document)
         else:

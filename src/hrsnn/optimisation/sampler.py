@@ -138,7 +138,7 @@ class LawSampler(optuna.samplers.BaseSampler):
                 expected = self._process(feasible, 0).posterior(feasible.points).mean[:, 0]
         k = int(expected.argmax())
         complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        trial = next(t for t in complete if all(t.params[name] == v for name, v in feasible.params[k].items()))
+        trial = next(t for t in complete if all(t.params.get(name) == v for name, v in feasible.params[k].items()))
         return trial, float(expected[k]) * (-1 if study.directions[0].name == "MINIMIZE" else 1)
 
     def _asked(self, seen: _Seen, number: int) -> dict[str, Any]:

@@ -132,7 +132,8 @@ class Space:
         given = dict(self.start)
         rule = f"must have a number for each of {', '.join(names)}"
         require(not given or sorted(given) == sorted(names), "Space", "start", rule, ", ".join(given))
-        inside = {c.name: min(max(float(given[c.name]), c.low), c.high) for c in self.coordinates if given}
+        number = {name: real_number("Space", f"start of {name}", value) for name, value in given.items()}
+        inside = {c.name: min(max(number[c.name], c.low), c.high) for c in self.coordinates if number}
         object.__setattr__(self, "start", tuple(inside.items()))
 
     @property

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from hrsnn import tasks
-from hrsnn._checks import FileError
-from hrsnn.arms import Arm, Calibrate, Learn, Step
+from hrsnn.arms import Arm, steps_of
 from hrsnn.classification import accuracies, fit, simulated
 from hrsnn.data.dataset import Splits
 from hrsnn.encode.duration import stretch
@@ -60,12 +59,8 @@ def spec_of(spec: NetworkSpec, networks: Networks, kind: Kind) -> NetworkSpec:
 def network_of(world: World, networks: Networks, kind: Kind, seed: int) -> Network:
     """A network of a kind as it is scored."""
     spec, data = spec_of(world.spec, networks, kind), world.task.train
-    steps: list[Step] = []
-    if networks.calibrated or spec.input.calibrate:
-        steps.append(Calibrate(data, spec.input, seed))
-    if kind.learned:
-        steps.append(Learn(world.learner, data, seed))
-    return Arm(kind.name, spec, tuple(steps)).made(seed)
+    rule = spec.input.model_copy(update={"calibrate": networks.calibrated or spec.input.calibrate})
+    return Arm(kind.name, spec, steps_of(rule, world.learner if kind.learned else None, data, seed=seed)).made(seed)
 
 
 # -- scores ------------------------------------------------------------------------------------------------------------
@@ -152,15 +147,8 @@ class Atlas:
         spec = spec_of(world.spec, networks, kind).to_dict()
         readout, learner = (table.model_dump(mode="json") for table in (world.readout, world.learner))
         asked = [asdict(one) | {"group": "", "label": "", "when": ""} for one in conditions]
-        return [
-            _EDITION,
-            self.scale.sizes(),
-            spec,
-            readout,
-            learner if kind.learned else None,
-            asked,
-            world.digest,
-        ]
+        taught = learner if kind.learned else None
+        return [_EDITION, self.scale.sizes(), spec, readout, taught, asked, world.digest]
 
     def measure(self, unit: Unit) -> Values:
         """Name of a condition -> its score, and spikes per neuron and sample of the test part (of a series: value)."""
@@ -190,13 +178,9 @@ def atlas_document(order: Order) -> dict[str, Any]:
     Raises `RunError` when a unit fails or a file cannot be written; finished units are kept.
     """
     scale: AtlasScale = order.sizes
-    there, left_out = {}, {}
-    for case in scale.cases or CASES:
-        try:
-            there[case] = world_of(case, scale, order.data_dir).task.description
-        except FileError as error:
-            left_out[case] = str(error)
-            order.say(f"left out: {error}")
+    there, left_out = order.described(
+        scale.cases or CASES, lambda case: world_of(case, scale, order.data_dir).task.description
+    )
     conditions = tuple(one for one in CONDITIONS if one.of.case in there)
     atlas = Atlas(scale, conditions, order.data_dir)
     values = measured(atlas.work(order.out), order.say, n_jobs=order.n_jobs, executor=order.executor)

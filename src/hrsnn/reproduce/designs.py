@@ -86,13 +86,9 @@ def pruning_document(name: str, order: Order) -> dict[str, Any]:
     are kept.
     """
     experiment = DESIGNS[name].experiment(order.sizes, order.data_dir)
-    there, left_out = {}, {}
-    for case in experiment.cases:
-        try:
-            there[case] = task_of(case, "HRSNN", order.sizes, order.data_dir).description
-        except FileError as error:
-            left_out[case] = str(error)
-            order.say(f"left out: {error}")
+    there, left_out = order.described(
+        experiment.cases, lambda case: task_of(case, "HRSNN", order.sizes, order.data_dir).description
+    )
     if not there:
         raise FileError("; ".join(left_out.values()))
     experiment = replace(experiment, cases=tuple(there))

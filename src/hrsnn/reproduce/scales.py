@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from hrsnn._checks import require
+from hrsnn._checks import FileError, require
 
 _SEEDS = ("n_seeds", "n_spread_seeds", "n_digit_seeds", "n_map_seeds")
 
@@ -212,3 +212,14 @@ class Order:
     n_jobs: int | None
     executor: Executor | str | None
     say: Say
+
+    def described(self, cases: Iterable[str], of: Callable[[str], str]) -> tuple[dict[str, str], dict[str, str]]:
+        """A line on each case whose data are there, by `of`, and why the others are left out, which is told."""
+        there, left_out = dict[str, str](), dict[str, str]()
+        for case in cases:
+            try:
+                there[case] = of(case)
+            except FileError as error:
+                left_out[case] = str(error)
+                self.say(f"left out: {error}")
+        return there, left_out
