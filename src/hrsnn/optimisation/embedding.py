@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,16 +41,22 @@ class Embedding:
     """
 
     def __init__(self, space: Space, *, log: bool = True) -> None:
-        self._space, self._log = space, log
-        self._groups: list[slice] = []
-        first = 0
-        for part in space:
+        self._log = log
+        self._scale = _Scale.of(space.coordinates)
+        sorts: dict[Any, list[int]] = {}
+        for k, part in enumerate(space):
             if isinstance(part, Law) and part.family == "gamma":
                 rule = "must be at most 2 for gamma laws: take lognormal ones"
                 require(part.cv[1] <= 2, "Embedding", f"{part.name}.cv", rule, part.cv[1])
-            n = self._entries(part, [torch.ones(1, dtype=torch.float64)] * len(part.coordinates)).shape[-1]
-            self._groups.append(slice(first, first + n))
-            first += n
+            sorts.setdefault(_sort_of(part), []).append(k)
+        first = np.cumsum([0, *(len(part.coordinates) for part in space)])
+        self._alike = [_Alike.of(space.parts, parts, first) for parts in sorts.values()]
+        middle = self._scale(torch.full((len(space.coordinates),), 0.5, dtype=torch.float64))
+        sizes = {k: self._entries(one, middle).shape[-1] for one in self._alike for k in one.parts}
+        ends = np.cumsum([0, *(sizes[k] for k in range(len(space.parts)))])
+        self._groups = [slice(int(ends[k]), int(ends[k + 1])) for k in range(len(space.parts))]
+        made = [entry for one in self._alike for k in one.parts for entry in range(ends[k], ends[k + 1])]
+        self._order = torch.as_tensor(np.argsort(made))
 
     @property
     def groups(self) -> Sequence[slice]:
@@ -57,36 +64,75 @@ class Embedding:
         return self._groups
 
     def __call__(self, x: Tensor) -> Tensor:
-        columns, first = [], 0
-        for part in self._space:
-            n = len(part.coordinates)
-            natural = [_natural(x[..., first + k], c) for k, c in enumerate(part.coordinates)]
-            columns.append(self._entries(part, natural))
-            first += n
-        return torch.cat(columns, dim=-1)
+        natural = self._scale(x)
+        return torch.cat([self._entries(one, natural).flatten(-2) for one in self._alike], dim=-1)[..., self._order]
 
-    def _entries(self, part: Law | Scalar, natural: list[Tensor]) -> Tensor:
-        mean, *shape = natural
+    def _entries(self, alike: _Alike, natural: Tensor) -> Tensor:
+        """Of all parts of a sort, (..., n_parts, n_entries of each)."""
+        part = alike.example
+        mean, *shape = (natural[..., columns] for columns in alike.columns)
         if isinstance(part, Scalar):
-            value = mean.log() if part.log else mean
-            return value[..., None] / _prior_sd(part.low, part.high, part.log, part.log)
+            return (mean.log() if part.log else mean)[..., None] / alike.prior_sd(part.log)
         if part.family == "free":
-            entries = _free(mean, torch.stack(shape, dim=-1), log=self._log)
+            return _free(mean, torch.stack(shape, dim=-1), log=self._log) / alike.prior_sd(self._log)
+        family = _family(part.family, part.cv, self._log)
+        entries = family.shapes(shape[0])
+        if self._log:
+            entries = entries + mean.log()[..., None] * torch.as_tensor(family.ones)
         else:
-            family = _family(part.family, part.cv, self._log)
-            entries = family.shapes(shape[0])
-            if self._log:
-                entries = entries + mean.log()[..., None] * torch.as_tensor(family.ones)
-            else:
-                entries = entries * mean[..., None]
-        return entries / _prior_sd(*part.mean, True, self._log)
+            entries = entries * mean[..., None]
+        return entries / alike.prior_sd(self._log)
 
 
-def _natural(x: Tensor, of: Coordinate) -> Tensor:
-    """A coordinate in its own units, of one in the unit interval."""
-    if not of.log:
-        return of.low + (of.high - of.low) * x
-    return torch.exp(math.log(of.low) + math.log(of.high / of.low) * x)
+@dataclass(frozen=True)
+class _Scale:
+    """All coordinates in their own units, of those in the unit interval: (..., n_coordinates)."""
+
+    is_log: Tensor
+    low: Tensor
+    width: Tensor
+    log_low: Tensor
+    log_ratio: Tensor
+
+    @classmethod
+    def of(cls, coordinates: Sequence[Coordinate]) -> _Scale:
+        logs = [(math.log(c.low), math.log(c.high / c.low)) if c.log else (0.0, 0.0) for c in coordinates]
+        numbers = [(c.low, c.high - c.low, *of) for c, of in zip(coordinates, logs, strict=True)]
+        return cls(torch.tensor([c.log for c in coordinates]), *torch.tensor(numbers, dtype=torch.float64).T)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.where(self.is_log, torch.exp(self.log_low + self.log_ratio * x), self.low + self.width * x)
+
+
+@dataclass(frozen=True)
+class _Alike:
+    """Parts that are embedded together: laws of one family and the same bounds of spread, or numbers of one scale.
+
+    parts     their places in the space
+    columns   one (n_parts,) for each coordinate that such a part has: where theirs stand among all coordinates
+    bounds    of the mean of each
+    """
+
+    example: Law | Scalar
+    parts: list[int]
+    columns: list[Tensor]
+    bounds: list[tuple[float, float]]
+
+    @classmethod
+    def of(cls, space: Sequence[Law | Scalar], parts: list[int], first: NDArray[Any]) -> _Alike:
+        example = space[parts[0]]
+        columns = [torch.as_tensor(first[parts] + k) for k in range(len(example.coordinates))]
+        return cls(example, parts, columns, [(c.low, c.high) for c in (space[k].coordinates[0] for k in parts)])
+
+    def prior_sd(self, of_log: bool) -> Tensor:
+        uniform_in_log = self.example.coordinates[0].log
+        return torch.tensor([[_prior_sd(*pair, uniform_in_log, of_log)] for pair in self.bounds], dtype=torch.float64)
+
+
+def _sort_of(part: Law | Scalar) -> Any:
+    if isinstance(part, Scalar):
+        return part.log
+    return part.family, None if part.family == "free" else part.cv
 
 
 def _prior_sd(low: float, high: float, uniform_in_log: bool, of_log: bool) -> float:

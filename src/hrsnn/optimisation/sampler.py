@@ -85,7 +85,7 @@ class LawSampler(optuna.samplers.BaseSampler):
         rule = "must be log-ei or ei"
         require(acquisition in ("log-ei", "ei"), "LawSampler", "acquisition", rule, acquisition)
         require(kernel in ("laws", "raw"), "LawSampler", "kernel", "must be laws or raw", kernel)
-        self._space, self._distributions = space, distributions(space)
+        self._space, self._coordinates, self._distributions = space, space.coordinates, distributions(space)
         self._seed = whole_number("LawSampler", "seed", seed, at_least=0)
         n = len(self._distributions)
         n_startup = max(10, 2 * n) if n_startup is None else n_startup
@@ -224,7 +224,7 @@ class LawSampler(optuna.samplers.BaseSampler):
 
     def _params(self, x: NDArray[np.float64]) -> dict[str, Any]:
         found = {}
-        for value, c in zip(np.clip(x, 0.0, 1.0).tolist(), self._space.coordinates, strict=True):
+        for value, c in zip(np.clip(x, 0.0, 1.0).tolist(), self._coordinates, strict=True):
             natural = c.low * (c.high / c.low) ** value if c.log else c.low + (c.high - c.low) * value
             found[c.name] = min(max(natural, c.low), c.high)
         return found
@@ -242,7 +242,7 @@ class LawSampler(optuna.samplers.BaseSampler):
             math.log(params[c.name] / c.low) / math.log(c.high / c.low)
             if c.log
             else (params[c.name] - c.low) / (c.high - c.low)
-            for c in self._space.coordinates
+            for c in self._coordinates
         ]
 
 
