@@ -73,8 +73,8 @@ _KILLED_TWICE = Failure(
     "smaller --jobs, or a smaller network or data"
 )
 _GIVEN_UP = Failure(
-    "workers of the cluster were killed while they did it, often for lack of memory; give them more, or make the "
-    "network or the data smaller"
+    "workers of the cluster were killed while they did it, also with no other at work, often for lack of memory; give "
+    "them more, or make the network or the data smaller"
 )
 
 Tell = Callable[[Unit, ProgressEvent], None]
@@ -140,13 +140,13 @@ def finished(
                 unit = running.pop(ended)
                 try:
                     value = ended.result() if executor is None else _result_of_others(ended, unit)
-                except BrokenProcessPool:
+                except BrokenProcessPool:  # another unit of the same worker may be why
                     if unit not in killed:
                         killed.add(unit)
                         waiting.appendleft(unit)
                         say(f"the process of unit {unit.name} was killed; it is done again, with no other beside it")
                         continue
-                    value = _KILLED_TWICE
+                    value = _KILLED_TWICE if executor is None else _GIVEN_UP
                 except (pickle.PicklingError, AttributeError, TypeError) as error:  # units raise nothing
                     raise RunError(
                         f"unit {unit.name} cannot be sent to another process ({shortened(str(error))}); let what it "
@@ -240,7 +240,8 @@ def _result_of_others(ended: _Begun, unit: Unit) -> Failure | None:
         except Exception as error:
             if type(error).__name__ != "KilledWorker":  # of Dask
                 raise
-            return _GIVEN_UP
+            broken = BrokenProcessPool(str(error))
+    raise broken
 
 
 def _attempt_elsewhere(version: str, path: str, packed: bytes) -> Failure | None:
