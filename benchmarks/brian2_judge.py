@@ -32,8 +32,9 @@ import numba
 import numpy as np
 
 from hrsnn.engine import Record, simulate, simulate_stdp
-from hrsnn.network import Network, NeuronTable, StdpRule, SynapseTable
+from hrsnn.network import Network
 from hrsnn.spikes import Spikes
+from hrsnn.tables import NeuronTable, StdpRule, SynapseTable
 
 N_NEURONS, N_EXCITATORY, N_INPUTS = 1000, 800, 200
 DT_MS = 1.0

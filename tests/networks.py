@@ -10,8 +10,9 @@ import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from hrsnn.network import Network, NeuronTable, StdpRule, SynapseTable
+from hrsnn.network import Network
 from hrsnn.spikes import Spikes
+from hrsnn.tables import NeuronTable, StdpRule, SynapseTable
 
 DTYPES = [np.float32, np.float64]
 

@@ -18,8 +18,9 @@ from hrsnn._checks import InputError, MissingExtraError
 from hrsnn.engine import Record, batch_torch, reference
 from hrsnn.engine.coefficients import Coefficients, coefficients, filter_factor
 from hrsnn.engine.reference import Drive, Live
-from hrsnn.network import Network, StdpRule
+from hrsnn.network import Network
 from hrsnn.spikes import Spikes
+from hrsnn.tables import StdpRule
 from networks import (
     DTYPES,
     assert_same_fields,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import hrsnn
 from hrsnn._checks import InputError
-from hrsnn.network import Network, SynapseTable
+from hrsnn.network import Network
 from hrsnn.pruning.criteria import (
     Activity,
     Magnitude,
@@ -24,6 +24,7 @@ from hrsnn.pruning.criteria import (
     strength,
 )
 from hrsnn.pruning.criterion import Criterion, Size, Step
+from hrsnn.tables import SynapseTable
 from networks import examples, neuron_table, synapse_table
 
 ONE_SHOT = Step(1, 1, seed=7)

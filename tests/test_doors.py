@@ -24,11 +24,12 @@ from hrsnn.encode.duration import regrid, stretch
 from hrsnn.encode.events import pool_events
 from hrsnn.encode.values import ValueCode
 from hrsnn.forecast import ForecastSpec, ForecastTask
-from hrsnn.network import LARGEST, Network
+from hrsnn.network import Network
 from hrsnn.network_file import load_tensors, save_tensors
 from hrsnn.pruning.target import Target
 from hrsnn.readout import Readout, ReadoutSpec
 from hrsnn.spec import NetworkSpec
+from hrsnn.tables import LARGEST
 from hrsnn.tasks import TaskSpec, load_task
 from networks import random_network, random_spikes
 from small_tasks import splits

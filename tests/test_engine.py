@@ -19,8 +19,9 @@ from hrsnn._checks import InputError
 from hrsnn.engine import Record, Recording, State, simulate, simulate_stdp
 from hrsnn.engine.coefficients import coefficients
 from hrsnn.engine.reference import decay
-from hrsnn.network import Network, NeuronTable, StdpRule
+from hrsnn.network import Network
 from hrsnn.spikes import Spikes
+from hrsnn.tables import NeuronTable, StdpRule
 from networks import neuron_table, random_network, random_spikes, synapse_table
 
 NO_NORM = StdpRule(normalise=False)

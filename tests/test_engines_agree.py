@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from hrsnn.engine import Record, Recording, simulate, simulate_stdp
 from hrsnn.engine.cpu.parts import HISTORY
-from hrsnn.network import Network, StdpRule, SynapseTable
+from hrsnn.network import Network
 from hrsnn.spikes import Spikes
+from hrsnn.tables import StdpRule, SynapseTable
 from networks import (
     assert_same_fields,
     examples,

@@ -43,7 +43,6 @@ from hrsnn.encode.frames import temporal_difference
 from hrsnn.encode.rates import PopulationCode, poisson_rate
 from hrsnn.encode.values import ValueCode
 from hrsnn.engine import engines, simulate_stdp
-from hrsnn.network import NeuronTable, StdpRule, SynapseTable
 from hrsnn.network_file import load_tensors, save_tensors
 from hrsnn.outcome import Outcome, sealed
 from hrsnn.pruning.document import course_of
@@ -55,6 +54,7 @@ from hrsnn.pruning.spec import PruneSpec
 from hrsnn.pruning.target import Target
 from hrsnn.readout import Readout, ReadoutSpec
 from hrsnn.spec import NetworkSpec
+from hrsnn.tables import NeuronTable, StdpRule, SynapseTable
 from hrsnn.tasks import TaskSpec, chain_from, load_task
 from hrsnn.train import LearnSpec
 from networks import random_network, random_spikes

@@ -11,7 +11,8 @@ import pytest
 
 from hrsnn._checks import InputError
 from hrsnn.engine import Record, simulate
-from hrsnn.network import Network, StdpRule, SynapseTable, digest
+from hrsnn.network import Network, digest
+from hrsnn.tables import ADAPTATION, SHORT_TERM, StdpRule, SynapseTable
 from networks import neuron_table, random_network, random_spikes, synapse_table
 
 
@@ -51,6 +52,7 @@ def test_rules_of_neurons(columns: dict[str, Any], message: str) -> None:
 
 def test_a_vector_of_the_wrong_length_is_told_with_both_lengths() -> None:
     table = neuron_table(3)
+    table = replace(table, adapt=np.ones(3), tau_adapt_ms=np.ones(3))
     for f in fields(table):
         if f.name in ("tau_mem_ms", "position"):
             continue  # the first counts the neurons, the second has two dimensions
@@ -60,7 +62,7 @@ def test_a_vector_of_the_wrong_length_is_told_with_both_lengths() -> None:
             replace(table, **{f.name: np.ones(2)})
     with pytest.raises(InputError, match=re.escape("`position` of `NeuronTable` must have shape (3, 3), got (2, 3)")):
         replace(table, position=np.zeros((2, 3)))
-    synapses = synapse_table([0, 1], [1, 0], n_pre=3)
+    synapses = synapse_table([0, 1], [1, 0], n_pre=3, u=0.5, tau_rec_ms=9.0, tau_fac_ms=9.0)
     for f in fields(synapses):
         if f.name in ("ptr", "post"):
             continue
@@ -211,8 +213,8 @@ def test_keep_neurons_is_cutting_rows_and_columns_of_the_matrix() -> None:
     kept = network.keep_neurons(mask)
     np.testing.assert_array_equal(matrix(kept.recurrent, mask.sum()), matrix(network.recurrent, 12)[mask][:, mask])
     np.testing.assert_array_equal(matrix(kept.inputs, mask.sum()), matrix(network.inputs, 12)[:, mask])
-    for f in fields(network.neurons):
-        np.testing.assert_array_equal(getattr(kept.neurons, f.name), getattr(network.neurons, f.name)[mask])
+    for name, column in network.neurons.columns().items():
+        np.testing.assert_array_equal(getattr(kept.neurons, name), column[mask])
 
 
 def test_removing_nothing_is_the_identity() -> None:
@@ -287,17 +289,21 @@ def test_hash_follows_every_column_and_every_fact() -> None:
         replace(network, synapse="delta"),
         replace(network, rule=StdpRule(soft_bound=0.5)),
         replace(network, provenance={}),
+        replace(network, reset="subtract"),
+        replace(network, dale=False),
+        replace(network, neurons=replace(network.neurons, **dict.fromkeys(ADAPTATION, np.ones(network.n_neurons)))),
+        replace(network, inputs=replace(network.inputs, **dict.fromkeys(SHORT_TERM, np.ones(len(network.inputs))))),
         network.with_weights([0.5, 0.25, -0.5]),
     ]
     changed += [
-        replace(network, neurons=replace(network.neurons, **{f.name: getattr(network.neurons, f.name) + 0.5}))
-        for f in fields(network.neurons)
-        if f.name not in ("sign", "population", "v_reset")
+        replace(network, neurons=replace(network.neurons, **{name: column + 0.5}))
+        for name, column in network.neurons.columns().items()
+        if name not in ("sign", "population", "v_reset")
     ]
     changed += [
-        replace(network, recurrent=replace(network.recurrent, **{f.name: getattr(network.recurrent, f.name) + 1.0}))
-        for f in fields(network.recurrent)
-        if f.name not in ("ptr", "post", "weight")
+        replace(network, recurrent=replace(network.recurrent, **{name: column + 1.0}))
+        for name, column in network.recurrent.columns().items()
+        if name not in ("ptr", "post", "weight")
     ]
     assert len({network.hash, *(n.hash for n in changed)}) == 1 + len(changed)
     assert all(n != network for n in changed)

@@ -113,9 +113,10 @@ def forged(path: Path, network: Network, columns: dict[str, Any] | None = None, 
 
 
 def test_other_schema(path: Path, network: Network) -> None:
-    forged(path, network, schema="hrsnn.network/2")
+    forged(path, network, schema="hrsnn.network/3")
     with pytest.raises(
-        FileError, match=re.escape("holds hrsnn.network/2, this version of hrsnn reads hrsnn.network/1")
+        FileError,
+        match=re.escape("holds hrsnn.network/3, this version of hrsnn reads hrsnn.network/1 and hrsnn.network/2"),
     ):
         load(path)
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import hrsnn
-from hrsnn.network import Network, SynapseTable
+from hrsnn.network import Network
 from hrsnn.pruning.criteria import RandomGraph, Regrowth
 from hrsnn.pruning.criterion import Criterion, Size, Step
 from hrsnn.pruning.edges import add_edges
 from hrsnn.pruning.synapses import copied, possible_pairs, with_synapses
+from hrsnn.tables import SynapseTable
 
 Row = tuple[float, ...]
 

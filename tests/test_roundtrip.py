@@ -27,12 +27,13 @@ from hrsnn.distributions import (
     Uniform,
     from_toml,
 )
-from hrsnn.network import Pairing, StdpRule, SynapseModel
+from hrsnn.network import SynapseModel
 from hrsnn.network_file import load, save
 from hrsnn.outcome import Outcome, Stage
 from hrsnn.readout import Features, Readout, Transform
 from hrsnn.spec import PRESETS, NetworkSpec, Wiring
 from hrsnn.spikes import Spikes
+from hrsnn.tables import Pairing, StdpRule
 from networks import networks_with_spikes, random_network
 
 awkward = st.floats(1e-6, 1e6)  # every double there, not only the short ones

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from hrsnn.engine import Stream as Stream
     from hrsnn.engine import simulate as simulate
     from hrsnn.engine import stream as stream
+    from hrsnn.layers import stack as stack
     from hrsnn.network import Network as Network
-    from hrsnn.network import StdpRule as StdpRule
     from hrsnn.network_file import load as load
     from hrsnn.network_file import save as save
     from hrsnn.outcome import Outcome as Outcome
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from hrsnn.recommendation import recommended as recommended
     from hrsnn.spec import NetworkSpec as NetworkSpec
     from hrsnn.spikes import Spikes as Spikes
+    from hrsnn.tables import StdpRule as StdpRule
     from hrsnn.tasks import evaluate as evaluate
     from hrsnn.tasks import load_task as load_task
     from hrsnn.tasks import predict as predict
@@ -74,8 +75,9 @@ _HOME = {
     "Stream": "engine",
     "simulate": "engine",
     "stream": "engine",
+    "stack": "layers",
     "Network": "network",
-    "StdpRule": "network",
+    "StdpRule": "tables",
     "load": "network_file",
     "save": "network_file",
     "Outcome": "outcome",

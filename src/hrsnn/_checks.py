@@ -247,7 +247,9 @@ def _extremes(values: NDArray[Any]) -> tuple[Any, Any]:
     return (values.min(), values.max()) if values.size else (np.nan, np.nan)
 
 
-def check_all(owner: str, name: str, rule: str, values: NDArray[Any], ok: NDArray[np.bool_]) -> None:
+def check_all(
+    owner: str, name: str, rule: str, values: NDArray[Any], ok: NDArray[np.bool_], *, remedy: str = ""
+) -> None:
     """Raise `InputError` naming the first of `values` (1-D) where `ok` is false."""
     if ok.all():
         return
@@ -255,7 +257,9 @@ def check_all(owner: str, name: str, rule: str, values: NDArray[Any], ok: NDArra
     first = int(bad[0])
     place = f"at index {first} ({bad.size} of {values.size} values)"
     offender = values[first]
-    require(False, owner, name, rule, offender.item() if hasattr(offender, "item") else offender, place=place)
+    require(
+        False, owner, name, rule, offender.item() if hasattr(offender, "item") else offender, place=place, remedy=remedy
+    )
 
 
 def chosen_rows(owner: str, name: str, n: int, chosen: object) -> NDArray[np.int64]:

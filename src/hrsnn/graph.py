@@ -12,8 +12,9 @@ from scipy.sparse.csgraph import breadth_first_order
 
 from hrsnn._checks import require
 from hrsnn._compiled import compiled
-from hrsnn.network import Network, SynapseTable
+from hrsnn.network import Network
 from hrsnn.randomness import stream
+from hrsnn.tables import SynapseTable
 
 # Sums are made per block and the blocks added in order, so that threads, who take whole blocks, do not change a bit.
 _SOURCES_PER_BLOCK = 32

@@ -16,231 +16,20 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrsnn._checks import (
-    InputError,
-    among,
-    as_array,
-    check_all,
-    check_column,
-    instance,
-    real_number,
-    require,
-    shortened,
-    time_step,
-    whole_number,
-)
+from hrsnn import arrays
+from hrsnn._checks import InputError, among, as_array, check_all, instance, require, shortened, time_step
 from hrsnn._shown import Shown
+from hrsnn.tables import ADAPTATION, SHORT_TERM, NeuronTable, StdpRule, SynapseTable
 
 SynapseModel = Literal["exp", "delta"]
-Pairing = Literal["all-to-all", "nearest"]
+Reset = Literal["hard", "subtract"]
 
-SCHEMA = "hrsnn.network/1"
+SCHEMA, SCHEMA_2 = "hrsnn.network/1", "hrsnn.network/2"  # the second is that of networks that use what it brought
 UNITS = {"time": "ms", "potential": "mean threshold gap"}
 
 # Delays are stored in single precision: a multiple of dt up to this share of one step counts as a multiple.
 _DELAY_TOLERANCE_STEPS = 1e-3
 _STEPS_END = 2**31  # delays and refractory periods are counted in 32 bits
-
-# Engines compute in single precision, which ends at 3.4e38: up to here sums over all synapses and differences of
-# potentials stay inside it, and time constants stay above zero.
-LARGEST, _SHORTEST_MS = 1e30, 1e-30
-
-
-@dataclass(frozen=True, slots=True)
-class StdpRule:
-    """What the plasticity columns of the synapses mean (method.md 4.2, 4.5).
-
-    pairing       "all-to-all" adds 1 to a trace at a spike, "nearest" sets it to 1
-    soft_bound    exponent mu in [0, 1] of the soft bounds; 0 is additive STDP with hard bounds
-    normalise     rescale incoming excitatory recurrent and input weights to their first L1 norms after each sample
-    """
-
-    pairing: Pairing = "all-to-all"
-    soft_bound: float = 0.0
-    normalise: bool = True
-
-    def __post_init__(self) -> None:
-        known = get_args(Pairing)
-        require(among(self.pairing, known), "StdpRule", "pairing", f"must be one of {', '.join(known)}", self.pairing)
-        soft_bound = real_number("StdpRule", "soft_bound", self.soft_bound)
-        require(0 <= soft_bound <= 1, "StdpRule", "soft_bound", "must be in [0, 1]", soft_bound)
-        require(
-            isinstance(self.normalise, (bool, np.bool_)),
-            "StdpRule",
-            "normalise",
-            "must be true or false",
-            self.normalise,
-        )
-        object.__setattr__(self, "soft_bound", soft_bound)
-        object.__setattr__(self, "normalise", bool(self.normalise))
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class NeuronTable(Shown):
-    """One row per neuron; all columns have length N.
-
-    tau_mem_ms, tau_syn_exc_ms, tau_syn_inh_ms   time constants of membrane and of the two synaptic currents, > 0
-    v_th, v_reset, v_rest, v_init                threshold, reset (< v_th), rest and first potential
-    t_ref_ms     refractory period, >= 0
-    bias         constant drive in units of potential
-    sign         int8, +1 excitatory, -1 inhibitory
-    population   int16, the cluster a neuron belongs to
-    position     (N, 3), grid coordinates
-
-    Real columns are float64.
-    """
-
-    tau_mem_ms: NDArray[np.float64]
-    v_th: NDArray[np.float64]
-    v_reset: NDArray[np.float64]
-    v_rest: NDArray[np.float64]
-    v_init: NDArray[np.float64]
-    t_ref_ms: NDArray[np.float64]
-    bias: NDArray[np.float64]
-    tau_syn_exc_ms: NDArray[np.float64]
-    tau_syn_inh_ms: NDArray[np.float64]
-    sign: NDArray[np.int8]
-    population: NDArray[np.int16]
-    position: NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        n = as_array("NeuronTable", "tau_mem_ms", self.tau_mem_ms).size
-        require(n >= 1, "NeuronTable", "tau_mem_ms", "must hold at least one neuron", "none")
-        lasts = {"above": 0, "at_least": _SHORTEST_MS}
-        bounds: dict[str, dict[str, Any]] = {
-            **dict.fromkeys(("tau_mem_ms", "tau_syn_exc_ms", "tau_syn_inh_ms"), lasts),
-            **{name: {"at_least": -LARGEST} for name in ("v_th", "v_reset", "v_rest", "v_init", "bias")},
-            "t_ref_ms": {"at_least": 0},
-            "sign": {"dtype": np.int8},
-            "population": {"dtype": np.int16, "at_least": 0},
-        }
-        for f in fields(self):
-            values = as_array("NeuronTable", f.name, getattr(self, f.name))
-            if f.name == "position":
-                require(values.shape == (n, 3), "NeuronTable", "position", f"must have shape ({n}, 3)", values.shape)
-                flat = check_column("NeuronTable", "position", values.reshape(-1), dtype=np.float64)
-                object.__setattr__(self, "position", flat.reshape(n, 3))
-                continue
-            rules = {"dtype": np.float64, "at_most": LARGEST, **bounds[f.name]}
-            object.__setattr__(self, f.name, check_column("NeuronTable", f.name, values, length=n, **rules))
-        check_all("NeuronTable", "sign", "must be +1 or -1", self.sign, np.abs(self.sign) == 1)
-        check_all("NeuronTable", "v_reset", "must be < v_th", self.v_reset, self.v_reset < self.v_th)
-
-    def __len__(self) -> int:
-        return self.tau_mem_ms.size
-
-    def _glance(self) -> dict[str, object]:
-        return {"n_neurons": len(self)}
-
-    def __eq__(self, other: object) -> bool:
-        return _same_columns(self, other)
-
-    def select(self, keep: NDArray[np.bool_]) -> NeuronTable:
-        """The rows where `keep` is true."""
-        return NeuronTable(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class SynapseTable(Shown):
-    """Synapses in compressed rows by presynaptic unit; all columns but `ptr` have length n_synapses.
-
-    ptr            int64 (n_pre + 1,), rises from 0 to n_synapses
-    post           int32, target neuron
-    weight         float32, signed
-    delay_ms       float32, > 0, a multiple of the network's dt
-    a_plus, a_minus          float32, >= 0, change of |weight| per pair, potentiation and depression
-    tau_plus_ms, tau_minus_ms   float32, > 0, time constants of the presynaptic and the postsynaptic trace
-    w_max          float32, >= 0, upper bound of |weight| under STDP
-    """
-
-    ptr: NDArray[np.int64]
-    post: NDArray[np.int32]
-    weight: NDArray[np.float32]
-    delay_ms: NDArray[np.float32]
-    a_plus: NDArray[np.float32]
-    a_minus: NDArray[np.float32]
-    tau_plus_ms: NDArray[np.float32]
-    tau_minus_ms: NDArray[np.float32]
-    w_max: NDArray[np.float32]
-
-    def __post_init__(self) -> None:
-        post = check_column("SynapseTable", "post", self.post, dtype=np.int32, at_least=0)
-        ptr = check_column("SynapseTable", "ptr", self.ptr, dtype=np.int64)
-        rises = ptr.size >= 1 and ptr[0] == 0 and ptr[-1] == post.size and bool((np.diff(ptr) >= 0).all())
-        require(rises, "SynapseTable", "ptr", f"must rise from 0 to the number of synapses {post.size}", ptr)
-        object.__setattr__(self, "post", post)
-        object.__setattr__(self, "ptr", ptr)
-        bounds: dict[str, dict[str, Any]] = {
-            "weight": {"at_least": -LARGEST},
-            "delay_ms": {"above": 0},
-            "a_plus": {"at_least": 0},
-            "a_minus": {"at_least": 0},
-            "tau_plus_ms": {"above": 0},
-            "tau_minus_ms": {"above": 0},
-            "w_max": {"at_least": 0},
-        }
-        for name, rules in bounds.items():
-            values = getattr(self, name)
-            rules = {"dtype": np.float32, "length": post.size, "at_most": LARGEST, **rules}
-            column = check_column("SynapseTable", name, values, **rules)
-            object.__setattr__(self, name, column)
-
-    @classmethod
-    def from_edges(cls, pre: ArrayLike, post: ArrayLike, *, n_pre: int, **columns: ArrayLike) -> SynapseTable:
-        """From a list of edges in any order; rows come out sorted by `pre`, then `post`.
-
-        Every other column is an array along the edges or one number for all of them.
-        """
-        n_pre = whole_number("SynapseTable", "n_pre", n_pre, at_least=0, below=2**31)
-        sources = check_column("SynapseTable", "pre", pre, dtype=np.int32, at_least=0, at_most=n_pre - 1)
-        targets = check_column("SynapseTable", "post", post, dtype=np.int32, length=sources.size, at_least=0)
-        edge = sources.astype(np.int64) << 32 | targets
-        is_sorted = bool((edge[1:] >= edge[:-1]).all())  # the usual case, and then nothing need be moved
-        order = slice(None) if is_sorted else np.argsort(edge, kind="stable")
-        ptr = np.concatenate([[0], np.cumsum(np.bincount(sources, minlength=n_pre))])
-        table: dict[str, Any] = {name: _along(name, values, sources.size)[order] for name, values in columns.items()}
-        return cls(ptr=ptr, post=targets[order], **table)
-
-    def __len__(self) -> int:
-        return self.post.size
-
-    def _glance(self) -> dict[str, object]:
-        return {"n_synapses": len(self), "n_pre": self.n_pre}
-
-    def __eq__(self, other: object) -> bool:
-        return _same_columns(self, other)
-
-    @property
-    def n_pre(self) -> int:
-        return self.ptr.size - 1
-
-    @property
-    def out_degree(self) -> NDArray[np.int64]:
-        """Synapses per presynaptic unit, shape `(n_pre,)`."""
-        return np.diff(self.ptr)
-
-    def pre(self) -> NDArray[np.int32]:
-        """Presynaptic unit of every synapse, shape `(n_synapses,)`."""
-        return np.repeat(np.arange(self.n_pre, dtype=np.int32), self.out_degree)
-
-    def with_weight(self, weight: ArrayLike) -> SynapseTable:
-        """The table with other signed weights."""
-        table = copy(self)
-        column = check_column(
-            "SynapseTable", "weight", weight, dtype=np.float32, length=len(self), at_least=-LARGEST, at_most=LARGEST
-        )  # fmt: skip
-        object.__setattr__(table, "weight", column)
-        return table
-
-    def scaled(self, factor: NDArray[np.float64] | float) -> SynapseTable:
-        """The table with each weight, and its bound `w_max`, times a factor >= 0, one for all or one per synapse."""
-        return replace(self, weight=self.weight * factor, w_max=self.w_max * factor)
-
-    def select(self, keep: NDArray[np.bool_]) -> SynapseTable:
-        """The synapses where `keep` is true; `n_pre` stays."""
-        kept_before = np.concatenate([[0], np.cumsum(keep)])
-        columns = {f.name: getattr(self, f.name)[keep] for f in fields(self) if f.name != "ptr"}
-        return SynapseTable(ptr=kept_before[self.ptr], **columns)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -249,13 +38,15 @@ class Network(Shown):
 
     neurons     the neuron table, N rows
     recurrent   synapses between neurons, `recurrent.n_pre == N`
-    inputs      synapses from `n_inputs` excitatory input channels
+    inputs      synapses from `n_inputs` input channels
     dt_ms       step of time the network is made for; delays are multiples of it
     synapse     "exp": a spike adds its weight to a current that decays; "delta": to the potential (method.md 2.2)
     rule        how the plasticity columns are used
     provenance  plain JSON values that say where the network came from: spec, seed, history; copied, tuples to lists
-
-    Weights of a presynaptic neuron have its sign (Dale's law); input weights are >= 0.
+    reset       of the potential at a spike: "hard" puts it to `v_reset`, "subtract" lowers it by the threshold less
+                `v_reset`; it stays where it is while the neuron is refractory
+    dale        Dale's law: weights of a presynaptic neuron have its sign, input weights are >= 0. Without it weights
+                have any sign. A synapse feeds the current of the sign of its own weight; a weight of -0.0 is negative
     """
 
     neurons: NeuronTable
@@ -263,8 +54,10 @@ class Network(Shown):
     inputs: SynapseTable
     dt_ms: float
     synapse: SynapseModel = "exp"
-    rule: StdpRule = StdpRule()
+    rule: StdpRule = field(default_factory=StdpRule)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    reset: Reset = "hard"
+    dale: bool = True
 
     def __post_init__(self) -> None:
         for name, kind in (("neurons", NeuronTable), ("recurrent", SynapseTable), ("inputs", SynapseTable)):
@@ -272,8 +65,11 @@ class Network(Shown):
         instance("Network", "rule", self.rule, StdpRule)
         n = len(self.neurons)
         object.__setattr__(self, "dt_ms", time_step("Network", self.dt_ms))
-        known = get_args(SynapseModel)
-        require(among(self.synapse, known), "Network", "synapse", f"must be one of {', '.join(known)}", self.synapse)
+        for name, value, kinds in (("synapse", self.synapse, SynapseModel), ("reset", self.reset, Reset)):
+            known = get_args(kinds)
+            require(among(value, known), "Network", name, f"must be one of {', '.join(known)}", value)
+        require(isinstance(self.dale, (bool, np.bool_)), "Network", "dale", "must be true or false", self.dale)
+        object.__setattr__(self, "dale", bool(self.dale))
         require(self.recurrent.n_pre == n, "Network", "recurrent", f"must have {n} rows", self.recurrent.n_pre)
         require(self.inputs.n_pre >= 1, "Network", "inputs", "must have at least one channel", self.inputs.n_pre)
         for name, table in (("recurrent", self.recurrent), ("inputs", self.inputs)):
@@ -292,10 +88,98 @@ class Network(Shown):
         check_all("Network", "neurons.t_ref_ms", rule, self.neurons.t_ref_ms, fits)
         object.__setattr__(self, "provenance", _plain_json(self.provenance))
 
+    @classmethod
+    def from_arrays(
+        cls,
+        w_rec: Any,
+        w_in: Any,
+        *,
+        tau_mem_ms: ArrayLike,
+        v_th: ArrayLike = 1.0,
+        v_reset: ArrayLike = 0.0,
+        v_rest: ArrayLike = 0.0,
+        v_init: ArrayLike = 0.0,
+        t_ref_ms: ArrayLike = 0.0,
+        bias: ArrayLike = 0.0,
+        delay_ms: Any = None,
+        synapse: SynapseModel = "exp",
+        tau_syn_exc_ms: ArrayLike = 3.0,
+        tau_syn_inh_ms: ArrayLike = 6.0,
+        adapt: ArrayLike | None = None,
+        tau_adapt_ms: ArrayLike | None = None,
+        reset: Reset = "hard",
+        dale: bool = False,
+        dt_ms: float = 1.0,
+        sign: ArrayLike | None = None,
+        population: ArrayLike = 0,
+        position: ArrayLike | None = None,
+        rule: StdpRule | None = None,
+        recurrent: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> Network:
+        """A network from matrices of weights and numbers or vectors for its neurons.
+
+        w_rec        (N, N), w_in (N, n_inputs): weights `W[post, pre]`, dense or of scipy.sparse. What is 0 in a dense
+                     matrix is no synapse; a sparse one has a synapse for every entry it stores
+        tau_mem_ms   and all that follows: a number for all neurons or a vector (N,), as in `NeuronTable`; times in
+                     milliseconds
+        delay_ms     of all synapses; a matrix: of the recurrent ones; None: one step. A multiple of `dt_ms`
+        sign         the types of neurons, +1 or -1; None: -1 where every weight that leaves a neuron is negative
+        recurrent    further columns of the recurrent synapses, name -> number or matrix like `w_rec`: `delay_ms`,
+                     `a_plus`, `a_minus`, `tau_plus_ms`, `tau_minus_ms`, `w_max`, `u`, `tau_rec_ms`, `tau_fac_ms`.
+                     Without them synapses do not learn (`a_plus` and `a_minus` 0, `w_max` |weight|)
+        inputs       the same for the input synapses
+        rule         of STDP; None: without normalisation
+
+        Raises `InputError` for shapes that do not fit (`w_in` the wrong way round is named), for numbers that break a
+        rule of `Network`. Warns where all membrane time constants are below 1 ms: they may be seconds.
+
+        >>> net = Network.from_arrays([[0.0, -0.5], [0.8, 0.0]], [[1.2], [0.0]], tau_mem_ms=[10.0, 20.0])
+        >>> net.n_neurons, net.n_inputs, net.recurrent.weight.tolist()
+        (2, 1, [0.800000011920929, -0.5])
+        """
+        neurons, between, given = arrays.tables(
+            w_rec, w_in, {
+                "tau_mem_ms": tau_mem_ms, "v_th": v_th, "v_reset": v_reset, "v_rest": v_rest, "v_init": v_init,
+                "t_ref_ms": t_ref_ms, "bias": bias, "tau_syn_exc_ms": tau_syn_exc_ms, "tau_syn_inh_ms": tau_syn_inh_ms,
+                "adapt": adapt, "tau_adapt_ms": tau_adapt_ms, "sign": sign, "population": population,
+                "position": position,
+            },
+            delay_ms=delay_ms, dt_ms=time_step("Network", dt_ms), recurrent=recurrent, inputs=inputs,
+        )  # fmt: skip
+        if provenance is None:
+            provenance = {"history": [f"made from arrays of {len(neurons)} neurons"]}
+        return cls(
+            neurons, between, given, dt_ms=dt_ms, synapse=synapse, provenance=provenance, reset=reset, dale=dale,
+            rule=StdpRule(normalise=False) if rule is None else rule,
+        )  # fmt: skip
+
+    def to_arrays(self, *, dense: bool = False) -> dict[str, Any]:
+        """What `from_arrays` makes this network of: `Network.from_arrays(**network.to_arrays()) == network`.
+
+        Matrices are those of scipy.sparse, which keep synapses of weight 0; `dense` ones lose them. Raises `InputError`
+        where two synapses have the same ends.
+
+        >>> net = Network.from_arrays([[0.0, -0.5], [0.8, 0.0]], [[1.2], [0.0]], tau_mem_ms=[10.0, 20.0])
+        >>> net.to_arrays(dense=True)["w_rec"].tolist()
+        [[0.0, -0.5], [0.800000011920929, 0.0]]
+        """
+        n = self.n_neurons
+        recurrent = arrays.matrices("recurrent", self.recurrent, n, dense=dense)
+        inputs = arrays.matrices("inputs", self.inputs, n, dense=dense)
+        return {
+            "w_rec": recurrent.pop("weight"), "w_in": inputs.pop("weight"), **self.neurons.columns(),
+            "recurrent": recurrent, "inputs": inputs, "dt_ms": self.dt_ms, "synapse": self.synapse, "rule": self.rule,
+            "provenance": deepcopy(self.provenance), "reset": self.reset, "dale": self.dale,
+        }  # fmt: skip
+
     def _check_signs(self, name: str, table: SynapseTable) -> None:
+        if not self.dale:
+            return
         sign = np.repeat(self.neurons.sign, table.out_degree) if name == "recurrent" else np.int8(1)
-        rule = "must have the sign of its presynaptic neuron"
-        check_all("Network", f"{name}.weight", rule, table.weight, table.weight * sign >= 0)
+        rule, remedy = "must have the sign of its presynaptic neuron", "networks of mixed signs have dale = false"
+        check_all("Network", f"{name}.weight", rule, table.weight, table.weight * sign >= 0, remedy=remedy)
 
     def _glance(self) -> dict[str, object]:
         return {
@@ -377,20 +261,36 @@ class Network(Shown):
 
 def columns_of(network: Network) -> dict[str, NDArray[Any]]:
     """Every column of the three tables under a dotted name such as `recurrent.weight`."""
-    return {
-        f"{table}.{f.name}": getattr(getattr(network, table), f.name)
-        for table in ("neurons", "recurrent", "inputs")
-        for f in fields(getattr(network, table))
-    }
+    tables = (("neurons", network.neurons), ("recurrent", network.recurrent), ("inputs", network.inputs))
+    return {f"{name}.{column}": values for name, table in tables for column, values in table.columns().items()}
 
 
 def facts_of(network: Network) -> dict[str, Any]:
     """Everything of a network file that is neither a column nor the digest, as plain JSON values."""
     rule = {f.name: getattr(network.rule, f.name) for f in fields(network.rule)}
+    later = {name: getattr(network, name) for name, default in LATER.items() if getattr(network, name) != default}
+    is_later = bool(later) or bool(mechanisms(network))
     return {
-        "schema": SCHEMA, "units": UNITS, "dt_ms": network.dt_ms, "synapse": network.synapse, "rule": rule,
-        "provenance": dict(network.provenance),
+        "schema": SCHEMA_2 if is_later else SCHEMA, "units": UNITS, "dt_ms": network.dt_ms, "synapse": network.synapse,
+        "rule": rule, "provenance": dict(network.provenance), **later,
     }  # fmt: skip
+
+
+# What the second schema brought, with what a file that does not tell it means.
+LATER: dict[str, Any] = {"reset": "hard", "dale": True}
+
+
+def mechanisms(network: Network) -> list[str]:
+    """Names of the columns that only networks with more than the first mechanisms have.
+
+    >>> from hrsnn.spec import NetworkSpec
+    >>> from hrsnn.wiring import build
+    >>> mechanisms(build(NetworkSpec(n_neurons=5, n_inputs=4), seed=0))
+    []
+    """
+    has = [name for name in ADAPTATION if getattr(network.neurons, name) is not None]
+    tables = (("recurrent", network.recurrent), ("inputs", network.inputs))
+    return has + [f"{t}.{name}" for t, table in tables for name in SHORT_TERM if getattr(table, name) is not None]
 
 
 def digest(columns: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> str:
@@ -409,18 +309,6 @@ def _mask(owner: str, keep: ArrayLike, length: int) -> NDArray[np.bool_]:
     ok = mask.dtype == bool and mask.shape == (length,)
     require(ok, f"Network.{owner}", "keep", f"must be {length} booleans", f"{mask.dtype} of shape {mask.shape}")
     return mask
-
-
-def _along(name: str, values: ArrayLike, length: int) -> NDArray[Any]:
-    array = as_array("SynapseTable", name, values)
-    if array.ndim == 0:
-        return np.full(length, array)
-    require(array.shape == (length,), "SynapseTable", name, f"must have length {length}", f"shape {array.shape}")
-    return array
-
-
-def _same_columns(a: Any, b: object) -> bool:
-    return type(a) is type(b) and all(np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(b))  # type: ignore[arg-type]
 
 
 def _plain_json(provenance: Mapping[str, Any]) -> Any:

@@ -18,7 +18,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from hrsnn._checks import FileError, InputError, as_path, instance, shortened
-from hrsnn.network import SCHEMA, Network, NeuronTable, StdpRule, SynapseTable, columns_of, digest, facts_of
+from hrsnn.network import LATER, SCHEMA, SCHEMA_2, Network, columns_of, digest, facts_of
+from hrsnn.tables import NeuronTable, StdpRule, SynapseTable
 
 _KEY = "hrsnn"
 
@@ -38,7 +39,7 @@ def load(path: str | os.PathLike[str]) -> Network:
     Raises `FileError` for a file that is missing, truncated, changed since it was written, of another kind or
     version, and for one whose columns break a rule of `Network`.
     """
-    columns, facts = load_tensors(path, SCHEMA)
+    columns, facts = load_tensors(path, SCHEMA, SCHEMA_2)
     tables: dict[str, dict[str, Any]] = {"neurons": {}, "recurrent": {}, "inputs": {}}
     try:
         for name, column in columns.items():
@@ -52,6 +53,7 @@ def load(path: str | os.PathLike[str]) -> Network:
             synapse=facts["synapse"],
             rule=StdpRule(**facts["rule"]),
             provenance=facts["provenance"],
+            **{name: facts.get(name, default) for name, default in LATER.items()},
         )
     except (KeyError, TypeError) as error:
         raise FileError(f"{path} is not a complete network file: {shortened(str(error))}") from error

@@ -15,7 +15,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from hrsnn._checks import InputError, as_text, did_you_mean, require, shortened
 from hrsnn.distributions import Constant, Distribution, Gamma, Uniform, from_toml
-from hrsnn.network import Pairing, SynapseModel
+from hrsnn.network import SynapseModel
+from hrsnn.tables import Pairing
 
 Wiring = Literal["distance", "small-world", "clustered"]
 _ARM = re.compile(r"(Ho|He)N((Ho|He)S|[A-RT-Z])")

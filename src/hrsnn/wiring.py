@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from hrsnn._checks import instance, require, whole_number
 from hrsnn.distributions import Constant, Distribution
-from hrsnn.network import Network, NeuronTable, StdpRule, SynapseTable
+from hrsnn.network import Network
 from hrsnn.randomness import stream
 from hrsnn.spec import GAINS, NetworkSpec, PlasticitySpec, SynapseSpec
+from hrsnn.tables import NeuronTable, StdpRule, SynapseTable
 
 Edges = tuple[NDArray[np.int64], NDArray[np.int64]]  # (pre, post)
 

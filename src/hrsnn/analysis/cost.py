@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from hrsnn._checks import check_column, require
 from hrsnn.engine.record import Recording
-from hrsnn.network import Network, SynapseTable
+from hrsnn.network import Network
 from hrsnn.spikes import Spikes
+from hrsnn.tables import SynapseTable
 
 
 @dataclass(frozen=True, slots=True)

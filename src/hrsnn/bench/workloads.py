@@ -16,8 +16,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn.network import Network, NeuronTable, StdpRule, SynapseTable
+from hrsnn.network import Network
 from hrsnn.spikes import Spikes
+from hrsnn.tables import NeuronTable, StdpRule, SynapseTable
 
 Plastic = Literal["none", "recurrent", "all"]
 Arrays = dict[str, NDArray[Any]]

@@ -20,8 +20,9 @@ from hrsnn.engine.job import Job, copy_of, initial_state, state_shapes
 from hrsnn.engine.record import Record, Recording, State
 from hrsnn.engine.reference import Magnitudes
 from hrsnn.engine.streaming import Stream
-from hrsnn.network import LARGEST, Network
+from hrsnn.network import Network
 from hrsnn.spikes import Spikes
+from hrsnn.tables import LARGEST
 
 __all__ = ["Record", "Recording", "State", "Stream", "simulate", "simulate_stdp", "stream"]
 

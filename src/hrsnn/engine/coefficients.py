@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrsnn._checks import check_all, require
-from hrsnn.network import Network, NeuronTable, SynapseTable
+from hrsnn.network import Network
+from hrsnn.tables import NeuronTable, SynapseTable
 
 Floats = NDArray[Any]  # in the dtype of the engine, float32 or float64
 

@@ -3,16 +3,24 @@
 One function per line of the definition; every other engine must give the same bits. Step t does, in this order:
 
     vp    = v_rest + alpha (v - v_rest) + k_exc I_exc + k_inh I_inh + drive     (left to right; delta: + D + drive)
-    vp    = v_reset where refractory > 0;  refractory = max(refractory - 1, 0)
-    s     = vp >= v_th and refractory == 0
-    v     = v_reset where s, else vp;      refractory = n_ref where s
+    vp    = vp + (1 - alpha) current                                            (analogue input, where there is one)
+    vp    = v_reset where refractory > 0;  refractory = max(refractory - 1, 0)  (reset by subtraction: v, as it was)
+    b     = rho b;                         theta = v_th + b                     (adaptive thresholds; else b = 0)
+    s     = vp >= theta and refractory == 0
+    v     = v_reset where s, else vp;      refractory = n_ref where s           (subtraction: vp - (theta - v_reset))
+    b     = b + adapt where s
     I     = beta I                                                              (delta: D = 0)
     I    += what was under way and joins at the end of this step
     I    += weights of this step's spikes: recurrent by ascending pre, then input; delay d joins at the end of t + d - 1
     y     = f y + s
     w     : STDP, with the weights that were delivered above as the old ones
 
-Plasticity acts on the magnitude m of a weight. Every synapse has a trace x right after the last spike of its pre unit
+A synapse feeds the current of the sign of its own weight. Under short-term dynamics it delivers m u r instead of m: at
+a spike of its pre unit, d steps after the one before, first
+
+    u     = U + u (1 - U) decay(d, rate_fac);   r = 1 + (r - 1) decay(d, rate_rec)    (first spike: u = U, r = 1)
+
+and r (1 - u) is left when it has delivered. Plasticity acts on the magnitude m of a weight. Every synapse has a trace x right after the last spike of its pre unit
 and a trace y right after the last spike of its post unit; at step t they are x_t = x decay(t - last_pre) and
 y_t = y decay(t - last_post):
 

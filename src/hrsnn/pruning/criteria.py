@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from hrsnn._checks import check_column, require
-from hrsnn.network import Network, SynapseTable
+from hrsnn.network import Network
 from hrsnn.pruning.criterion import Criterion, Size, Step
 from hrsnn.pruning.drive import rates_under_drive
 from hrsnn.pruning.nodes import highest, kept_neurons
@@ -23,6 +23,7 @@ from hrsnn.pruning.options import Options
 from hrsnn.pruning.sampling import check_reachable, chosen, probabilities_of, rescaled
 from hrsnn.pruning.synapses import N_CLASSES, class_of, copied, possible_pairs, with_synapses
 from hrsnn.randomness import stream
+from hrsnn.tables import SynapseTable
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

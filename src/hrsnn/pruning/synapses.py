@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn.network import Network, SynapseTable
+from hrsnn.network import Network
+from hrsnn.tables import SynapseTable
 
 Columns = dict[str, NDArray[Any]]
 Indices = NDArray[np.int64]

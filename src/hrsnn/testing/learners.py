@@ -10,8 +10,9 @@ from functools import partial
 import numpy as np
 
 from hrsnn.learners import KINDS, Learner, learner_of
-from hrsnn.network import Network, SynapseTable
+from hrsnn.network import Network
 from hrsnn.progress import ProgressEvent, no_progress
+from hrsnn.tables import SynapseTable
 from hrsnn.testing.claims import claim, refuses
 from hrsnn.testing.examples import network, recordings
 from hrsnn.train import learn

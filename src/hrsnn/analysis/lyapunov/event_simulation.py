@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from hrsnn._checks import RunError, check_column, require
 from hrsnn.analysis.lyapunov.tangent import n_state_rows
-from hrsnn.network import Network, SynapseTable
+from hrsnn.network import Network
 from hrsnn.spikes import Spikes
+from hrsnn.tables import SynapseTable
 
 Floats = NDArray[np.float64]
 

@@ -1,0 +1,93 @@
+"""Layers of neurons as populations of one network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrsnn._checks import instance, listed, require
+from hrsnn.network import Network
+from hrsnn.tables import NeuronTable, SynapseTable
+
+
+def stack(layers: Sequence[Network]) -> Network:
+    """Layers as the populations of one network: what enters a layer are the spikes of the neurons of the one before.
+
+    layers   networks in order, each with or without recurrent synapses; `n_inputs` of each is `n_neurons` of the one
+             before. Step, model of synapses, reset and rule of STDP are those of all
+
+    Input synapses of the first layer are those of the result, those of the others become recurrent ones. Neurons of
+    layer k have population k. A spike takes a step and its delay from layer to layer, so a later layer answers a step
+    later than where layers are run one after the other within a step. It has Dale's law when its weights keep it and
+    all layers have it.
+
+    Raises `InputError` where layers do not fit.
+
+    >>> first = Network.from_arrays(np.zeros((3, 3)), np.ones((3, 2)), tau_mem_ms=20.0)
+    >>> second = Network.from_arrays(np.zeros((4, 4)), np.ones((4, 3)), tau_mem_ms=10.0)
+    >>> both = stack([first, second])
+    >>> both.n_neurons, both.n_inputs, len(both.recurrent), both.neurons.population.tolist()
+    (7, 2, 12, [0, 0, 0, 1, 1, 1, 1])
+    """
+    given = listed("stack", "layers", layers)
+    require(len(given) > 0, "stack", "layers", "must be at least one network", "none")
+    for number, layer in enumerate(given):
+        instance("stack", f"layers[{number}]", layer, Network)
+    first = given[0]
+    for number, (before, layer) in enumerate(pairwise(given), start=1):
+        rule = f"must have as many inputs as the layer before has neurons, {before.n_neurons}"
+        require(layer.n_inputs == before.n_neurons, "stack", f"layers[{number}]", rule, layer.n_inputs)
+        for name in ("dt_ms", "synapse", "reset", "rule"):
+            here, there = getattr(layer, name), getattr(first, name)
+            require(here == there, "stack", f"layers[{number}].{name}", f"must be that of the first, {there}", here)
+    starts = np.cumsum([0, *(layer.n_neurons for layer in given)])
+    n = int(starts[-1])
+    between = [
+        (layer.inputs, starts[k - 1], starts[k]) for k, layer in enumerate(given) if k
+    ]  # from neurons of the layer before
+    edges = [*((layer.recurrent, start, start) for layer, start in zip(given, starts, strict=False)), *between]
+    neurons = [layer.neurons.columns() for layer in given]
+    for k, columns in enumerate(neurons):
+        columns["population"] = np.full(given[k].n_neurons, k, dtype=np.int16)
+    recurrent = _joined([(table, table.pre() + shift, table.post + to) for table, shift, to in edges], n)
+    table = NeuronTable(**_together(neurons, _NO_ADAPTATION))
+    history = [f"stacked from {len(given)} layers of {', '.join(str(layer.n_neurons) for layer in given)} neurons"]
+    dale = all(layer.dale for layer in given)
+    return Network(
+        table, recurrent, _joined([(first.inputs, first.inputs.pre(), first.inputs.post)], first.n_inputs),
+        dt_ms=first.dt_ms, synapse=first.synapse, rule=first.rule, reset=first.reset,
+        dale=dale and bool((recurrent.weight * table.sign[recurrent.pre()] >= 0).all()),
+        provenance={"history": history},
+    )  # fmt: skip
+
+
+# A layer without a mechanism in a stack where another has it.
+_NO_ADAPTATION = {"adapt": 0.0, "tau_adapt_ms": 1.0}
+
+
+def _joined(parts: Sequence[tuple[SynapseTable, NDArray[Any], NDArray[Any]]], n_pre: int) -> SynapseTable:
+    short_term = [table.u is not None for table, _, _ in parts if len(table)]
+    rule = "must all have short-term dynamics, or none"
+    require(all(short_term) or not any(short_term), "stack", "layers", rule, f"{sum(short_term)} tables that have them")
+    columns = [{k: v for k, v in table.columns().items() if k not in ("ptr", "post")} for table, _, _ in parts]
+    some = [one for one, (table, _, _) in zip(columns, parts, strict=True) if len(table)] or columns[:1]
+    return SynapseTable.from_edges(
+        np.concatenate([pre for _, pre, _ in parts]), np.concatenate([post for _, _, post in parts]),
+        n_pre=n_pre, **_together(some, {}),
+    )  # fmt: skip
+
+
+def _together(parts: Sequence[Mapping[str, NDArray[Any]]], absent: Mapping[str, float]) -> dict[str, Any]:
+    """Columns one after the other; those that a part lacks with what stands for it in `absent`."""
+    names = list(dict.fromkeys(name for part in parts for name in part))
+    sizes = [len(next(iter(part.values()))) for part in parts]
+    return {
+        name: np.concatenate([
+            part[name] if name in part else np.full(size, absent[name]) for part, size in zip(parts, sizes, strict=True)
+        ])
+        for name in names
+    }  # fmt: skip

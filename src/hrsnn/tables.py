@@ -1,0 +1,280 @@
+"""The tables of a network: neurons, synapses in compressed rows, and what the columns of plasticity mean.
+
+A mechanism that a network does not use has no columns: they are None, and no engine computes it (`optional`).
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hrsnn._checks import among, as_array, check_all, check_column, real_number, require, whole_number
+from hrsnn._shown import Shown
+
+Pairing = Literal["all-to-all", "nearest"]
+
+# Engines compute in single precision, which ends at 3.4e38: up to here sums over all synapses and differences of
+# potentials stay inside it, and time constants stay above zero.
+LARGEST, _SHORTEST_MS = 1e30, 1e-30
+
+ADAPTATION = ("adapt", "tau_adapt_ms")
+SHORT_TERM = ("u", "tau_rec_ms", "tau_fac_ms")
+
+Columns = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class StdpRule:
+    """What the plasticity columns of the synapses mean (method.md 4.2, 4.5).
+
+    pairing       "all-to-all" adds 1 to a trace at a spike, "nearest" sets it to 1
+    soft_bound    exponent mu in [0, 1] of the soft bounds; 0 is additive STDP with hard bounds
+    normalise     rescale incoming excitatory recurrent and input weights to their first L1 norms after each sample
+    """
+
+    pairing: Pairing = "all-to-all"
+    soft_bound: float = 0.0
+    normalise: bool = True
+
+    def __post_init__(self) -> None:
+        known = get_args(Pairing)
+        require(among(self.pairing, known), "StdpRule", "pairing", f"must be one of {', '.join(known)}", self.pairing)
+        soft_bound = real_number("StdpRule", "soft_bound", self.soft_bound)
+        require(0 <= soft_bound <= 1, "StdpRule", "soft_bound", "must be in [0, 1]", soft_bound)
+        require(
+            isinstance(self.normalise, (bool, np.bool_)),
+            "StdpRule",
+            "normalise",
+            "must be true or false",
+            self.normalise,
+        )
+        object.__setattr__(self, "soft_bound", soft_bound)
+        object.__setattr__(self, "normalise", bool(self.normalise))
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class NeuronTable(Shown):
+    """One row per neuron; all columns have length N.
+
+    tau_mem_ms, tau_syn_exc_ms, tau_syn_inh_ms   time constants of membrane and of the two synaptic currents, > 0
+    v_th, v_reset, v_rest, v_init                threshold, reset (< v_th), rest and first potential
+    t_ref_ms     refractory period, >= 0
+    bias         constant drive in units of potential
+    sign         int8, +1 excitatory, -1 inhibitory; of a network without Dale's law a label, not a rule
+    population   int16, the cluster a neuron belongs to
+    position     (N, 3), grid coordinates
+    adapt, tau_adapt_ms   both or neither: each spike raises the threshold by `adapt`, which decays with
+                          `tau_adapt_ms` > 0 (method.md 2.3)
+
+    Real columns are float64.
+    """
+
+    tau_mem_ms: NDArray[np.float64]
+    v_th: NDArray[np.float64]
+    v_reset: NDArray[np.float64]
+    v_rest: NDArray[np.float64]
+    v_init: NDArray[np.float64]
+    t_ref_ms: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    tau_syn_exc_ms: NDArray[np.float64]
+    tau_syn_inh_ms: NDArray[np.float64]
+    sign: NDArray[np.int8]
+    population: NDArray[np.int16]
+    position: NDArray[np.float64]
+    adapt: NDArray[np.float64] | None = None
+    tau_adapt_ms: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        n = as_array("NeuronTable", "tau_mem_ms", self.tau_mem_ms).size
+        require(n >= 1, "NeuronTable", "tau_mem_ms", "must hold at least one neuron", "none")
+        lasts = {"above": 0, "at_least": _SHORTEST_MS}
+        bounds: dict[str, dict[str, Any]] = {
+            **dict.fromkeys(("tau_mem_ms", "tau_syn_exc_ms", "tau_syn_inh_ms", "tau_adapt_ms"), lasts),
+            **{name: {"at_least": -LARGEST} for name in ("v_th", "v_reset", "v_rest", "v_init", "bias")},
+            "t_ref_ms": {"at_least": 0},
+            "adapt": {"at_least": 0},
+            "sign": {"dtype": np.int8},
+            "population": {"dtype": np.int16, "at_least": 0},
+        }
+        _check_together("NeuronTable", self, ADAPTATION)
+        for f in fields(self):
+            if getattr(self, f.name) is None and f.name in ADAPTATION:
+                continue
+            values = as_array("NeuronTable", f.name, getattr(self, f.name))
+            if f.name == "position":
+                require(values.shape == (n, 3), "NeuronTable", "position", f"must have shape ({n}, 3)", values.shape)
+                flat = check_column("NeuronTable", "position", values.reshape(-1), dtype=np.float64)
+                object.__setattr__(self, "position", flat.reshape(n, 3))
+                continue
+            rules = {"dtype": np.float64, "at_most": LARGEST, **bounds[f.name]}
+            object.__setattr__(self, f.name, check_column("NeuronTable", f.name, values, length=n, **rules))
+        check_all("NeuronTable", "sign", "must be +1 or -1", self.sign, np.abs(self.sign) == 1)
+        check_all("NeuronTable", "v_reset", "must be < v_th", self.v_reset, self.v_reset < self.v_th)
+
+    def __len__(self) -> int:
+        return self.tau_mem_ms.size
+
+    def _glance(self) -> dict[str, object]:
+        return {"n_neurons": len(self)}
+
+    def __eq__(self, other: object) -> bool:
+        return _same_columns(self, other)
+
+    def select(self, keep: NDArray[np.bool_]) -> NeuronTable:
+        """The rows where `keep` is true."""
+        return NeuronTable(**{name: column[keep] for name, column in self.columns().items()})
+
+    def columns(self) -> Columns:
+        """Every column that there is, by name."""
+        return _columns(self)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class SynapseTable(Shown):
+    """Synapses in compressed rows by presynaptic unit; all columns but `ptr` have length n_synapses.
+
+    ptr            int64 (n_pre + 1,), rises from 0 to n_synapses
+    post           int32, target neuron
+    weight         float32, signed
+    delay_ms       float32, > 0, a multiple of the network's dt
+    a_plus, a_minus          float32, >= 0, change of |weight| per pair, potentiation and depression
+    tau_plus_ms, tau_minus_ms   float32, > 0, time constants of the presynaptic and the postsynaptic trace
+    w_max          float32, >= 0, upper bound of |weight| under STDP
+    u, tau_rec_ms, tau_fac_ms   float32, all or none: short-term dynamics of Tsodyks and Markram (method.md 3.4), the
+                   share `u` in (0, 1] of what is available that the first spike uses, and the time constants > 0 of
+                   recovery and of facilitation
+    """
+
+    ptr: NDArray[np.int64]
+    post: NDArray[np.int32]
+    weight: NDArray[np.float32]
+    delay_ms: NDArray[np.float32]
+    a_plus: NDArray[np.float32]
+    a_minus: NDArray[np.float32]
+    tau_plus_ms: NDArray[np.float32]
+    tau_minus_ms: NDArray[np.float32]
+    w_max: NDArray[np.float32]
+    u: NDArray[np.float32] | None = None
+    tau_rec_ms: NDArray[np.float32] | None = None
+    tau_fac_ms: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        post = check_column("SynapseTable", "post", self.post, dtype=np.int32, at_least=0)
+        ptr = check_column("SynapseTable", "ptr", self.ptr, dtype=np.int64)
+        rises = ptr.size >= 1 and ptr[0] == 0 and ptr[-1] == post.size and bool((np.diff(ptr) >= 0).all())
+        require(rises, "SynapseTable", "ptr", f"must rise from 0 to the number of synapses {post.size}", ptr)
+        object.__setattr__(self, "post", post)
+        object.__setattr__(self, "ptr", ptr)
+        bounds: dict[str, dict[str, Any]] = {
+            "weight": {"at_least": -LARGEST},
+            "delay_ms": {"above": 0},
+            "a_plus": {"at_least": 0},
+            "a_minus": {"at_least": 0},
+            "tau_plus_ms": {"above": 0},
+            "tau_minus_ms": {"above": 0},
+            "w_max": {"at_least": 0},
+            "u": {"above": 0, "at_most": 1},
+            "tau_rec_ms": {"above": 0},
+            "tau_fac_ms": {"above": 0},
+        }
+        _check_together("SynapseTable", self, SHORT_TERM)
+        for name, rules in bounds.items():
+            values = getattr(self, name)
+            if values is None and name in SHORT_TERM:
+                continue
+            rules = {"dtype": np.float32, "length": post.size, "at_most": LARGEST, **rules}
+            column = check_column("SynapseTable", name, values, **rules)
+            object.__setattr__(self, name, column)
+
+    @classmethod
+    def from_edges(cls, pre: ArrayLike, post: ArrayLike, *, n_pre: int, **columns: ArrayLike | None) -> SynapseTable:
+        """From a list of edges in any order; rows come out sorted by `pre`, then `post`.
+
+        Every other column is an array along the edges or one number for all of them.
+        """
+        n_pre = whole_number("SynapseTable", "n_pre", n_pre, at_least=0, below=2**31)
+        sources = check_column("SynapseTable", "pre", pre, dtype=np.int32, at_least=0, at_most=n_pre - 1)
+        targets = check_column("SynapseTable", "post", post, dtype=np.int32, length=sources.size, at_least=0)
+        edge = sources.astype(np.int64) << 32 | targets
+        is_sorted = bool((edge[1:] >= edge[:-1]).all())  # the usual case, and then nothing need be moved
+        order = slice(None) if is_sorted else np.argsort(edge, kind="stable")
+        ptr = np.concatenate([[0], np.cumsum(np.bincount(sources, minlength=n_pre))])
+        table: dict[str, Any] = {
+            name: _along(name, values, sources.size)[order] for name, values in columns.items() if values is not None
+        }
+        return cls(ptr=ptr, post=targets[order], **table)
+
+    def __len__(self) -> int:
+        return self.post.size
+
+    def _glance(self) -> dict[str, object]:
+        return {"n_synapses": len(self), "n_pre": self.n_pre}
+
+    def __eq__(self, other: object) -> bool:
+        return _same_columns(self, other)
+
+    @property
+    def n_pre(self) -> int:
+        return self.ptr.size - 1
+
+    @property
+    def out_degree(self) -> NDArray[np.int64]:
+        """Synapses per presynaptic unit, shape `(n_pre,)`."""
+        return np.diff(self.ptr)
+
+    def pre(self) -> NDArray[np.int32]:
+        """Presynaptic unit of every synapse, shape `(n_synapses,)`."""
+        return np.repeat(np.arange(self.n_pre, dtype=np.int32), self.out_degree)
+
+    def with_weight(self, weight: ArrayLike) -> SynapseTable:
+        """The table with other signed weights."""
+        table = copy(self)
+        column = check_column(
+            "SynapseTable", "weight", weight, dtype=np.float32, length=len(self), at_least=-LARGEST, at_most=LARGEST
+        )  # fmt: skip
+        object.__setattr__(table, "weight", column)
+        return table
+
+    def scaled(self, factor: NDArray[np.float64] | float) -> SynapseTable:
+        """The table with each weight, and its bound `w_max`, times a factor >= 0, one for all or one per synapse."""
+        return replace(self, weight=self.weight * factor, w_max=self.w_max * factor)
+
+    def select(self, keep: NDArray[np.bool_]) -> SynapseTable:
+        """The synapses where `keep` is true; `n_pre` stays."""
+        kept_before = np.concatenate([[0], np.cumsum(keep)])
+        columns = {name: column[keep] for name, column in self.columns().items() if name != "ptr"}
+        return SynapseTable(ptr=kept_before[self.ptr], **columns)
+
+    def columns(self) -> Columns:
+        """Every column that there is, by name."""
+        return _columns(self)
+
+
+def _columns(table: Any) -> Columns:
+    return {f.name: column for f in fields(table) if (column := getattr(table, f.name)) is not None}
+
+
+def _check_together(owner: str, table: Any, names: tuple[str, ...]) -> None:
+    """Columns of one mechanism are there together."""
+    absent = [name for name in names if getattr(table, name) is None]
+    some = 0 < len(absent) < len(names)
+    require(not some, owner, absent[0] if absent else names[0], f"must be given with {', '.join(names)}", "none")
+
+
+def _along(name: str, values: ArrayLike, length: int) -> NDArray[Any]:
+    array = as_array("SynapseTable", name, values)
+    if array.ndim == 0:
+        return np.full(length, array)
+    require(array.shape == (length,), "SynapseTable", name, f"must have length {length}", f"shape {array.shape}")
+    return array
+
+
+def _same_columns(a: Any, b: object) -> bool:
+    if type(a) is not type(b):
+        return False
+    one, other = _columns(a), _columns(b)
+    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
