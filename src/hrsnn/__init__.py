@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from hrsnn.engine import Stream as Stream
     from hrsnn.engine import simulate as simulate
     from hrsnn.engine import stream as stream
+    from hrsnn.exchange import from_nir as from_nir
+    from hrsnn.exchange import to_nir as to_nir
     from hrsnn.layers import stack as stack
     from hrsnn.network import Network as Network
     from hrsnn.network_file import load as load
@@ -75,6 +77,8 @@ _HOME = {
     "Stream": "engine",
     "simulate": "engine",
     "stream": "engine",
+    "from_nir": "exchange",
+    "to_nir": "exchange",
     "stack": "layers",
     "Network": "network",
     "StdpRule": "tables",
