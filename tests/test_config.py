@@ -171,7 +171,35 @@ def test_the_first_difference_is_named_with_both_values() -> None:
     assert first_difference(lorenz(), lorenz("task.forecast.dt=0.02")) == ("task.forecast.dt", "0.01", "0.02")
 
 
+def test_mechanisms_are_given_by_a_config_and_read_back(tmp_path: Path) -> None:
+    config = lorenz(
+        "network.reset=subtract", "network.dale=false", "synapses.negative_share=0.5", "network.adapt=0.1",
+        "network.inhibitory.adapt=0.3", "synapses.short_term.inputs=true",
+        "synapses.short_term.ei.u={uniform={low=0.0,high=0.2}}",
+    )  # fmt: skip
+    network, dynamics = config.network, config.network.synapses.short_term
+    assert dynamics is not None
+    assert (network.reset, network.dale, network.synapses.negative_share) == ("subtract", False, 0.5)
+    assert (network.excitatory.adapt, network.inhibitory.adapt) == (Constant(0.1), Constant(0.3))
+    assert (dynamics.inputs, dynamics.ei.u, dynamics.ee.u) == (True, Uniform(0.0, 0.2), Gamma(0.5, 4.0))
+    path = written(tmp_path, to_toml(config))
+    assert load_config(path) == config
+    assert load_config(path, ["synapses.short_term=false"]).network.synapses.short_term is None
+    assert lorenz("synapses.short_term=true") == lorenz("synapses.short_term={}")
+
+
+def test_an_arm_can_have_short_term_dynamics_of_its_own() -> None:
+    config = lorenz("arms.HeNHeS.synapses.short_term.homogeneous=true", "arms.HoNHoS.synapses.short_term=false")
+    dynamics = {arm: config.of_arm(arm).network.synapses.short_term for arm in ("HeNHeS", "HoNHoS", "HeNHoS")}
+    assert dynamics["HeNHeS"] is not None
+    assert dynamics["HeNHeS"].homogeneous
+    assert (dynamics["HoNHoS"], dynamics["HeNHoS"]) == (None, None)
+
+
 WRONG = {
+    "synapses.short_term.ee.tau_rec=1": 'unknown key `synapses.short_term.ee.tau_rec`; did you mean "tau_rec_ms"?',
+    "synapses.short_term=depressing": "`synapses.short_term`: .*depressing",
+    "network.reset=soft": "`network.reset`: .*soft",
     "input.p_conect=0.1": 'unknown key `input.p_conect`; did you mean "p_connect"?',
     "network.p_connect=0.1": 'unknown key `network.p_connect`; did you mean "input.p_connect"?',
     "network.tau_mem=3": 'unknown key `network.tau_mem`; did you mean "tau_mem_ms"?',

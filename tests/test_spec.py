@@ -10,7 +10,17 @@ from pydantic import ValidationError
 
 from hrsnn._checks import InputError
 from hrsnn.distributions import Constant, Empirical, Gamma, Normal, Uniform
-from hrsnn.spec import PRESETS, InputSpec, NetworkSpec, PlasticitySpec, PopulationSpec, SynapseSpec, validated
+from hrsnn.spec import (
+    PAIRS,
+    PRESETS,
+    InputSpec,
+    NetworkSpec,
+    PlasticitySpec,
+    PopulationSpec,
+    ShortTermSpec,
+    SynapseSpec,
+    validated,
+)
 
 
 def spec(**tables: Any) -> NetworkSpec:
@@ -146,3 +156,56 @@ def test_presets_are_arms_of_the_default() -> None:
         spec().arm("X")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="unknown key `n_neuron`"):
         NetworkSpec.preset("HeNHeS", n_inputs=3, n_neuron=7)
+
+
+def test_the_plain_form_leaves_out_what_came_later_where_it_is_not_used() -> None:
+    """So the recipe of a network, and the hash that covers it, are those it had before."""
+    plain = spec().to_dict()
+    assert {"reset", "dale", "gain"}.isdisjoint(plain)
+    for table in ("excitatory", "inhibitory", "input", "synapses"):
+        assert {"adapt", "tau_adapt_ms", "negative_share", "short_term", "calibrate"}.isdisjoint(plain[table])
+    used = spec(
+        reset="subtract", dale=False, inhibitory={"adapt": 0.1}, excitatory={"tau_adapt_ms": 90.0},
+        input={"negative_share": 0.5}, synapses={"negative_share": 0.1, "short_term": {"ei": {"u": 0.2}}},
+    )  # fmt: skip
+    found = used.to_dict()
+    assert NetworkSpec.from_dict(found) == used
+    assert (found["reset"], found["dale"], found["excitatory"]["tau_adapt_ms"]) == ("subtract", False, 90.0)
+    assert (found["inhibitory"]["adapt"], found["synapses"]["short_term"]["ei"]["u"]) == (0.1, 0.2)
+
+
+def test_a_pair_given_in_part_keeps_its_constants() -> None:
+    """Maass, Natschlaeger and Markram 2002 (method.md 3.4): mean U, recovery and facilitation of EE, EI, IE, II."""
+    found = SynapseSpec(short_term={"ie": {"u": 0.9}}).short_term  # type: ignore[arg-type]
+    assert found is not None
+    means = {p: [found.law(p, name).mean for name in ("u", "tau_rec_ms", "tau_fac_ms")] for p in PAIRS}
+    assert means == {"ee": [0.5, 1100, 50], "ei": [0.05, 125, 1200], "ie": [0.9, 700, 20], "ii": [0.32, 144, 60]}
+    law = found.law("ee", "tau_rec_ms")
+    assert law.variance**0.5 / law.mean == pytest.approx(0.5)
+    homogeneous = found.model_copy(update={"homogeneous": True})
+    assert homogeneous.law("ee", "tau_rec_ms") == Constant(1100.0)
+
+
+def test_short_term_dynamics_are_put_in_and_taken_out_by_a_word() -> None:
+    assert spec(synapses={"short_term": True}).synapses.short_term == ShortTermSpec()
+    assert spec(synapses={"short_term": False}).synapses.short_term is None
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ({"reset": "soft"}, "`reset`: input should be 'hard' or 'subtract' (got 'soft')"),
+        ({"dale": 0}, "`dale`: input should be a valid boolean (got 0)"),
+        ({"excitatory": {"adapt": -0.1}}, "must be >= 0, got [-0.1, -0.1]"),
+        ({"excitatory": {"tau_adapt_ms": 0}}, "must be > 0"),
+        ({"input": {"negative_share": 1.5}}, "`input.negative_share`: input should be less than or equal to 1"),
+        ({"synapses": {"short_term": 3}}, "`synapses.short_term`: input should be a valid dictionary"),
+        ({"synapses": {"short_term": {"input": True}}}, '`synapses.short_term.input`; did you mean "inputs"?'),
+        ({"synapses": {"short_term": {"ee": {"U": 0.1}}}}, 'short_term.ee.U`; known: tau_fac_ms, tau_rec_ms, u'),
+        ({"synapses": {"short_term": {"ee": {"u": 1.5}}}}, "must be > 0, with a mean up to 1, got [1.5, 1.5]"),
+        ({"synapses": {"short_term": {"ee": {"u": 0}}}}, "must be > 0, with a mean up to 1, got [0.0, 0.0]"),
+    ],
+)  # fmt: skip
+def test_one_sentence_for_each_way_that_a_mechanism_is_wrong(tables: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        spec(**tables)

@@ -20,8 +20,9 @@ from hrsnn.distributions import Empirical
 from hrsnn.engine import Record, simulate, simulate_stdp
 from hrsnn.network import Network, columns_of, digest
 from hrsnn.randomness import stream
-from hrsnn.spec import GAINS, PRESETS, NetworkSpec
+from hrsnn.spec import GAINS, PRESETS, NetworkSpec, ShortTermSpec
 from hrsnn.spikes import Spikes
+from hrsnn.tables import SHORT_TERM
 from hrsnn.wiring import GRIDS, build, grid_shape
 
 
@@ -330,6 +331,106 @@ def test_a_changed_law_moves_no_other_column() -> None:
     np.testing.assert_array_equal(before["neurons.tau_mem_ms"][inhibitory], after["neurons.tau_mem_ms"][inhibitory])
 
 
+# -- reset, signs, adaptation, short-term dynamics --------------------------------------------------------------------
+
+
+def without(columns: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: column for name, column in columns.items() if name.rpartition(".")[2] not in names}
+
+
+def same(a: dict[str, Any], b: dict[str, Any]) -> bool:
+    return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def test_adaptation_is_drawn_by_population_and_moves_no_other_column() -> None:
+    plain = columns_of(build(spec(500), seed=0))
+    laws = {"adapt": {"gamma": {"mean": 0.2, "shape": 4}}, "tau_adapt_ms": {"uniform": {"low": 50, "high": 150}}}
+    network = build(spec(500, excitatory=laws), seed=0)
+    columns = columns_of(network)
+    assert same(without(columns, "adapt", "tau_adapt_ms"), plain)
+    adapts = columns["neurons.sign"] > 0
+    assert (columns["neurons.adapt"][~adapts] == 0).all()
+    assert set(columns["neurons.tau_adapt_ms"][~adapts]) == {200.0}
+    adapt, tau = (columns[f"neurons.{name}"][adapts] for name in ("adapt", "tau_adapt_ms"))
+    assert adapt.mean() == pytest.approx(0.2, abs=4 * 0.1 / 20)  # four standard errors of 400 draws
+    assert adapt.std() / adapt.mean() == pytest.approx(0.5, rel=0.2)
+    assert tau.min() >= 50
+    assert tau.max() <= 150
+    assert tau.mean() == pytest.approx(100, abs=4 * 29 / 20)
+
+
+def test_reset_is_that_of_the_spec_alone() -> None:
+    hard, subtract = build(spec(), seed=0), build(spec(reset="subtract"), seed=0)
+    assert (hard.reset, subtract.reset) == ("hard", "subtract")
+    assert same(columns_of(hard), columns_of(subtract))
+    assert hard.hash != subtract.hash
+
+
+def test_signs_by_chance_leave_sizes_and_all_else() -> None:
+    dale = build(spec(500), seed=0)
+    tables = {"synapses": {"negative_share": 0.3}, "input": {"negative_share": 0.6}}
+    mixed = build(spec(500, dale=False, **tables), seed=0)
+    assert (dale.dale, mixed.dale) == (True, False)
+    assert same(without(columns_of(mixed), "weight"), without(columns_of(dale), "weight"))
+    for table, share in (("recurrent", 0.3), ("inputs", 0.6)):
+        weights = getattr(mixed, table).weight
+        np.testing.assert_array_equal(np.abs(weights), np.abs(getattr(dale, table).weight))
+        assert np.signbit(weights).mean() == pytest.approx(share, abs=4 * 0.5 / weights.size**0.5)
+        signs = np.signbit(weights)  # of synapses, not of rows: neighbours in a row are independent
+        assert np.corrcoef(signs[1:], signs[:-1])[0, 1] == pytest.approx(0, abs=4 / weights.size**0.5)
+    positive = build(spec(500, dale=False, synapses={"negative_share": 0.0}), seed=0)
+    assert (positive.recurrent.weight > 0).all()
+    assert (positive.inputs.weight > 0).all()
+
+
+def test_short_term_dynamics_are_drawn_by_pair_and_move_no_other_column() -> None:
+    plain = build(spec(500, synapses={"length_scale": 5.0}), seed=0)
+    network = build(spec(500, synapses={"length_scale": 5.0, "short_term": {}}), seed=0)
+    assert same(without(columns_of(network), *SHORT_TERM), columns_of(plain))
+    assert network.inputs.u is None
+    sign = network.neurons.sign
+    pre, post = sign[network.recurrent.pre()], sign[network.recurrent.post]
+    for pair, of_pre, of_post in (("ee", 1, 1), ("ei", 1, -1), ("ie", -1, 1), ("ii", -1, -1)):
+        rows = (pre == of_pre) & (post == of_post)
+        for name in SHORT_TERM:
+            law, drawn = ShortTermSpec().law(pair, name), getattr(network.recurrent, name)[rows]
+            cut = np.minimum(law.sample(np.random.default_rng(0), 100_000), 1.0 if name == "u" else np.inf)
+            assert drawn.mean() == pytest.approx(cut.mean(), abs=4 * cut.std() / rows.sum() ** 0.5)
+            assert drawn.std() == pytest.approx(cut.std(), rel=4 * (3.5 / 4 / rows.sum()) ** 0.5)  # excess kurtosis 1.5
+    assert (network.recurrent.u <= 1).all()
+
+
+def test_laws_of_one_pair_move_no_other_and_a_homogeneous_one_has_no_spread() -> None:
+    first = build(spec(200, synapses={"short_term": {}}), seed=0).recurrent
+    second = build(spec(200, synapses={"short_term": {"ee": {"u": 0.3}}}), seed=0)
+    sign = second.neurons.sign
+    excites = (sign[first.pre()] > 0) & (sign[first.post] > 0)
+    assert set(second.recurrent.u[excites]) == {np.float32(0.3)}
+    np.testing.assert_array_equal(second.recurrent.u[~excites], first.u[~excites])
+    np.testing.assert_array_equal(second.recurrent.tau_rec_ms, first.tau_rec_ms)
+    flat = build(spec(200, synapses={"short_term": {"homogeneous": True}}), seed=0).recurrent
+    assert set(flat.u) == {np.float32(u) for u in (0.5, 0.05, 0.25, 0.32)}
+    assert set(flat.tau_fac_ms) == {50, 1200, 20, 60}
+
+
+def test_input_synapses_have_the_dynamics_of_excitatory_ones() -> None:
+    network = build(spec(200, synapses={"short_term": {"inputs": True, "homogeneous": True}}), seed=0)
+    excitatory = network.neurons.sign[network.inputs.post] > 0
+    np.testing.assert_array_equal(network.inputs.tau_rec_ms, np.where(excitatory, 1100, 125))
+    np.testing.assert_array_equal(network.inputs.tau_fac_ms, np.where(excitatory, 50, 1200))
+
+
+def test_arms_with_all_mechanisms_differ_in_the_same_columns_as_without() -> None:
+    population = {"adapt": {"gamma": {"mean": 0.2, "shape": 4}}}
+    base = spec(
+        120, dale=False, reset="subtract", excitatory=population, synapses={"short_term": {"inputs": True}},
+    )  # fmt: skip
+    columns = {arm: columns_of(build(base.arm(arm), seed=3)) for arm in PRESETS}
+    for arm, homogeneous in (("HeNHoS", _SYNAPSE), ("HoNHeS", _NEURON), ("HoNHoS", _NEURON | _SYNAPSE)):
+        different = {name for name in columns[arm] if not np.array_equal(columns[arm][name], columns["HeNHeS"][name])}
+        assert different == homogeneous
+
+
 # -- the whole ---------------------------------------------------------------------------------------------------------
 
 
@@ -385,6 +486,22 @@ def test_the_same_bits_in_every_version(tables: dict[str, Any], expected: str) -
     """Tables only: the provenance, which `hash` covers too, grows with the spec. A change here is one for the users:
     the numbers of their runs change, whether by us or by a NumPy that draws other numbers (NEP 19)."""
     assert digest(columns_of(build(spec(**tables), seed=7)), {}) == expected
+
+
+@pytest.mark.parametrize(
+    ("arm", "tables", "expected"),
+    [
+        ("HoNHoS", {}, "c821bfeab30071a5"),
+        ("HeNHoS", {}, "9323ff1a2fa15815"),
+        ("HoNHeS", {}, "07287a1c4e8d9d83"),
+        ("HeNHeS", {}, "841fc67fed0d6579"),
+        ("HeNHeS", {"gain": "variance", "synapses": {"wiring": "clustered", "n_clusters": 3}}, "a0dba0d0cf1e9e1b"),
+        ("HeNHeS", {"synapse": "delta", "synapses": {"wiring": "small-world", "n_neighbours": 8}}, "d951cff912cd23e3"),
+    ],
+)
+def test_networks_without_later_mechanisms_keep_their_hashes(arm: str, tables: dict[str, Any], expected: str) -> None:
+    """Recorded before adaptation, short-term dynamics, reset by subtraction and mixed signs could be drawn."""
+    assert build(spec(60, **tables).arm(arm), seed=7).hash[:16] == expected
 
 
 def test_the_same_bits_for_every_size_of_a_block(monkeypatch: pytest.MonkeyPatch) -> None:

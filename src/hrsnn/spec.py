@@ -1,7 +1,8 @@
 """NetworkSpec: the recipe of a network, one law per parameter; equal specs and seeds build equal networks.
 
 The tables of a spec are the tables `[network]`, `[network.excitatory]`, `[network.inhibitory]`, `[input]`,
-`[synapses]` and `[plasticity]` of a config file. Defaults are those of method.md 2.5, 3.3-3.5, 4.4 and 5.2.
+`[synapses]`, `[synapses.short_term]` and `[plasticity]` of a config file. Defaults are those of method.md 2.5, 3.3-3.5,
+4.4 and 5.2.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from hrsnn._checks import InputError, as_text, did_you_mean, require, shortened
 from hrsnn.distributions import Constant, Distribution, Gamma, Uniform, from_toml
-from hrsnn.network import SynapseModel
+from hrsnn.network import Reset, SynapseModel
 from hrsnn.tables import Pairing
 
 Wiring = Literal["distance", "small-world", "clustered"]
@@ -56,9 +57,13 @@ def _law_of(rule: Callable[[Distribution], bool], words: str) -> BeforeValidator
     return BeforeValidator(check)
 
 
-# A continuous law on (0, inf) has 0 in the closure of its support but never takes it; one with an atom at 0 does.
-_positive = _law_of(lambda law: law.support[0] > 0 or (law.support[0] == 0 and math.isfinite(law.entropy)), "> 0")
-PositiveLaw = Annotated[Distribution, _positive]
+def _is_positive(law: Distribution) -> bool:
+    """A continuous law on (0, inf) has 0 at the end of its support but never takes it; one with an atom at 0 does."""
+    return law.support[0] > 0 or (law.support[0] == 0 and math.isfinite(law.entropy))
+
+
+PositiveLaw = Annotated[Distribution, _law_of(_is_positive, "> 0")]
+ShareLaw = Annotated[Distribution, _law_of(lambda law: _is_positive(law) and law.mean <= 1, "> 0, with a mean up to 1")]
 NonNegativeLaw = Annotated[Distribution, _law_of(lambda law: law.support[0] >= 0, ">= 0")]
 AnyLaw = Annotated[Distribution, BeforeValidator(from_toml)]
 
@@ -111,6 +116,9 @@ class PopulationSpec(Table):
 
     Membrane time constants are clipped to [2 dt, 200 dt] (method.md 2.3). First potentials are shared by all arms, so
     they do not follow the threshold: a neuron drawn to start above its own threshold fires in the first step.
+
+    Every spike raises the threshold by `adapt`, and that decays with `tau_adapt_ms` (method.md 2.3); networks where
+    `adapt` is 0 for both populations have no such columns.
     """
 
     tau_mem_ms: PositiveLaw = Gamma(20.0, 3.0)
@@ -122,6 +130,8 @@ class PopulationSpec(Table):
     bias: AnyLaw = Constant(0.0)
     tau_syn_exc_ms: PositiveLaw = Constant(3.0)
     tau_syn_inh_ms: PositiveLaw = Constant(6.0)
+    adapt: NonNegativeLaw = Constant(0.0)
+    tau_adapt_ms: PositiveLaw = Constant(200.0)
 
 
 class InputSpec(Table):
@@ -135,6 +145,7 @@ class InputSpec(Table):
                       neighbouring channels; otherwise they are uniform
     weight_excitatory, weight_inhibitory   mean weight onto neurons of that sign, gamma with `weight_shape`
     delay_ms          law of the delays; draws are rounded to whole steps, at least one (so 0 is one step)
+    negative_share    probability that a synapse is negative, in networks without Dale's law
     calibrate         a run then multiplies weights by one gain per population, found on training data, so that
                       excitatory neurons fire at `target_hz` in the mean, inhibitory ones `inhibitory_ratio` times as
                       often (`hrsnn.calibrate`); the default for own data
@@ -148,17 +159,69 @@ class InputSpec(Table):
     weight_inhibitory: NonNegative = 0.3
     weight_shape: Positive = 1.0
     delay_ms: NonNegativeLaw = Constant(0.0)
+    negative_share: Probability = 0.0
     calibrate: bool = False
     target_hz: Positive = 15.0
     inhibitory_ratio: Positive = 3.0
 
 
-# Absent from the plain form where they have their defaults, so that a recipe keeps the digest it always had.
-_LATER_INPUT_KEYS = ("calibrate", "target_hz", "inhibitory_ratio")
-
 # What neurons of one population have in common, whatever their time constants tau = R C: the power of tau / mean tau
 # that their weights are multiplied with, as their resistance R is proportional to.
 GAINS = {"resistance": 0.0, "variance": 0.5, "capacitance": 1.0}
+
+
+class PairDynamics(Table):
+    """Short-term dynamics of the synapses between neurons of two types: laws of the share `u` that the first spike
+    uses, and of the time constants of recovery and of facilitation. Draws of `u` above 1 are 1.
+    """
+
+    u: ShareLaw
+    tau_rec_ms: PositiveLaw
+    tau_fac_ms: PositiveLaw
+
+
+def _dynamics(u: float, tau_rec_ms: float, tau_fac_ms: float) -> PairDynamics:
+    """With standard deviations of half the means."""
+    return PairDynamics(u=Gamma(u, 4.0), tau_rec_ms=Gamma(tau_rec_ms, 4.0), tau_fac_ms=Gamma(tau_fac_ms, 4.0))
+
+
+class ShortTermSpec(Table):
+    """Synapses that depress and facilitate (method.md 3.4), the constants of Maass, Natschlaeger and Markram 2002.
+
+    ee ... ii     laws by pair; a pair given in part keeps its defaults for the rest
+    homogeneous   every law at its mean
+    inputs        input synapses have the dynamics as well: those of `ee` onto excitatory neurons, else of `ei`
+
+    A spike delivers the share `u r` of the weight: `weight_scale`, or the weights by pair, make up for what that takes.
+
+    >>> dynamics = ShortTermSpec(ei={"u": 0.1})
+    >>> dynamics.ei.u, dynamics.ei.tau_fac_ms
+    (Constant(value=0.1), Gamma(mean=1200.0, shape=4.0))
+    """
+
+    ee: PairDynamics = _dynamics(0.5, 1100.0, 50.0)
+    ei: PairDynamics = _dynamics(0.05, 125.0, 1200.0)
+    ie: PairDynamics = _dynamics(0.25, 700.0, 20.0)
+    ii: PairDynamics = _dynamics(0.32, 144.0, 60.0)
+    homogeneous: bool = False
+    inputs: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_pairs(cls, tables: Any) -> Any:
+        return _filled(cls, tables, PAIRS)
+
+    def law(self, pair: str, column: str) -> Distribution:
+        """The law that a column of the synapses of a pair is drawn from."""
+        law: Distribution = getattr(getattr(self, pair), column)
+        return law.homogenised() if self.homogeneous else law
+
+
+PAIRS = ("ee", "ei", "ie", "ii")
+
+_ShortTerm = Annotated[
+    ShortTermSpec | None, BeforeValidator(lambda given: ({} if given else None) if isinstance(given, bool) else given)
+]
 
 
 class SynapseSpec(Table):
@@ -173,6 +236,8 @@ class SynapseSpec(Table):
     weight_scale      W_scale, factor on every recurrent weight
     weight_ee ...     mean |weight| by pair before scaling; gamma with `weight_shape`
     w_max_factor      upper bound under STDP, in units of the mean of the class (also of input weights)
+    negative_share    probability that a synapse is negative, in networks without Dale's law
+    short_term        how synapses depress and facilitate; None, or false: they are static, true: as published
     """
 
     wiring: Wiring = "distance"
@@ -194,6 +259,8 @@ class SynapseSpec(Table):
     weight_shape: Positive = 1.0
     w_max_factor: Positive = 5.0
     delay_ms: NonNegativeLaw = Constant(0.0)
+    negative_share: Probability = 0.2
+    short_term: _ShortTerm = None
 
 
 class PlasticitySpec(Table):
@@ -211,6 +278,15 @@ class PlasticitySpec(Table):
 _NEURON_LAWS = ("tau_mem_ms", "v_th")
 _SYNAPSE_LAWS = ("a_plus", "a_minus", "tau_plus_ms", "tau_minus_ms")
 
+# Absent from the plain form where they have their defaults, so that a recipe keeps the digest it always had.
+_LATER_KEYS = {
+    "": ("gain", "reset", "dale"),
+    "excitatory": ("adapt", "tau_adapt_ms"),
+    "inhibitory": ("adapt", "tau_adapt_ms"),
+    "input": ("negative_share", "calibrate", "target_hz", "inhibitory_ratio"),
+    "synapses": ("negative_share", "short_term"),
+}
+
 
 class NetworkSpec(Table):
     """The recipe of a network.
@@ -222,6 +298,10 @@ class NetworkSpec(Table):
     little potential from a spike; "capacitance", so that each gets the same from a spike; or, between them,
     "variance", so that the potential of each fluctuates as much under the same input.
 
+    `reset` is that of `Network`. Without Dale's law (`dale`) every synapse has a sign of its own by chance, negative
+    with the `negative_share` of its table; neurons keep their two types, by which laws, wiring and sizes of weights are
+    chosen.
+
     >>> spec = NetworkSpec.preset("HeNHoS", n_inputs=10, n_neurons=100)
     >>> spec.plasticity.tau_plus_ms, spec.excitatory.tau_mem_ms
     (Constant(value=20.0), Gamma(mean=20.0, shape=3.0))
@@ -232,6 +312,8 @@ class NetworkSpec(Table):
     excitatory_share: Probability = 0.8
     dt_ms: Annotated[float, Field(gt=0, le=1e9)] = 1.0
     synapse: SynapseModel = "exp"
+    reset: Reset = "hard"
+    dale: bool = True
     gain: Literal["resistance", "variance", "capacitance"] = "resistance"
     cluster_tau_ratio: Positive = 2.0
     excitatory: PopulationSpec = PopulationSpec()
@@ -244,15 +326,7 @@ class NetworkSpec(Table):
     @classmethod
     def _fill_populations(cls, tables: Any) -> Any:
         """A population given in part keeps the defaults of its own sign for the rest."""
-        if not isinstance(tables, dict):
-            return tables
-        filled = dict(tables)
-        for sign in ("excitatory", "inhibitory"):
-            given = filled.get(sign)
-            if isinstance(given, dict):
-                defaults: PopulationSpec = cls.model_fields[sign].default
-                filled[sign] = {**{name: getattr(defaults, name) for name in PopulationSpec.model_fields}, **given}
-        return filled
+        return _filled(cls, tables, ("excitatory", "inhibitory"))
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
@@ -272,7 +346,7 @@ class NetworkSpec(Table):
         """The same spec with exactly these laws at their means (docs/explanation/heterogeneity.md).
 
         `neurons` concerns `tau_mem_ms` (with the ladder of the clusters) and `v_th` of both populations, `synapses`
-        the four laws of the plasticity.
+        the four laws of the plasticity. Adaptation and short-term dynamics keep their laws.
         Everything drawn from other laws is the same as before under the same seed.
         """
         changes: dict[str, Any] = {}
@@ -287,11 +361,12 @@ class NetworkSpec(Table):
     def to_dict(self) -> dict[str, Any]:
         """Plain values that `from_dict` reads back as an equal spec."""
         tables = self.model_dump()
-        for name in _LATER_INPUT_KEYS:
-            if tables["input"][name] == InputSpec.model_fields[name].default:
-                del tables["input"][name]
-        if tables["gain"] == NetworkSpec.model_fields["gain"].default:
-            del tables["gain"]
+        for name, keys in _LATER_KEYS.items():
+            ours, defaults = (getattr(self, name), type(getattr(self, name))) if name else (self, NetworkSpec)
+            table = tables[name] if name else tables
+            for key in keys:
+                if getattr(ours, key) == defaults.model_fields[key].default:
+                    del table[key]
         return tables
 
     @classmethod
@@ -327,10 +402,24 @@ def _sentence(error: ValidationError, model: type[BaseModel], place: str) -> str
 def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:
     for part in path:
         annotation = model.model_fields[part].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        kinds = [kind for kind in get_args(annotation) or (annotation,) if isinstance(kind, type)]
+        tables = [kind for kind in kinds if issubclass(kind, BaseModel)]
+        if not tables:
             return []
-        model = annotation
+        model = tables[0]
     return list(model.model_fields)
+
+
+def _filled(model: type[BaseModel], tables: Any, names: tuple[str, ...]) -> Any:
+    """Tables that are given in part, with the defaults of `model` for them in the rest."""
+    if not isinstance(tables, dict):
+        return tables
+    filled = dict(tables)
+    for name in names:
+        given, default = filled.get(name), model.model_fields[name].default
+        if isinstance(given, dict):
+            filled[name] = {**{key: getattr(default, key) for key in type(default).model_fields}, **given}
+    return filled
 
 
 def _at_means(table: Any, names: tuple[str, ...]) -> Any:

@@ -15,8 +15,8 @@ from hrsnn._checks import instance, require, whole_number
 from hrsnn.distributions import Constant, Distribution
 from hrsnn.network import Network
 from hrsnn.randomness import stream
-from hrsnn.spec import GAINS, NetworkSpec, PlasticitySpec, SynapseSpec
-from hrsnn.tables import NeuronTable, StdpRule, SynapseTable
+from hrsnn.spec import GAINS, PAIRS, NetworkSpec, PlasticitySpec, ShortTermSpec, SynapseSpec
+from hrsnn.tables import ADAPTATION, SHORT_TERM, NeuronTable, StdpRule, SynapseTable
 
 Edges = tuple[NDArray[np.int64], NDArray[np.int64]]  # (pre, post)
 
@@ -51,6 +51,8 @@ def _built(spec: NetworkSpec, seed: int) -> Network:
         synapse=spec.synapse,
         rule=StdpRule(spec.plasticity.pairing, spec.plasticity.soft_bound, spec.plasticity.normalise),
         provenance={"spec": spec.to_dict(), "seed": seed, "history": ["built"]},
+        reset=spec.reset,
+        dale=spec.dale,
     )
 
 
@@ -82,6 +84,9 @@ def _neurons(spec: NetworkSpec, seed: int) -> NeuronTable:
     require(np.isfinite(total), "NetworkSpec", "cluster_tau_ratio", rule, spec.cluster_tau_ratio)
     columns["tau_mem_ms"] *= (ladder / (total / n_clusters))[population]
     columns["tau_mem_ms"] = clipped_tau_mem_ms(columns["tau_mem_ms"], spec.dt_ms)
+    if all(population_spec.adapt.support == (0, 0) for population_spec in (spec.excitatory, spec.inhibitory)):
+        for name in ADAPTATION:
+            del columns[name]
     return NeuronTable(
         sign=sign.astype(np.int8),
         population=population,  # type: ignore[arg-type]
@@ -126,9 +131,11 @@ def _recurrent(spec: NetworkSpec, neurons: NeuronTable, seed: int) -> SynapseTab
         neurons, pre, post, synapses.weight_ee, synapses.weight_ei, synapses.weight_ie, synapses.weight_ii
     )
     mean *= _gain(spec, neurons)[post]
+    sign = neurons.sign[pre] if spec.dale else _mixed(synapses.negative_share, stream(seed, "recurrent.sign"), pre.size)
     return _table(
         spec, "recurrent", seed, pre, post, mean,
-        sign=neurons.sign[pre], shape=synapses.weight_shape, delay=synapses.delay_ms, n_pre=len(neurons),
+        sign=sign, shape=synapses.weight_shape, delay=synapses.delay_ms, n_pre=len(neurons),
+        short_term=_short_term(synapses.short_term, "recurrent", seed, _pair(neurons, pre, post)),
     )  # fmt: skip
 
 
@@ -214,8 +221,13 @@ def _clustered_edges(synapses: SynapseSpec, neurons: NeuronTable, rng: np.random
 def _by_pair(
     neurons: NeuronTable, pre: NDArray[np.int64], post: NDArray[np.int64], ee: float, ei: float, ie: float, ii: float
 ) -> NDArray[np.float64]:
+    return np.array([ee, ei, ie, ii])[_pair(neurons, pre, post)]
+
+
+def _pair(neurons: NeuronTable, pre: NDArray[np.int64], post: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The place in `PAIRS` of the types of both neurons."""
     inhibitory = (neurons.sign < 0).astype(np.int64)
-    return np.array([[ee, ei], [ie, ii]])[inhibitory[pre], inhibitory[post]]
+    return 2 * inhibitory[pre] + inhibitory[post]
 
 
 # -- input synapses ------------------------------------------------------------------------------------------------
@@ -231,9 +243,14 @@ def _inputs(spec: NetworkSpec, neurons: NeuronTable, seed: int) -> SynapseTable:
     pre, post = _drawn(lambda rows: np.where(listens[rows], rule.p_connect, 0.0), (n_inputs, n), rng)
     mean = np.where(neurons.sign[post] > 0, rule.weight_excitatory, rule.weight_inhibitory)
     mean = mean * _gain(spec, neurons)[post]
+    share = 0.0 if spec.dale else rule.negative_share
+    short_term = spec.synapses.short_term
+    if short_term is not None and not short_term.inputs:
+        short_term = None
     return _table(
         spec, "inputs", seed, pre, post, mean,
-        sign=np.ones(pre.size, dtype=np.int8), shape=rule.weight_shape, delay=rule.delay_ms, n_pre=n_inputs,
+        sign=_mixed(share, stream(seed, "inputs.sign"), pre.size), shape=rule.weight_shape, delay=rule.delay_ms,
+        n_pre=n_inputs, short_term=_short_term(short_term, "inputs", seed, (neurons.sign[post] < 0).astype(np.int64)),
     )  # fmt: skip
 
 
@@ -271,6 +288,7 @@ def _table(
     shape: float,
     delay: Distribution,
     n_pre: int,
+    short_term: dict[str, NDArray[np.float64]],
 ) -> SynapseTable:
     """Weights of gamma law around `mean` cut at `w_max`, delays on the grid, plasticity by the laws of the spec."""
     w_max = spec.synapses.w_max_factor * mean
@@ -290,7 +308,30 @@ def _table(
         tau_plus_ms=draw("tau_plus_ms"),
         tau_minus_ms=draw("tau_minus_ms"),
         w_max=w_max,
+        **short_term,
     )  # fmt: skip
+
+
+def _mixed(negative_share: float, rng: np.random.Generator, n: int) -> NDArray[np.int8]:
+    """Signs of `n` synapses, each -1 with a probability."""
+    return np.where(rng.random(n) < negative_share, -1, 1).astype(np.int8)
+
+
+def _short_term(
+    rules: ShortTermSpec | None, name: str, seed: int, pair: NDArray[np.int64]
+) -> dict[str, NDArray[np.float64]]:
+    """Columns of the short-term dynamics by the pair of each synapse, a place in `PAIRS`; none of static ones."""
+    if rules is None:
+        return {}
+    columns = {column: np.empty(pair.size) for column in SHORT_TERM}
+    for k, of_pair in enumerate(PAIRS):
+        rows = pair == k
+        for column, values in columns.items():
+            # Drawn for all synapses, used for those of the pair, as with the laws of neurons.
+            draws = rules.law(of_pair, column).sample(stream(seed, f"{name}.{column}.{of_pair}"), pair.size)
+            values[rows] = draws[rows]
+    columns["u"] = np.minimum(columns["u"], 1.0)
+    return columns
 
 
 def _delays(law: Distribution, rng: np.random.Generator, n: int, dt_ms: float, name: str) -> NDArray[np.float64]:
