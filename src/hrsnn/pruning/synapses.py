@@ -5,7 +5,7 @@ The class of a synapse is the signs of both ends. A synapse of weight zero is no
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -72,4 +72,4 @@ def _class_of_each(network: Network) -> Indices:
 
 
 def _columns(table: SynapseTable) -> Columns:
-    return {f.name: getattr(table, f.name) for f in fields(table) if f.name not in ("ptr", "post")}
+    return {name: column for name, column in table.columns().items() if name not in ("ptr", "post")}
