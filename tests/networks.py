@@ -72,6 +72,10 @@ def random_network(
     one_tau_recurrent: bool = False,
     one_tau_inputs: bool = False,
     zero: Collection[str] = (),
+    mixed: bool = False,
+    adapts: bool = False,
+    reset: str = "hard",
+    dynamic: Collection[str] = (),
     learns: Collection[str] = ("recurrent", "inputs"),
     rule: StdpRule = StdpRule(),  # noqa: B008 - frozen
 ) -> Network:
@@ -79,7 +83,8 @@ def random_network(
 
     `longest_delay` is in steps; `one_tau_*` give all synapses of a table the same trace time constants. `zero` names
     columns of the neurons that are 0 for all; without it one neuron at least has a refractory period. Tables that are
-    not in `learns` have STDP amplitudes of 0.
+    not in `learns` have STDP amplitudes of 0. With `mixed` weights have any sign; `adapts` gives adaptive thresholds,
+    `dynamic` names the tables with short-term dynamics.
     """
     sign = np.where(rng.random(n) < 0.75, 1, -1)
     v_th = rng.uniform(0.5, 1.5, n)
@@ -94,10 +99,13 @@ def random_network(
         "tau_syn_exc_ms": rng.uniform(1, 8, n),
         "tau_syn_inh_ms": rng.uniform(1, 8, n),
     }
+    if adapts:
+        columns |= {"adapt": rng.uniform(0, 0.3, n), "tau_adapt_ms": rng.uniform(10, 200, n)}
     neurons = neuron_table(n, sign=sign, **{**columns, **dict.fromkeys(zero, 0.0)})
     strength = 1.0 if synapse == "delta" else 4.0 / dt_ms
 
-    def table(n_pre: int, row_sign: Any, one_tau: bool, is_plastic: bool) -> SynapseTable:
+    def table(n_pre: int, row_sign: Any, one_tau: bool, name: str) -> SynapseTable:
+        is_plastic = name in learns
         pre, post = np.nonzero(rng.random((n_pre, n)) < density)
         size = strength * rng.uniform(0, 1, pre.size)
         taus = rng.uniform(5, 30, (2, 1 if one_tau else pre.size)) * np.ones(pre.size)
@@ -105,18 +113,24 @@ def random_network(
             pre,
             post,
             n_pre=n_pre,
-            weight=size * row_sign[pre],
+            weight=size * (rng.choice([-1.0, 1.0], pre.size) if mixed else row_sign[pre]),
             delay_ms=dt_ms * rng.integers(1, longest_delay + 1, pre.size),
             a_plus=is_plastic * strength * rng.uniform(0, 0.1, pre.size),
             a_minus=is_plastic * strength * rng.uniform(0, 0.1, pre.size),
             tau_plus_ms=taus[0],
             tau_minus_ms=taus[1],
             w_max=strength * rng.uniform(1, 1.5, pre.size) * (rng.random(pre.size) < 0.9) + size,
+            **(dynamics(pre.size) if name in dynamic else {}),
         )
 
-    recurrent = table(n, sign, one_tau_recurrent, "recurrent" in learns)
-    inputs = table(n_inputs, np.ones(n_inputs), one_tau_inputs, "inputs" in learns)
-    return Network(neurons, recurrent, inputs, dt_ms=dt_ms, synapse=synapse, rule=rule)  # type: ignore[arg-type]
+    def dynamics(n: int) -> dict[str, Any]:
+        tau_ms = rng.uniform(10, 300, (2, n))
+        return {"u": rng.uniform(0.05, 1, n), "tau_rec_ms": tau_ms[0], "tau_fac_ms": tau_ms[1]}
+
+    recurrent = table(n, sign, one_tau_recurrent, "recurrent")
+    inputs = table(n_inputs, np.ones(n_inputs), one_tau_inputs, "inputs")
+    own: dict[str, Any] = {"reset": reset, "dale": not mixed}
+    return Network(neurons, recurrent, inputs, dt_ms=dt_ms, synapse=synapse, rule=rule, **own)  # type: ignore[arg-type]
 
 
 def random_spikes(

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from hrsnn._checks import as_array, as_text, check_all, check_column, real_number, require, whole_number
 from hrsnn.engine import engines
 from hrsnn.engine.coefficients import Coefficients, coefficients, filter_factor
 from hrsnn.engine.engines import Backend
-from hrsnn.engine.job import Job, copy_of, initial_state, state_shapes
+from hrsnn.engine.inputs import checked_current
+from hrsnn.engine.job import Job, copy_of, dtype_of, initial_state, state_shapes
 from hrsnn.engine.record import Record, Recording, State
 from hrsnn.engine.reference import Magnitudes
 from hrsnn.engine.streaming import Stream
@@ -37,6 +38,7 @@ def simulate(
     *,
     record: Record = Record(),  # noqa: B008 - frozen
     state: State | None = None,
+    current: ArrayLike | None = None,
     backend: Backend = "auto",
     dtype: DTypeLike = np.float32,
     n_threads: int = 1,
@@ -48,6 +50,8 @@ def simulate(
     record     what to keep
     state      where each sample starts, one row per sample, as a run with `Record(state=True)` leaves it; None starts
                every sample from `v_init`, without currents
+    current    analogue input beside the spikes, (n_samples, n_steps, N) in the unit of `bias`, the potential that it
+               would hold a neuron at; None is none
     backend    "cpu", "reference", "torch" (the whole batch at once, on a GPU where torch finds one), or "auto": "cpu"
                where numba can be imported, else "reference" with a warning
     dtype      float32 or float64, of all arithmetic
@@ -68,7 +72,7 @@ def simulate(
     n_threads = whole_number("simulate", "n_threads", n_threads, at_least=1, below=_THREADS_END)
     if state is not None:
         state = _checked_state("simulate", state, spikes.n_samples, c)
-    job = Job.of(c, spikes, record, state)
+    job = Job.of(c, spikes, record, state, _checked_current("simulate", current, spikes, c))
     engines.static("simulate", backend, job, _magnitudes(network, c), n_threads).run(range(spikes.n_samples))
     return job.results.recording()
 
@@ -78,6 +82,7 @@ def simulate_stdp(
     spikes: Spikes,
     *,
     record: Record = Record(),  # noqa: B008 - frozen
+    current: ArrayLike | None = None,
     backend: Backend = "auto",
     dtype: DTypeLike = np.float32,
     batch_size: int | None = None,
@@ -115,7 +120,7 @@ def simulate_stdp(
     if batch_size is not None:
         batch_size = whole_number("simulate_stdp", "batch_size", batch_size, at_least=1)
     n_threads = whole_number("simulate_stdp", "n_threads", n_threads, at_least=1, below=_THREADS_END)
-    job = Job.of(c, spikes, record)
+    job = Job.of(c, spikes, record, None, _checked_current("simulate_stdp", current, spikes, c))
     tell = _teller(job, progress)
     if batch_size is None:
         plastic = engines.plastic("simulate_stdp", backend, job, weights)
@@ -123,9 +128,10 @@ def simulate_stdp(
     else:
         frozen = engines.frozen("simulate_stdp", backend, job, weights, n_threads)
         weights = _learn_in_batches(frozen, weights, job, network.rule.normalise, batch_size, tell)
-    recurrent = weights[0] * c.recurrent.signs()
-    np.add(recurrent, 0, out=recurrent)  # turns -0.0 into 0.0
-    return network.with_weights(recurrent, inputs=weights[1]), job.results.recording()
+    recurrent, inputs = weights[0] * c.recurrent.signs(), weights[1] * c.inputs.signs()
+    if network.dale:  # else the sign of a weight that has become 0 is all that tells what it was
+        np.add(recurrent, 0, out=recurrent)  # turns -0.0 into 0.0
+    return network.with_weights(recurrent, inputs=inputs), job.results.recording()
 
 
 def stream(
@@ -160,7 +166,7 @@ def stream(
         state = _checked_state("stream", state, 1, c)
     start = initial_state(c) if state is None else copy_of(state)
     factor = filter_factor(network.dt_ms, tau_filter_ms, c.dtype)
-    return Stream(engines.stepper("stream", backend, c, _magnitudes(network, c), factor, start), network.n_inputs)
+    return Stream(engines.stepper("stream", backend, c, _magnitudes(network, c), factor, start), c)
 
 
 def _learn_one_by_one(
@@ -235,15 +241,27 @@ def _checked_state(owner: str, state: State, n_samples: int, c: Coefficients) ->
     """`state` in the types of the engine. A number that does not fit them is told, infinity and NaN among them."""
     require(isinstance(state, State), owner, "state", "must be a State", type(state).__name__)
     columns = {}
-    for name, shape in state_shapes(n_samples, c).items():
+    shapes, has = state_shapes(n_samples, c), state.columns()
+    for name in shapes.keys() ^ has.keys():
+        rule = (
+            "must be there for this network" if name in shapes else "must be absent, as the network has no use for it"
+        )
+        require(False, owner, f"state.{name}", rule, "none" if name in shapes else "an array")
+    for name, shape in shapes.items():
         given = as_array(owner, f"state.{name}", getattr(state, name))
         require(given.shape == shape, owner, f"state.{name}", f"must have shape {shape}", f"shape {given.shape}")
         limits: dict[str, Any] = {"dtype": c.dtype.type, "at_least": -LARGEST, "at_most": LARGEST}
-        if name == "refractory":
+        if dtype_of(name, c) == np.int32:
             limits = {"dtype": np.int32, "at_least": 0}
         # A copy, which can be written to like every other state: kernels are compiled for one kind of array.
         columns[name] = check_column(owner, f"state.{name}", given.reshape(-1), **limits).reshape(shape).copy()
     return State(**columns)
+
+
+def _checked_current(owner: str, current: ArrayLike | None, spikes: Spikes, c: Coefficients) -> NDArray[Any] | None:
+    if current is None:
+        return None
+    return checked_current(owner, current, (spikes.n_samples, spikes.n_steps, c.n_neurons), c)
 
 
 def _magnitudes(network: Network, c: Coefficients) -> Magnitudes:

@@ -56,6 +56,8 @@ class NeuronCoefficients:
     """One entry per neuron, shape (N,). The four of the synaptic currents are unused with delta synapses.
 
     v' = v_rest + alpha (v - v_rest) + k_exc I_exc + k_inh I_inh + drive,   I' = beta I
+
+    `to_rest` is 1 - alpha, for analogue input; `adapt` and `rho` are None without adaptive thresholds.
     """
 
     alpha: Floats
@@ -68,7 +70,19 @@ class NeuronCoefficients:
     v_th: Floats
     v_reset: Floats
     v_init: Floats
+    to_rest: Floats
     n_ref: NDArray[np.int32]
+    adapt: Floats | None = None
+    rho: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShortTerm:
+    """Short-term dynamics of a synapse table, (n_synapses,): U, and decays per step in powers of two."""
+
+    u: Floats
+    rate_rec: Floats
+    rate_fac: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +90,25 @@ class SynapseCoefficients:
     """One synapse table for an engine.
 
     ptr, post                 rows by presynaptic unit
-    sign                      (n_pre,) int8, +1 or -1, of the presynaptic unit
+    sign                      (n_pre,) int8, +1 or -1, of all synapses of a presynaptic unit; None where they differ
     delay                     (n_synapses,) int32, in steps, >= 1
     a_plus, a_minus, w_max    (n_synapses,)
     rate_plus, rate_minus     (n_synapses,), decay of the traces per step in powers of two: dt log2(e) / tau
+    mixed                     (n_synapses,) int8, the sign of each synapse where those of a unit differ, else None
+    short_term                None without
     """
 
     ptr: NDArray[np.int64]
     post: NDArray[np.int32]
-    sign: NDArray[np.int8]
+    sign: NDArray[np.int8] | None
     delay: NDArray[np.int32]
     a_plus: Floats
     a_minus: Floats
     w_max: Floats
     rate_plus: Floats
     rate_minus: Floats
+    mixed: NDArray[np.int8] | None = None
+    short_term: ShortTerm | None = None
 
     def __len__(self) -> int:
         return self.post.size
@@ -105,6 +123,9 @@ class SynapseCoefficients:
 
     def signs(self) -> NDArray[np.int8]:
         """Sign of every synapse."""
+        if self.sign is None:
+            assert self.mixed is not None
+            return self.mixed
         return np.repeat(self.sign, np.diff(self.ptr))
 
 
@@ -116,6 +137,7 @@ class Coefficients:
     n_pending    steps an arrival can be under way beyond the first: longest delay - 1
     nearest      traces are set to 1 at a spike, not raised by 1
     soft_bound   exponent mu; 0 means none
+    subtracts    reset by subtraction
     """
 
     dtype: np.dtype[Any]
@@ -127,6 +149,7 @@ class Coefficients:
     nearest: bool
     soft_bound: float
     exp2: Exp2
+    subtracts: bool = False
 
     @property
     def n_neurons(self) -> int:
@@ -136,9 +159,11 @@ class Coefficients:
 def coefficients(network: Network, dtype: Any) -> Coefficients:
     """The coefficients of `network`, computed in float64 and cast to `dtype` (float32 or float64)."""
     dtype = np.dtype(dtype)
-    everyone_excites = np.ones(network.n_inputs, dtype=np.int8)
-    recurrent = _of_synapses(network.recurrent, network.neurons.sign, network.dt_ms, dtype)
-    inputs = _of_synapses(network.inputs, everyone_excites, network.dt_ms, dtype)
+    signs = network.neurons.sign, np.ones(network.n_inputs, dtype=np.int8)
+    recurrent, inputs = (
+        _of_synapses(table, sign if network.dale else _signs_of_rows(table), network.dt_ms, dtype)
+        for table, sign in zip((network.recurrent, network.inputs), signs, strict=True)
+    )
     lowest, polynomial = _EXP2[dtype]
     longest = max(int(table.delay.max(initial=1)) for table in (recurrent, inputs))
     n_arrivals = longest * (len(network.neurons) + _SPARE)
@@ -154,6 +179,7 @@ def coefficients(network: Network, dtype: Any) -> Coefficients:
         nearest=network.rule.pairing == "nearest",
         soft_bound=float(network.rule.soft_bound),
         exp2=Exp2(dtype.type(lowest), tuple(dtype.type(c) for c in polynomial)),
+        subtracts=network.reset == "subtract",
     )
 
 
@@ -175,7 +201,10 @@ def _of_neurons(table: NeuronTable, dt_ms: float, dtype: np.dtype[Any]) -> Neuro
         "v_th": table.v_th,
         "v_reset": table.v_reset,
         "v_init": table.v_init,
+        "to_rest": to_rest,
     }
+    if table.adapt is not None and table.tau_adapt_ms is not None:
+        columns |= {"adapt": table.adapt, "rho": np.exp(-dt_ms / table.tau_adapt_ms)}
     cast = {name: column.astype(dtype) for name, column in columns.items()}
     rule = f"must stay < v_th in {dtype.name}, use float64"
     check_all("NeuronTable", "v_reset", rule, table.v_reset, cast["v_reset"] < cast["v_th"])
@@ -193,8 +222,17 @@ def _kappa(tau_syn_ms: NDArray[np.float64], tau_mem_ms: NDArray[np.float64], dt_
     return dt_ms / tau_mem_ms * np.exp(-dt_ms / np.maximum(tau_mem_ms, tau_syn_ms)) * ratio
 
 
+def _signs_of_rows(table: SynapseTable) -> NDArray[np.int8] | None:
+    """The sign of the weights of each row, +1 of empty ones; None where a row has both."""
+    is_negative = np.signbit(table.weight)
+    n_negative = np.diff(np.concatenate([[0], np.cumsum(is_negative)])[table.ptr])
+    if not ((n_negative == 0) | (n_negative == table.out_degree)).all():
+        return None
+    return np.where(n_negative > 0, -1, 1).astype(np.int8)
+
+
 def _of_synapses(
-    table: SynapseTable, sign: NDArray[np.int8], dt_ms: float, dtype: np.dtype[Any]
+    table: SynapseTable, sign: NDArray[np.int8] | None, dt_ms: float, dtype: np.dtype[Any]
 ) -> SynapseCoefficients:
     def rate(tau_ms: NDArray[np.float32]) -> Floats:  # rounded once, and no column of float64 in between
         out, per_step = np.empty(tau_ms.size, dtype), dt_ms * math.log2(math.e)
@@ -202,6 +240,9 @@ def _of_synapses(
         some = np.maximum(tau_ms, np.float32(per_step / 1e30))
         return np.divide(per_step, some, out=out, dtype=np.float64, casting="same_kind")
 
+    short_term = None
+    if table.u is not None and table.tau_rec_ms is not None and table.tau_fac_ms is not None:
+        short_term = ShortTerm(table.u.astype(dtype, copy=False), rate(table.tau_rec_ms), rate(table.tau_fac_ms))
     return SynapseCoefficients(
         ptr=table.ptr,
         post=table.post,
@@ -212,4 +253,6 @@ def _of_synapses(
         w_max=table.w_max.astype(dtype, copy=False),
         rate_plus=rate(table.tau_plus_ms),
         rate_minus=rate(table.tau_minus_ms),
+        mixed=np.where(np.signbit(table.weight), -1, 1).astype(np.int8) if sign is None else None,
+        short_term=short_term,
     )

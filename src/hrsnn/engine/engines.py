@@ -49,7 +49,7 @@ class Stepper(Protocol):
 
     def restart(self) -> None: ...
 
-    def step(self, channels: NDArray[np.integer[Any]]) -> NDArray[np.int32] | None: ...
+    def step(self, channels: NDArray[np.integer[Any]], current: NDArray[Any] | None) -> NDArray[np.int32] | None: ...
 
     def filtered(self) -> NDArray[Any]: ...
 
@@ -65,6 +65,7 @@ def static(owner: str, backend: Backend, job: Job, magnitudes: Magnitudes, n_thr
         case "torch":
             from hrsnn.engine import batch_torch
 
+            _check_batch(owner, job)
             return batch_torch.Static(job, magnitudes)
         case _:
             return _Reference(job, magnitudes, plastic=False)
@@ -90,6 +91,7 @@ def frozen(owner: str, backend: Backend, job: Job, magnitudes: Magnitudes, n_thr
         case "torch":
             from hrsnn.engine import batch_torch
 
+            _check_batch(owner, job)
             return batch_torch.Frozen(job)
         case _:
             return _Reference(job, magnitudes, plastic=True)
@@ -106,6 +108,20 @@ def stepper(
 
         return Stepper(c, magnitudes, factor, start)
     return _ReferenceStepper(c, magnitudes, factor, start)
+
+
+def _check_batch(owner: str, job: Job) -> None:
+    """What the batch engine does not have is told by name."""
+    c = job.c
+    found = {
+        "reset by subtraction": c.subtracts,
+        "adaptive thresholds": c.neurons.adapt is not None,
+        "short-term dynamics": c.recurrent.short_term is not None or c.inputs.short_term is not None,
+        "analogue input": job.current is not None,
+    }
+    names = ", ".join(name for name, is_there in found.items() if is_there)
+    rule, remedy = f"must not be torch with {names}", 'they are for the others, backend="cpu" or "reference"'
+    require(not names, owner, "backend", rule, "torch", remedy=remedy)
 
 
 _warned_about_numba = False
@@ -170,11 +186,14 @@ class _ReferenceStepper:
     def restart(self) -> None:
         self._live = live_of(self._start, 0, self._c)
 
-    def step(self, channels: NDArray[np.integer[Any]]) -> NDArray[np.int32] | None:
+    def step(
+        self, channels: NDArray[np.integer[Any]], current: NDArray[Any] | None
+    ) -> NDArray[np.int32] | None:  # fmt: skip
         unit = channels.astype(np.int64)
         if (np.diff(unit, prepend=-1, append=self._c.inputs.n_pre) <= 0).any():
             return None
-        drive = Drive(np.zeros(unit.size, np.int32), unit.astype(np.int32), 1)
+        analogue = None if current is None else current[None]
+        drive = Drive(np.zeros(unit.size, np.int32), unit.astype(np.int32), 1, analogue)
         return reference.run(
             self._c, self._magnitudes, drive, self._live, self._record, self._factor, plastic=False
         ).unit  # fmt: skip
@@ -184,14 +203,15 @@ class _ReferenceStepper:
         return filtered
 
     def state(self) -> State:
-        return State(**{f.name: getattr(self._live, f.name)[None].copy() for f in fields(State)})
+        columns = {f.name: column for f in fields(State) if (column := getattr(self._live, f.name)) is not None}
+        return State(**{name: column[None].copy() for name, column in columns.items()})
 
 
 def normaliser(c: Coefficients, magnitudes: Magnitudes) -> Callable[[], None]:
     """A function that scales incoming excitatory recurrent and input magnitudes back to their sums of now, in place."""
-    excitatory = np.flatnonzero(c.recurrent.sign[c.recurrent.pre()] > 0)
     parts = []
-    for table, m, chosen in ((c.recurrent, magnitudes[0], excitatory), (c.inputs, magnitudes[1], slice(None))):
+    for table, m in zip((c.recurrent, c.inputs), magnitudes, strict=True):
+        chosen = np.flatnonzero(table.signs() > 0)
         post, w_max = table.post[chosen], table.w_max[chosen]
         parts.append((m, chosen, post, w_max, reference.incoming(m[chosen], post, c.n_neurons)))
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from hrsnn.engine.coefficients import Coefficients, filter_factor
+from hrsnn.engine.coefficients import Coefficients, Floats, filter_factor
 from hrsnn.engine.record import Record, Recording, State
 from hrsnn.engine.reference import Drive, Live, Trains
 from hrsnn.spikes import Spikes
@@ -15,7 +15,7 @@ from hrsnn.spikes import Spikes
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`state` None: samples start from `v_init`, without currents."""
+    """`state` None: start from `v_init`, without currents. `current`: (n_samples, n_steps, N), analogue input."""
 
     c: Coefficients
     spikes: Spikes
@@ -23,15 +23,19 @@ class Job:
     state: State | None
     factor: Any
     results: Results
+    current: Floats | None = None
 
     @classmethod
-    def of(cls, c: Coefficients, spikes: Spikes, record: Record, state: State | None = None) -> Job:
+    def of(
+        cls, c: Coefficients, spikes: Spikes, record: Record, state: State | None = None, current: Floats | None = None
+    ) -> Job:
         factor = filter_factor(spikes.dt_ms, record.tau_filter_ms, c.dtype)
-        return cls(c, spikes, record, state, factor, Results(c, spikes, record))
+        return cls(c, spikes, record, state, factor, Results(c, spikes, record), current)
 
     def drive(self, sample: int) -> Drive:
         events = slice(self.spikes.sample_ptr[sample], self.spikes.sample_ptr[sample + 1])
-        return Drive(self.spikes.step[events], self.spikes.unit[events], self.spikes.n_steps)
+        current = None if self.current is None else self.current[sample]
+        return Drive(self.spikes.step[events], self.spikes.unit[events], self.spikes.n_steps, current)
 
     def start(self, sample: int) -> Live:
         """A fresh copy of the state the sample starts from."""
@@ -41,30 +45,43 @@ class Job:
 
 def live_of(state: State, row: int, c: Coefficients) -> Live:
     """A fresh copy of a row of a state, in the precision of the engine."""
-    rows = {f.name: getattr(state, f.name)[row] for f in fields(State)}
-    dtypes = {name: np.int32 if name == "refractory" else c.dtype for name in rows}
-    return Live(**{name: np.array(row, dtype=dtypes[name]) for name, row in rows.items()})
+    return Live(**{name: np.array(column[row], dtype=dtype_of(name, c)) for name, column in state.columns().items()})
+
+
+def dtype_of(name: str, c: Coefficients) -> np.dtype[Any]:
+    """The type of an array of a `State`: steps are counted, all else is in the precision of the engine."""
+    return np.dtype(np.int32) if name == "refractory" or name.endswith("since") else c.dtype
 
 
 def state_shapes(n_samples: int, c: Coefficients) -> dict[str, tuple[int, ...]]:
-    """The shape of every array of a `State`."""
+    """The shape of every array of a `State`; what a network has no use for is not there."""
     row, ring = (n_samples, c.n_neurons), (n_samples, c.n_pending, c.n_neurons)
-    return {f.name: ring if f.name.startswith("pending") else row for f in fields(State)}
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("v", "current_exc", "current_inh", "refractory"), row)
+    shapes |= {"pending_exc": ring, "pending_inh": ring, "filtered": row}
+    if c.neurons.adapt is not None:
+        shapes["adaptation"] = row
+    for name, table in (("recurrent", c.recurrent), ("inputs", c.inputs)):
+        if table.short_term is not None:
+            of_synapses, of_units = (n_samples, len(table)), (n_samples, table.n_pre)
+            shapes |= {f"{name}_u": of_synapses, f"{name}_r": of_synapses, f"{name}_since": of_units}
+    return shapes
 
 
 def empty_state(n_samples: int, c: Coefficients) -> State:
-    shapes = state_shapes(n_samples, c)
-    return State(**{n: np.zeros(s, dtype=np.int32 if n == "refractory" else c.dtype) for n, s in shapes.items()})
+    return State(**{n: np.zeros(s, dtype=dtype_of(n, c)) for n, s in state_shapes(n_samples, c).items()})
 
 
 def copy_of(state: State) -> State:
-    return State(**{f.name: np.array(getattr(state, f.name)) for f in fields(State)})
+    return State(**{name: np.array(column) for name, column in state.columns().items()})
 
 
 def initial_state(c: Coefficients) -> State:
     """The state of one sample before its first step."""
     state = empty_state(1, c)
     state.v[0] = c.neurons.v_init
+    for available in (state.recurrent_r, state.inputs_r):
+        if available is not None:
+            available[:] = 1
     return state
 
 
@@ -92,8 +109,8 @@ class Results:
         if trains.step is not None and trains.unit is not None:
             self.events[sample] = (trains.step, trains.unit)
         if self.state is not None:
-            for f in fields(State):
-                getattr(self.state, f.name)[sample] = getattr(live, f.name)
+            for name, column in self.state.columns().items():
+                column[sample] = getattr(live, name)
 
     def recording(self) -> Recording:
         return Recording(

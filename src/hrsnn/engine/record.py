@@ -59,6 +59,13 @@ class State(Shown):
     pending_exc, pending_inh      (n_samples, longest delay in steps - 1, N), arrivals under way: [:, k] joins the
                                   current at the end of the k-th coming step, before that step's own deliveries
     filtered                      (n_samples, N), the filtered spike trains
+    adaptation                    (n_samples, N), what the thresholds have risen by; None without adaptive thresholds
+
+    Of tables with short-term dynamics, else None:
+
+    recurrent_u, recurrent_r, inputs_u, inputs_r   (n_samples, n_synapses), the share in use at the last spike of the
+                                                   presynaptic unit, and what was left available after it
+    recurrent_since, inputs_since                  (n_samples, n_pre) int32, steps since that spike
     """
 
     v: NDArray[Any]
@@ -68,6 +75,17 @@ class State(Shown):
     pending_exc: NDArray[Any]
     pending_inh: NDArray[Any]
     filtered: NDArray[Any]
+    adaptation: NDArray[Any] | None = None
+    recurrent_u: NDArray[Any] | None = None
+    recurrent_r: NDArray[Any] | None = None
+    recurrent_since: NDArray[np.int32] | None = None
+    inputs_u: NDArray[Any] | None = None
+    inputs_r: NDArray[Any] | None = None
+    inputs_since: NDArray[np.int32] | None = None
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Every array that there is, by name."""
+        return {f.name: column for f in fields(self) if (column := getattr(self, f.name)) is not None}
 
     def _glance(self) -> dict[str, object]:
         return {"n_samples": len(self.v), "n_neurons": self.v.shape[1], "n_pending": self.pending_exc.shape[1]}

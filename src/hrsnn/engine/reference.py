@@ -20,7 +20,9 @@ a spike of its pre unit, d steps after the one before, first
 
     u     = U + u (1 - U) decay(d, rate_fac);   r = 1 + (r - 1) decay(d, rate_rec)    (first spike: u = U, r = 1)
 
-and r (1 - u) is left when it has delivered. Plasticity acts on the magnitude m of a weight. Every synapse has a trace x right after the last spike of its pre unit
+and r (1 - u) is left when it has delivered.
+
+Plasticity acts on the magnitude m of a weight. Every synapse has a trace x right after the last spike of its pre unit
 and a trace y right after the last spike of its post unit; at step t they are x_t = x decay(t - last_pre) and
 y_t = y decay(t - last_post):
 
@@ -43,6 +45,8 @@ from hrsnn.engine.record import Record
 
 Magnitudes = tuple[Floats, Floats]  # |weight| of the recurrent and of the input synapses
 
+LONG_AGO = 2**30  # steps; a spike of a presynaptic unit that is further back is as far as this
+
 
 @dataclass(slots=True)
 class Live:
@@ -55,15 +59,23 @@ class Live:
     pending_exc: Floats
     pending_inh: Floats
     filtered: Floats
+    adaptation: Floats | None = None
+    recurrent_u: Floats | None = None
+    recurrent_r: Floats | None = None
+    recurrent_since: NDArray[np.int32] | None = None
+    inputs_u: Floats | None = None
+    inputs_r: Floats | None = None
+    inputs_since: NDArray[np.int32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """The input of one sample: events sorted by step, then unit."""
+    """The input of one sample: events sorted by step, then unit; analogue currents (n_steps, N), or None."""
 
     step: NDArray[np.int32]
     unit: NDArray[np.int32]
     n_steps: int
+    current: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +102,14 @@ def run(
     windows, potentials, events = [], [], []
     tables = (c.recurrent, c.inputs)
     learning = [_Traces(table, c) for table in tables]
+    short_term = _ShortTerm.of(c, live)
     for t in range(drive.n_steps):
-        fired = _advance_neurons(c, live)
+        fired = _advance_neurons(c, live, None if drive.current is None else drive.current[t])
         given = np.zeros(c.inputs.n_pre, dtype=bool)
         given[drive.unit[drive.step == t]] = True
         _decay_and_join(c, live, t)
-        for table, m, active in zip(tables, magnitudes, (fired, given), strict=True):
-            _deliver(c, table, m, active, live, t)
+        for table, m, active, dynamics in zip(tables, magnitudes, (fired, given), short_term, strict=True):
+            _deliver(c, table, m if dynamics is None else dynamics.used(m, active, t), active, live, t)
         live.filtered[:] = factor * live.filtered + fired.astype(c.dtype)
         counts[t * record.n_bins // drive.n_steps] += fired
         events.append(np.flatnonzero(fired))
@@ -108,6 +121,9 @@ def run(
             for i, active in enumerate((fired, given)):
                 learning[i].learn(magnitudes[i], active, fired, t, None if changes is None else changes[i])
     _unroll(live, drive.n_steps)
+    for dynamics in short_term:
+        if dynamics is not None:
+            dynamics.since[:] = np.minimum(dynamics.since.astype(np.int64) + drive.n_steps, LONG_AGO)
     return Trains(
         counts=counts,
         filtered=_stacked(windows, c) if record.filtered_every is not None else None,
@@ -146,18 +162,26 @@ def decay(n_steps: NDArray[np.int32], rate: Floats, exp2: Exp2) -> Floats:
     return scaled
 
 
-def _advance_neurons(c: Coefficients, live: Live) -> NDArray[np.bool_]:
+def _advance_neurons(c: Coefficients, live: Live, current: Floats | None) -> NDArray[np.bool_]:
     n = c.neurons
     v = n.v_rest + n.alpha * (live.v - n.v_rest)
     if c.synapse == "exp":
         v = v + n.k_exc * live.current_exc + n.k_inh * live.current_inh + n.drive
     else:
         v = v + live.current_exc + n.drive
-    v = np.where(live.refractory > 0, n.v_reset, v)
+    if current is not None:
+        v = v + n.to_rest * current
+    v = np.where(live.refractory > 0, live.v if c.subtracts else n.v_reset, v)
     refractory = np.maximum(live.refractory - 1, 0)
-    fired: NDArray[np.bool_] = (v >= n.v_th) & (refractory == 0)
-    live.v[:] = np.where(fired, n.v_reset, v)
+    threshold = n.v_th
+    if live.adaptation is not None:
+        live.adaptation[:] = n.rho * live.adaptation
+        threshold = n.v_th + live.adaptation
+    fired: NDArray[np.bool_] = (v >= threshold) & (refractory == 0)
+    live.v[:] = np.where(fired, v - (threshold - n.v_reset) if c.subtracts else n.v_reset, v)
     live.refractory[:] = np.where(fired, n.n_ref, refractory)
+    if live.adaptation is not None:
+        live.adaptation[:] = np.where(fired, live.adaptation + n.adapt, live.adaptation)
     return fired
 
 
@@ -177,17 +201,56 @@ def _decay_and_join(c: Coefficients, live: Live, t: int) -> None:
 def _deliver(
     c: Coefficients, table: SynapseCoefficients, m: Floats, active: NDArray[np.bool_], live: Live, t: int
 ) -> None:
+    sign = table.signs()
     for unit in np.flatnonzero(active):
         row = slice(table.ptr[unit], table.ptr[unit + 1])
-        excites = table.sign[unit] > 0 or c.synapse == "delta"
-        current, pending = (
-            (live.current_exc, live.pending_exc) if excites else (live.current_inh, live.pending_inh)
-        )  # fmt: skip
-        post, delay, weight = table.post[row], table.delay[row], m[row] * c.dtype.type(table.sign[unit])
-        now, later = delay == 1, delay > 1
-        np.add.at(current, post[now], weight[now])  # one after the other, also for repeated targets
-        if later.any():
-            np.add.at(pending, ((t + delay[later] - 1) % c.n_pending, post[later]), weight[later])
+        post, delay, weight = table.post[row], table.delay[row], m[row] * sign[row].astype(c.dtype)
+        excites = (sign[row] > 0) | (c.synapse == "delta")
+        for chosen, current, pending in (
+            (excites, live.current_exc, live.pending_exc), (~excites, live.current_inh, live.pending_inh),
+        ):  # fmt: skip
+            if not chosen.any():
+                continue
+            now, later = chosen & (delay == 1), chosen & (delay > 1)
+            np.add.at(current, post[now], weight[now])  # one after the other, also for repeated targets
+            if later.any():
+                np.add.at(pending, ((t + delay[later] - 1) % c.n_pending, post[later]), weight[later])
+
+
+@dataclass(slots=True)
+class _ShortTerm:
+    """Short-term dynamics of the synapses of a table: u and r right after the last spike of the pre unit, and `since`,
+    steps from that spike to the start, below 0 after it, (n_pre,). The arrays are those of `Live`."""
+
+    table: SynapseCoefficients
+    exp2: Exp2
+    u: Floats
+    r: Floats
+    since: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, c: Coefficients, live: Live) -> list[_ShortTerm | None]:
+        """Of both tables; None where synapses are static."""
+        found: list[_ShortTerm | None] = []
+        for table, u, r, since in (
+            (c.recurrent, live.recurrent_u, live.recurrent_r, live.recurrent_since),
+            (c.inputs, live.inputs_u, live.inputs_r, live.inputs_since),
+        ):
+            is_dynamic = u is not None and r is not None and since is not None
+            found.append(cls(table, c.exp2, u, r, since) if is_dynamic else None)  # type: ignore[arg-type]
+        return found
+
+    def used(self, m: Floats, active: NDArray[np.bool_], t: int) -> Floats:
+        """What the magnitudes deliver at step t, for the synapses of `active` units, whose dynamics go on."""
+        law, pre = self.table.short_term, self.table.pre()
+        assert law is not None
+        steps, on = np.minimum(t + self.since.astype(np.int64), LONG_AGO)[pre], active[pre]
+        u = law.u + self.u * (1 - law.u) * decay(steps, law.rate_fac, self.exp2)
+        r = 1 + (self.r - 1) * decay(steps, law.rate_rec, self.exp2)
+        self.u[on], self.r[on] = u[on], (r * (1 - u))[on]
+        self.since[active] = -t
+        used: Floats = m * u * r
+        return used
 
 
 class _Traces:

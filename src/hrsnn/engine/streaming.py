@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrsnn._checks import as_array, check_column, require
+from hrsnn.engine.coefficients import Coefficients
 from hrsnn.engine.engines import Stepper
+from hrsnn.engine.inputs import checked_current
 from hrsnn.engine.record import State
 
 _RULE, _REMEDY = "must be indices of channels", "np.flatnonzero makes them of a mask or a frame"
@@ -28,15 +30,16 @@ class Stream:
     (dtype('int32'), 3, (20,))
     """
 
-    __slots__ = ("_engine", "_n_inputs", "_n_steps")
+    __slots__ = ("_c", "_engine", "_n_inputs", "_n_steps")
 
-    def __init__(self, engine: Stepper, n_inputs: int) -> None:
-        self._engine, self._n_inputs, self._n_steps = engine, n_inputs, 0
+    def __init__(self, engine: Stepper, c: Coefficients) -> None:
+        self._engine, self._c, self._n_inputs, self._n_steps = engine, c, c.inputs.n_pre, 0
 
-    def step(self, channels: ArrayLike) -> NDArray[np.int32]:
+    def step(self, channels: ArrayLike, *, current: ArrayLike | None = None) -> NDArray[np.int32]:
         """Go on by one step of time, `network.dt_ms`; the neurons that spike in it, rising, a new array.
 
         channels  indices of the input channels that spike in this step; in any order, those given twice count once
+        current   analogue input of this step, (N,), as in `simulate`; None is none
 
         Raises `InputError`, and makes no step, unless these are whole numbers, 0 <= channel < n_inputs; and for what
         can only be a frame: as many zeros and ones as there are channels.
@@ -44,9 +47,10 @@ class Stream:
         given = channels if type(channels) is np.ndarray else as_array("Stream.step", "channels", channels)
         if given.dtype.kind not in "iu" or given.ndim != 1 or given.size > self._n_inputs:
             given = self._rising(given)
-        fired = self._engine.step(given)
+        analogue = None if current is None else checked_current("Stream.step", current, (self._c.n_neurons,), self._c)
+        fired = self._engine.step(given, analogue)
         if fired is None:  # looked for by the engine, since looking here would take longer than the step
-            fired = self._engine.step(self._rising(given))
+            fired = self._engine.step(self._rising(given), analogue)
             assert fired is not None
         self._n_steps += 1
         return fired

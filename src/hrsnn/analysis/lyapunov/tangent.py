@@ -242,7 +242,7 @@ def _recurrent(network: Network, c: Coefficients) -> tuple[NDArray[np.int64], ND
     n, table = network.n_neurons, c.recurrent
     pre, target = table.pre().astype(np.int64), table.post.astype(np.int64)
     if c.synapse == "exp":
-        target += np.where(table.sign[pre] < 0, 2 * n, n)
+        target += np.where(table.signs() < 0, 2 * n, n)
     source = (table.delay.astype(np.int64) - 1) * n + pre
     live = np.flatnonzero(network.recurrent.weight)
     return source[live], target[live], network.recurrent.weight[live].astype(np.float64)

@@ -6,6 +6,8 @@ the loop over time. No fast-math, no fused multiply-add: the operations and thei
     parts       what the kernels are given, made from `Coefficients`
     neurons     one step of all neurons
     arrivals    currents, delays, delivery along fixed synapses
+    short_term  what spikes use and leave of dynamic synapses, and the rows of units of mixed signs
+    decay       decay over whole steps
     plasticity  STDP by deferred rows
     normalise   normalisation after a sample
     loop        samples and time
@@ -28,7 +30,7 @@ from numpy.typing import NDArray
 from hrsnn.engine.coefficients import Coefficients, SynapseCoefficients
 from hrsnn.engine.cpu import loop, normalise, parts
 from hrsnn.engine.cpu.compiled import bind
-from hrsnn.engine.cpu.frames import clamps, frame_of, write_state
+from hrsnn.engine.cpu.frames import clamps, frame_of, places, write_state
 from hrsnn.engine.job import Job, empty_state, initial_state
 from hrsnn.engine.reference import Magnitudes
 
@@ -49,7 +51,10 @@ class Static:
     def run(self, samples: range) -> None:
         size = max(1, min(_SAMPLES, len(samples) // (4 * self._n_threads)))
         chunks = [samples[first : first + size] for first in range(0, len(samples), size)]
-        loops = [_Loop(self._job, self._frames, self._fixed) for _ in range(self._n_threads)]
+        loops = [
+            _Loop(self._job, self._frames, [parts.with_own_state(rows) for rows in self._fixed])
+            for _ in range(self._n_threads)
+        ]
         for _ in _spread(loops, chunks):
             pass
 
@@ -75,7 +80,8 @@ class Plastic:
             here, there = (table, m) if learns else (none, m[:0])
             self._plastic.append(parts.PlasticTable(c, here, there, shared_traces=of_kind, frozen=frozen))
         learning = parts.learning(c, _tables(c), frozen=frozen)
-        self.run = _Loop(job, _Frames(job), fixed, (*(plastic.tiles for plastic in self._plastic), learning))
+        frames = _Frames(job, (self._learns[0], self._learns[1]))
+        self.run = _Loop(job, frames, fixed, (*(plastic.tiles for plastic in self._plastic), learning))
 
     @property
     def magnitudes(self) -> Magnitudes:
@@ -155,10 +161,11 @@ def _spread(workers: Sequence[Callable[[_Work], _Done]], work: Iterable[_Work]) 
 class _Frames:
     """Where samples start and what they leave, as the kernels read and write it; shared by threads."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, in_tiles: tuple[bool, bool] = (False, False)) -> None:
         c, state = job.c, job.results.state
-        self.start = frame_of(initial_state(c) if job.state is None else job.state, c)
-        self.end = frame_of(empty_state(0, c) if state is None else state, c)
+        self.where = places(c, in_tiles=in_tiles)
+        self.start = frame_of(initial_state(c) if job.state is None else job.state, c, self.where)
+        self.end = frame_of(empty_state(0, c) if state is None else state, c, self.where)
         self.refractory = clamps(self.start, c)
 
 
@@ -178,7 +185,14 @@ class _Loop:
             parts.body(c, frames.refractory),
             *fixed,
             frames.start,
-            loop.Input(spikes.sample_ptr, spikes.step, spikes.unit, spikes.n_steps, np.empty(spikes.n_units, np.int32)),
+            loop.Input(
+                spikes.sample_ptr,
+                spikes.step,
+                spikes.unit,
+                spikes.n_steps,
+                np.empty(spikes.n_units, np.int32),
+                job.current,
+            ),
             loop.Output(
                 counts=results.counts,
                 windows=np.zeros((0, 0, 0), c.dtype) if results.filtered is None else results.filtered,
@@ -205,7 +219,8 @@ class _Loop:
             place.n_logged[0] = 0
         self._log.hand_over(self._job, samples)
         if self._job.results.state is not None:
-            write_state(self._frames.end, self._job.results.state, samples, self._job.c)
+            frames, n_steps = self._frames, self._job.spikes.n_steps
+            write_state(frames.end, self._job.results.state, samples, self._job.c, frames.where, n_steps)
 
 
 class _Log:

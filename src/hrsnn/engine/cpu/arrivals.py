@@ -8,6 +8,7 @@ import numpy as np
 
 from hrsnn.engine.cpu.compiled import inlined, prefetch
 from hrsnn.engine.cpu.parts import LANES
+from hrsnn.engine.cpu.short_term import rows_of, use_row
 
 _LINE = np.uint64(16)  # entries between two requests for memory: a cache line of single precision
 _NEAR = 1 << 17  # synapses that stay close to the core anyway: 768 kB
@@ -83,18 +84,29 @@ def _move_to_front(current: Any, first: int, length: int) -> None:
 
 
 @inlined
-def deliver(y: Any, exc: Any, inh: Any, units: Any) -> None:
-    """Deliver the spikes of `units` one after the other; the row after is asked for while one is delivered."""
+def deliver(y: Any, exc: Any, inh: Any, units: Any, t: Any) -> None:
+    """Deliver the spikes of `units` at step t, one by one; the row after is asked for while one is delivered."""
     is_far = y.target.size > _NEAR
-    for number in range(units.size):
-        if is_far and number + 1 < units.size:
-            _ask_for(y, units[number + 1])
-        unit = units[number]
-        begin, end = np.uint64(y.ptr[unit]), np.uint64(y.ptr[unit + 1])
+    rows = rows_of(units, y.room)
+    for number in range(rows.size):
+        if is_far and number + 1 < rows.size:
+            _ask_for(y, rows[number + 1])
+        row = rows[number]
+        begin, end = np.uint64(y.ptr[row]), np.uint64(y.ptr[row + 1])
         if inh is None:
-            _add_row(exc, y.target, y.weight, begin, end)
+            _transmit(exc, y, y.short_term, row, begin, end, t)
         else:
-            _add_row(exc if y.sign[unit] > 0 else inh, y.target, y.weight, begin, end)
+            _transmit(exc if y.sign[row] > 0 else inh, y, y.short_term, row, begin, end, t)
+
+
+@inlined
+def _transmit(current: Any, y: Any, short_term: Any, row: Any, begin: Any, end: Any, t: Any) -> None:
+    if short_term is None:
+        _add_row(current, y.target, y.weight, begin, end)
+    else:
+        use_row(short_term, y.weight, row, begin, end, t)
+        for k in range(begin, end):
+            current[np.uint64(y.target[k])] += short_term.effect[k - begin]
 
 
 @inlined

@@ -21,7 +21,7 @@ from numba.extending import intrinsic, overload
 
 from hrsnn._compiled import Kernel, jit
 
-__all__ = ["bind", "inlined", "jit", "power_of_two", "prefetch", "prefetch_behind"]
+__all__ = ["bind", "by_presence", "inlined", "jit", "power_of_two", "prefetch", "prefetch_behind"]
 
 inlined = numba.njit(nogil=True, error_model="numpy", forceinline=True)  # where a call each step would cost time
 
@@ -44,6 +44,22 @@ def _kind(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"{value.dtype.str}{value.ndim}{value.flags.c_contiguous:d}{value.flags.writeable:d}"
     return type(value).__name__
+
+
+def by_presence(argument: int, absent: Callable[..., Any], present: Callable[..., Any]) -> Callable[..., Any]:
+    """A function for compiled code: `absent` where the argument of this number is None, else `present`.
+
+    Numba leaves out what stands under `is None` for arguments that are None, and keeps it for all others; so a function
+    whose result has another type then needs this.
+    """
+
+    def choose(*arguments: Any) -> Any:
+        raise TypeError("runs in compiled code only")
+
+    overload(choose, jit_options={"error_model": "numpy"}, strict=False)(
+        lambda *arguments: absent if isinstance(arguments[argument], types.NoneType) else present
+    )
+    return choose
 
 
 # -- what numba lacks ------------------------------------------------------------------------------------------------

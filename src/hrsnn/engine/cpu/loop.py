@@ -5,26 +5,40 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from hrsnn.engine.cpu.arrivals import deliver, present, turn
-from hrsnn.engine.cpu.compiled import inlined
+from hrsnn.engine.cpu.compiled import by_presence, inlined
 from hrsnn.engine.cpu.neurons import advance
 from hrsnn.engine.cpu.plasticity import announce, bring_up_to_date, forget, forget_history, note, turn_page, visit
 
 
+class Dynamics(NamedTuple):
+    """Short-term dynamics of a table between two steps, as in `ShortTerm`, one row per sample; all None without."""
+
+    u: Any
+    r: Any
+    last: Any
+
+
 class Frame(NamedTuple):
-    """State of samples between two steps, one row each; one row may stand for all. exc, inh: as in `Body`, flat."""
+    """State of samples between two steps, one row each; one row may stand for all. exc, inh: as in `Body`, flat.
+
+    `adaptation` is None without adaptive thresholds.
+    """
 
     v: Any
     exc: Any
     inh: Any
     refractory: Any
     filtered: Any
+    adaptation: Any
+    recurrent: Dynamics
+    inputs: Dynamics
 
 
 class Input(NamedTuple):
     """Events of all samples; those of sample s are ptr[s]:ptr[s + 1], sorted by step.
 
     `now` is room for the channels of one step, (n_inputs,) int32: an array that can be written to, as `Body.fired` is,
-    so that what reads the two is compiled once.
+    so that what reads the two is compiled once. `current` is analogue input (n_samples, n_steps, N), or None.
     """
 
     ptr: Any
@@ -32,6 +46,7 @@ class Input(NamedTuple):
     unit: Any
     n_steps: Any
     now: Any
+    current: Any
 
 
 class Output(NamedTuple):
@@ -67,16 +82,18 @@ class Place(NamedTuple):
 
 
 def step(
-    neurons: Any, body: Any, recurrent: Any, inputs: Any, trains: Any, factor: Any, channels: Any, n_given: int
+    neurons: Any, body: Any, recurrent: Any, inputs: Any, trains: Any, factor: Any, clock: Any, channels: Any,
+    n_given: int, current: Any,
 ) -> Any:  # fmt: skip
     """One step in which the first `n_given` of `channels` spike; returns how many neurons spike, see `Body.fired`.
 
-    -1 when those are not rising channels; then nothing has happened.
+    -1 when those are not rising channels; then nothing has happened. `clock` counts the steps (1,).
     """
     given = channels[:n_given]
-    if not _are_rising(given, inputs.ptr.size - 1):
+    if not _are_rising(given, channels.size):
         return -1
-    n_fired = _step(neurons, body, recurrent, inputs, given)
+    n_fired = _step(neurons, body, recurrent, inputs, given, current, clock[0])
+    clock[0] += 1
     _filter(trains, factor, body.fired[:n_fired])
     return n_fired
 
@@ -89,14 +106,19 @@ def run_static(
         sample = place.sample[0]
         if place.step[0] == 0:
             _begin(body, start, out.trains, given, place, sample)
+            _load_dynamics(recurrent.short_term, start.recurrent, sample)
+            _load_dynamics(inputs.short_term, start.inputs, sample)
         for t in range(place.step[0], given.n_steps):
             if _is_full(out, place, body):
                 place.step[0] = t
                 return
-            n_fired = _step(neurons, body, recurrent, inputs, _next_events(given, place, sample, t))
+            current = _current(given.current, sample, t)
+            n_fired = _step(neurons, body, recurrent, inputs, _next_events(given, place, sample, t), current, t)
             _record(out, place, body.fired[:n_fired], sample, t, given.n_steps)
             _record_v(out.v, out.v_every, body.v, sample, t)
         _finish(body, out, sample)
+        _keep_dynamics(recurrent.short_term, out.end.recurrent, sample)
+        _keep_dynamics(inputs.short_term, out.end.inputs, sample)
         place.sample[0], place.step[0] = sample + 1, 0
 
 
@@ -109,6 +131,10 @@ def run_plastic(
         sample = place.sample[0]
         if place.step[0] == 0:
             _begin(body, start, out.trains, given, place, sample)
+            _load_dynamics(recurrent.short_term, start.recurrent, sample)
+            _load_dynamics(plastic_recurrent.short_term, start.recurrent, sample)
+            _load_dynamics(inputs.short_term, start.inputs, sample)
+            _load_dynamics(plastic_inputs.short_term, start.inputs, sample)
             forget_history(learning.history)
             forget(plastic_recurrent, learning.rule)
             forget(plastic_inputs, learning.rule)
@@ -117,14 +143,14 @@ def run_plastic(
                 place.step[0] = t
                 return
             events = _next_events(given, place, sample, t)
-            n_fired = advance(neurons, body)
+            n_fired = advance(neurons, body, _current(given.current, sample, t))
             fired = body.fired[:n_fired]
             turn(neurons, body)
             exc, inh = present(body.exc, body.base), present(body.inh, body.base)
             announce(fired, learning.history)
-            deliver(recurrent, exc, inh, fired)
+            deliver(recurrent, exc, inh, fired, t)
             visit(plastic_recurrent, exc, inh, fired, learning, t)
-            deliver(inputs, exc, inh, events)
+            deliver(inputs, exc, inh, events, t)
             visit(plastic_inputs, exc, inh, events, learning, t)
             is_full = note(plastic_recurrent.shared, plastic_inputs.shared, fired, learning, t)
             if is_full or t == given.n_steps - 1:
@@ -134,16 +160,20 @@ def run_plastic(
             _record(out, place, fired, sample, t, given.n_steps)
             _record_v(out.v, out.v_every, body.v, sample, t)
         _finish(body, out, sample)
+        _keep_dynamics(plastic_recurrent.short_term, out.end.recurrent, sample)
+        _keep_dynamics(recurrent.short_term, out.end.recurrent, sample)
+        _keep_dynamics(plastic_inputs.short_term, out.end.inputs, sample)
+        _keep_dynamics(inputs.short_term, out.end.inputs, sample)
         place.sample[0], place.step[0] = sample + 1, 0
 
 
 @inlined
-def _step(neurons: Any, body: Any, recurrent: Any, inputs: Any, given: Any) -> Any:
-    n_fired = advance(neurons, body)
+def _step(neurons: Any, body: Any, recurrent: Any, inputs: Any, given: Any, current: Any, t: Any) -> Any:
+    n_fired = advance(neurons, body, current)
     turn(neurons, body)
     exc, inh = present(body.exc, body.base), present(body.inh, body.base)
-    deliver(recurrent, exc, inh, body.fired[:n_fired])
-    deliver(inputs, exc, inh, given)
+    deliver(recurrent, exc, inh, body.fired[:n_fired], t)
+    deliver(inputs, exc, inh, given, t)
     return n_fired
 
 
@@ -155,6 +185,10 @@ def _are_rising(channels: Any, n_inputs: Any) -> bool:
             return False
         before = channel
     return True
+
+
+# (current, sample, t): the analogue input of step t, None without.
+_current = by_presence(0, lambda current, sample, t: None, lambda current, sample, t: current[sample, t])
 
 
 @inlined
@@ -183,6 +217,29 @@ def _begin(body: Any, start: Any, trains: Any, given: Any, place: Any, sample: i
     _load(body.inh, start.inh, row)
     _load(body.refractory, start.refractory, row)
     _load(trains, start.filtered, row)
+    _load(body.adaptation, start.adaptation, row)
+
+
+@inlined
+def _load_dynamics(short_term: Any, start: Any, sample: int) -> None:
+    if short_term is not None:
+        row = sample if start.u.shape[0] > 1 else 0
+        for k in range(short_term.u.size):
+            short_term.u[k] = start.u[row, k]
+            short_term.r[k] = start.r[row, k]
+        for k in range(short_term.last.size):
+            short_term.last[k] = start.last[row, k]
+
+
+@inlined
+def _keep_dynamics(short_term: Any, end: Any, sample: int) -> None:
+    """Of a plastic and a fixed form of a table one has the synapses; the fixed one, kept last, has heard every unit."""
+    if short_term is not None and end.u.shape[0] > 0:
+        for k in range(short_term.last.size):
+            end.last[sample, k] = short_term.last[k]
+        for k in range(short_term.u.size):
+            end.u[sample, k] = short_term.u[k]
+            end.r[sample, k] = short_term.r[k]
 
 
 @inlined
@@ -202,6 +259,7 @@ def _finish(body: Any, out: Any, sample: int) -> None:
         _keep(present(body.inh, body.base), out.end.inh, sample)
         _keep(body.refractory, out.end.refractory, sample)
         _keep(out.trains, out.end.filtered, sample)
+        _keep(body.adaptation, out.end.adaptation, sample)
 
 
 @inlined

@@ -7,13 +7,14 @@ plastic synapses are filled up to whole vectors with synapses that end there.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hrsnn.engine.coefficients import Coefficients, Floats, SynapseCoefficients
+from hrsnn.engine.coefficients import ShortTerm as ShortTermCoefficients
 
 LANES = 16  # synapses that are updated together: the widest vector of single precision
 HISTORY = 64  # spikes of a neuron that are kept for rows that have not seen them
@@ -21,8 +22,9 @@ _SPARE_ROWS = 16  # steps between two moves of the arrivals under way to the fro
 
 
 class Neurons(NamedTuple):
-    """`v_rest` and `drive` are None when all are zero, `n_ref` without refractory periods, the last four in delta
-    mode."""
+    """`v_rest` and `drive` are None when all are zero, `n_ref` without refractory periods, the four of the currents in
+    delta mode, `adapt` and `rho` without adaptive thresholds; `subtracts` is True with reset by subtraction, else None.
+    """
 
     alpha: Any
     v_th: Any
@@ -34,6 +36,10 @@ class Neurons(NamedTuple):
     k_inh: Any
     beta_exc: Any
     beta_inh: Any
+    to_rest: Any
+    adapt: Any
+    rho: Any
+    subtracts: Any
 
 
 class Body(NamedTuple):
@@ -43,6 +49,8 @@ class Body(NamedTuple):
                  (1,) is where the present row begins. Without delays there is one row. Delta: inh is None
     n_under_way  rows that are in use, the longest delay, (1,); None without delays, which are a tenth faster so
     fired        the neurons that spike in the present step, ascending; `spikes` marks them, `words` is the same memory
+    adaptation   what thresholds have risen by; None without
+    held         room for potentials that refractory neurons keep; None where they are at their reset
     """
 
     v: Any
@@ -54,15 +62,45 @@ class Body(NamedTuple):
     spikes: Any
     words: Any
     fired: Any
+    adaptation: Any
+    held: Any
+
+
+class ShortTerm(NamedTuple):
+    """Short-term dynamics of the synapses of a table, in its order.
+
+    u, r          state right after the last spike of the presynaptic unit
+    last          step of that spike, (n_rows,)
+    use           U; rate_rec, rate_fac: decays per step in powers of two
+    effect        room for what a row delivers
+    lowest, polynomial   as in `Rule`
+    """
+
+    u: Any
+    r: Any
+    last: Any
+    use: Any
+    rate_rec: Any
+    rate_fac: Any
+    effect: Any
+    lowest: Any
+    polynomial: Any
 
 
 class Rows(NamedTuple):
-    """Synapses with fixed weights. `target` counts from the present row of arrivals: later rows are longer delays."""
+    """Synapses with fixed weights. `target` counts from the present row of arrivals: later rows are longer delays.
+
+    room         None where all synapses of a unit have one sign. Else a unit has two rows, its positive and
+                 its negative synapses, and this is room for the rows of the units that spike
+    short_term   None without
+    """
 
     ptr: Any
     target: Any
     weight: Any
     sign: Any
+    room: Any
+    short_term: Any
 
 
 class Shared(NamedTuple):
@@ -83,6 +121,7 @@ class Tiles(NamedTuple):
     target       as in `Rows`
     seen         step up to which the spikes of neurons have changed the row, (n_pre,)
     last         step of the last spike of a presynaptic unit, (n_pre,)
+    room, short_term   as in `Rows`
     """
 
     ptr: Any
@@ -93,6 +132,8 @@ class Tiles(NamedTuple):
     seen: Any
     last: Any
     shared: Any
+    room: Any
+    short_term: Any
 
 
 class Rule(NamedTuple):
@@ -155,11 +196,13 @@ def neurons(c: Coefficients, refractory: bool) -> Neurons:
     n = c.neurons
     resting = not n.v_rest.any() and not n.drive.any()
     exp = c.synapse == "exp"
+    of_currents = ("k_exc", "k_inh", "beta_exc", "beta_inh")
     return Neurons(
         n.alpha, n.v_th, n.v_reset,
         None if resting else n.v_rest, None if resting else n.drive,
         n.n_ref if refractory else None,
-        *((n.k_exc, n.k_inh, n.beta_exc, n.beta_inh) if exp else (None, None, None, None)),
+        **{name: getattr(n, name) if exp else None for name in of_currents},
+        to_rest=n.to_rest, adapt=n.adapt, rho=n.rho, subtracts=True if c.subtracts else None,
     )  # fmt: skip
 
 
@@ -177,12 +220,101 @@ def body(c: Coefficients, refractory: bool) -> Body:
         spikes=spikes,
         words=spikes.view(np.uint64),
         fired=np.empty(n + 8, np.int32),
+        adaptation=None if c.neurons.adapt is None else np.empty(n, c.dtype),
+        held=np.empty(n, c.dtype) if c.subtracts and refractory else None,
     )
 
 
 def rows(c: Coefficients, table: SynapseCoefficients, m: Floats) -> Rows:
     """`table` with magnitudes `m` that do not change."""
-    return Rows(table.ptr, _target(c, table.post, table.delay), m * table.signs().astype(m.dtype), table.sign)
+    halves = halved(table)
+    table, m = halves.table, m[halves.order]
+    return Rows(
+        table.ptr, _target(c, table.post, table.delay), m * table.signs().astype(m.dtype), table.sign, halves.room,
+        short_term(c, table, table.ptr, slice(None)),
+    )  # fmt: skip
+
+
+def with_own_state(table: Rows) -> Rows:
+    """The same synapses for another thread: what kernels write to is its own."""
+    room, dynamics = table.room, table.short_term
+    if dynamics is not None:
+        own = {name: getattr(dynamics, name).copy() for name in ("u", "r", "last", "effect")}
+        dynamics = dynamics._replace(**own)
+    return table._replace(room=None if room is None else room.copy(), short_term=dynamics)
+
+
+class Halves(NamedTuple):
+    """A table whose units have two rows where their synapses have either sign.
+
+    order   of its synapses, those of the given table
+    room    as in `Rows`
+    """
+
+    table: SynapseCoefficients
+    order: Any
+    room: Any
+
+
+def halved(table: SynapseCoefficients) -> Halves:
+    """`table` as it is where all synapses of a unit have one sign; else with the positive and the negative ones of each
+    unit in two rows, one after the other."""
+    if table.mixed is None:
+        return Halves(table, slice(None), None)
+    row = 2 * table.pre().astype(np.int64) + (table.mixed < 0)
+    order = np.argsort(row, kind="stable")
+    ptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=2 * table.n_pre))])
+    sign = np.tile(np.array([1, -1], np.int8), table.n_pre)
+    two = replace(_selected(table, order, ptr), sign=sign, mixed=None)
+    return Halves(two, order, np.zeros(2 * table.n_pre, np.int32))
+
+
+def places(table: SynapseCoefficients, *, in_tiles: bool) -> NDArray[np.int64]:
+    """Where the synapses of a table, in its order, stand in the rows that kernels have."""
+    halves = halved(table)
+    order = np.arange(len(table))[halves.order]
+    place = np.empty(len(table), np.int64)
+    place[order] = np.flatnonzero(_tiled(halves.table)[1]) if in_tiles else np.arange(len(table))
+    return place
+
+
+def _tiled(table: SynapseCoefficients) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Where the rows of tiles begin, and which entries of the tiles are synapses."""
+    length = np.diff(table.ptr)
+    ptr = np.concatenate([[0], np.cumsum(-(-length // LANES))])
+    filling = np.diff(ptr) * LANES - length
+    kinds = np.tile([True, False], table.n_pre)
+    return ptr, np.repeat(kinds, np.stack([length, filling], axis=1).reshape(-1))
+
+
+def _selected(table: SynapseCoefficients, chosen: Any, ptr: NDArray[np.int64]) -> SynapseCoefficients:
+    """The chosen synapses of a table, whose rows end at `ptr` then."""
+    names = ("post", "delay", "a_plus", "a_minus", "w_max", "rate_plus", "rate_minus", "mixed")
+    columns = {name: column[chosen] for name in names if (column := getattr(table, name)) is not None}
+    law = table.short_term
+    if law is not None:
+        law = ShortTermCoefficients(law.u[chosen], law.rate_rec[chosen], law.rate_fac[chosen])
+    return replace(table, ptr=ptr, short_term=law, **columns)
+
+
+def short_term(c: Coefficients, table: SynapseCoefficients, ptr: NDArray[np.int64], place: Any) -> ShortTerm | None:
+    """The dynamics of `table`, its synapses at `place` among those of rows that end at `ptr`; None without."""
+    law = table.short_term
+    if law is None:
+        return None
+    n = int(ptr[-1])
+
+    def filled(column: Floats, otherwise: float) -> Floats:
+        whole = np.full(n, otherwise, c.dtype)
+        whole[place] = column
+        return whole
+
+    return ShortTerm(
+        u=np.zeros(n, c.dtype), r=np.ones(n, c.dtype), last=np.zeros(ptr.size - 1, np.int64), use=filled(law.u, 1),
+        rate_rec=filled(law.rate_rec, 1), rate_fac=filled(law.rate_fac, 1),
+        effect=np.zeros(int(np.diff(ptr).max(initial=0)), c.dtype), lowest=c.exp2.lowest,
+        polynomial=c.exp2.polynomial,
+    )  # fmt: skip
 
 
 class PlasticTable:
@@ -191,11 +323,11 @@ class PlasticTable:
     def __init__(
         self, c: Coefficients, table: SynapseCoefficients, m: Floats, *, shared_traces: bool, frozen: bool
     ) -> None:  # fmt: skip
+        halves = halved(table)
+        self._order = halves.order
+        table, m = halves.table, m[halves.order]
         n, n_pre = c.n_neurons, table.n_pre
-        length = np.diff(table.ptr)
-        ptr = np.concatenate([[0], np.cumsum(-(-length // LANES))])
-        filling = np.diff(ptr) * LANES - length
-        self._is_synapse = np.repeat(np.tile([True, False], n_pre), np.stack([length, filling], axis=1).reshape(-1))
+        ptr, self._is_synapse = _tiled(table)
 
         def filled(column: NDArray[Any]) -> NDArray[Any]:
             whole = np.tile(np.arange(n, n + LANES, dtype=column.dtype), ptr[-1])
@@ -209,19 +341,25 @@ class PlasticTable:
         self._data = np.zeros((ptr[-1], 4 + 4 * (shared is None) + frozen, LANES), c.dtype)
         self._column = np.zeros(ptr[-1] * LANES, c.dtype)
         for number, column in enumerate(columns):
-            self[number] = column
+            self._put(number, column)
         self.tiles = Tiles(
             ptr, post, filled(_target(c, table.post, table.delay)) if c.n_pending else post,
-            self._data.reshape(-1), table.sign.astype(c.dtype),
-            np.zeros(n_pre, np.int32), np.zeros(n_pre, np.int32), shared,
+            self._data.reshape(-1), np.asarray(table.sign).astype(c.dtype),
+            np.zeros(n_pre, np.int32), np.zeros(n_pre, np.int32), shared, halves.room,
+            short_term(c, table, ptr * LANES, self._is_synapse),
         )  # fmt: skip
 
     def __getitem__(self, field: int) -> Floats:
         """A field in the order of the table: 0 is the weight, -1 the change where weights are frozen."""
         column: Floats = self._data[:, field].reshape(-1)[self._is_synapse]
-        return column
+        ordered = np.empty_like(column)
+        ordered[self._order] = column
+        return ordered
 
     def __setitem__(self, field: int, column: Floats) -> None:
+        self._put(field, column[self._order])
+
+    def _put(self, field: int, column: Floats) -> None:
         self._column[self._is_synapse] = column
         self._data[:, field] = self._column.reshape(-1, LANES)
 
@@ -257,9 +395,7 @@ def learning(c: Coefficients, tables: Iterable[SynapseCoefficients], *, frozen: 
 
 def without_synapses(table: SynapseCoefficients) -> SynapseCoefficients:
     """`table` with empty rows."""
-    columns = {f.name: getattr(table, f.name) for f in fields(table)}
-    empty = {name: column[:0] for name, column in columns.items() if name not in ("ptr", "sign")}
-    return SynapseCoefficients(**{**columns, **empty, "ptr": np.zeros_like(table.ptr)})
+    return _selected(table, slice(0), np.zeros_like(table.ptr))
 
 
 def is_plastic(table: SynapseCoefficients) -> bool:

@@ -17,8 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from hrsnn.engine.cpu.compiled import inlined, jit, power_of_two, prefetch, prefetch_behind
+from hrsnn.engine.cpu.compiled import inlined, jit, prefetch, prefetch_behind
+from hrsnn.engine.cpu.decay import decay
 from hrsnn.engine.cpu.parts import HISTORY, LANES
+from hrsnn.engine.cpu.short_term import rows_of, use_tiles
 
 _L = np.uint64(LANES)
 _SHIFT = np.uint64(LANES.bit_length() - 1)
@@ -38,18 +40,6 @@ def _tile(shared: Any, frozen: Any) -> Any:
     if shared is None:
         return np.uint64(8 * LANES) if frozen is None else np.uint64(9 * LANES)
     return np.uint64(4 * LANES) if frozen is None else np.uint64(5 * LANES)
-
-
-@inlined
-def decay(n_steps: Any, rate: Any, rule: Any) -> Any:
-    """2**(-n_steps rate); the same operations as `reference.decay`."""
-    z = max(-(type(rate)(n_steps) * rate), rule.lowest)
-    whole = np.floor(z)
-    fraction = z - whole
-    value = rule.polynomial[-1]
-    for k in range(len(rule.polynomial) - 2, -1, -1):
-        value = value * fraction + rule.polynomial[k]
-    return value * power_of_two(whole)
 
 
 # -- one synapse -----------------------------------------------------------------------------------------------------
@@ -213,6 +203,24 @@ def _add_row(d: Any, target: Any, current: Any, sign: Any, tile: Any) -> None:
 
 
 @inlined
+def _add_used(target: Any, current: Any, sign: Any, effect: Any) -> None:
+    for k in range(np.uint64(target.size)):
+        current[np.uint64(target[k])] += sign * effect[k]
+
+
+@inlined
+def _transmit(
+    d: Any, target: Any, current: Any, y: Any, short_term: Any, unit: Any, begin: Any, t: Any, tile: Any
+) -> None:
+    """Deliver a row."""
+    if short_term is None:
+        _add_row(d, target, current, y.sign[unit], tile)
+    else:
+        use_tiles(short_term, d, unit, begin * _L, np.uint64(target.size), t, tile)
+        _add_used(target, current, y.sign[unit], short_term.effect)
+
+
+@inlined
 def _apply_step(d: Any, n_tiles: Any, unit: Any, last: Any, shared: Any, s: Any, rule: Any, t: Any) -> None:
     """The change of step t, in which the presynaptic unit spikes and some targets may."""
     tile = _tile(shared, rule.frozen)
@@ -268,10 +276,11 @@ def _ask_for(y: Any, unit: Any, tile: Any) -> None:
 def visit(y: Any, exc: Any, inh: Any, units: Any, q: Any, t: Any) -> None:
     """Deliver the spikes of `units` at step t and learn from them."""
     tile = _tile(y.shared, q.rule.frozen)
-    for number in range(units.size):
-        if number + 1 < units.size:
-            _ask_for(y, units[number + 1], tile)
-        unit = np.int64(units[number])
+    rows = rows_of(units, y.room)
+    for number in range(rows.size):
+        if number + 1 < rows.size:
+            _ask_for(y, rows[number + 1], tile)
+        unit = np.int64(rows[number])
         begin, end = np.uint64(y.ptr[unit]), np.uint64(y.ptr[unit + 1])
         if begin == end:
             continue
@@ -279,9 +288,9 @@ def visit(y: Any, exc: Any, inh: Any, units: Any, q: Any, t: Any) -> None:
         _replay(d, post, unit, y, q)
         target = y.target[begin * _L : end * _L]
         if inh is None:
-            _add_row(d, target, exc, y.sign[unit], tile)
+            _transmit(d, target, exc, y, y.short_term, unit, begin, t, tile)
         else:
-            _add_row(d, target, exc if y.sign[unit] > 0 else inh, y.sign[unit], tile)
+            _transmit(d, target, exc if y.sign[unit] > 0 else inh, y, y.short_term, unit, begin, t, tile)
         _look_up_traces(post, y.shared, q.scratch, q.rule, t)
         _apply_step(d, end - begin, unit, y.last[unit], y.shared, q.scratch, q.rule, t)
         y.seen[unit] = t
