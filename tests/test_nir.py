@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import warnings
@@ -18,9 +19,11 @@ from hypothesis import strategies as st
 
 import hrsnn
 from hrsnn import Network, Spikes
-from hrsnn._checks import FileError, InputError, MissingExtraError
+from hrsnn._checks import FileError, InputError, MissingExtraError, RunError
+from hrsnn.cli import main
 from hrsnn.engine import Record
-from hrsnn.exchange import PARTNERS, to_nir, write_graph
+from hrsnn.exchange import read_network, to_nir, write_graph
+from hrsnn.exchange.check import is_there
 from hrsnn.exchange.written import has_one_current
 from hrsnn.layers import stack
 from networks import examples, random_network
@@ -415,7 +418,13 @@ def test_a_partner_is_told_what_it_cannot_have() -> None:
     rng = np.random.default_rng(0)
     plain = {"t_ref_ms": 0.0, "v_init": 0.0, "v_reset": 0.0, "v_rest": 0.0, "bias": 0.0, "delay_ms": 1.0, "v_th": 1.0}
     network = mixed(rng, synapse="delta", **plain)
-    assert not any(to_nir(network, partner=name).dropped for name in set(PARTNERS) - {"sinabs"})
+    for partner, dropped in (("norse", []), ("snntorch", []), ("spyx", ["reset of 6 neurons"])):
+        graph, told = to_nir(network, partner=partner)
+        assert [str(one) for one in told] == dropped
+        assert hrsnn.from_nir(graph) == network
+        graph.metadata = {}
+        back = hrsnn.from_nir(graph, dt_ms=1.0, decay="euler")
+        np.testing.assert_allclose(back.recurrent.weight, network.recurrent.weight, rtol=1e-6)
     for changed, partner, sentence in (
         ({"delay_ms": 2.0}, "norse", "`recurrent.delay_ms` of `to_nir` must be one step for norse"),
         ({}, "sinabs", "`recurrent` of `to_nir` must be empty for sinabs"),
@@ -431,3 +440,108 @@ def test_a_partner_is_told_what_it_cannot_have() -> None:
         to_nir(quiet, partner="sinabs", flavour="current")
     with pytest.raises(InputError, match="`split_populations` of `to_nir` must be true or false"):
         to_nir(quiet, split_populations=1)  # type: ignore[arg-type]
+
+
+# -- the verb ----------------------------------------------------------------------------------------------------------
+
+
+def plain_network(rng: np.random.Generator, **options: Any) -> Network:
+    weight = rng.uniform(0, 0.3, (5, 5)) * (rng.random((5, 5)) < 0.3)
+    own = {"tau_mem_ms": rng.uniform(5, 30, 5), "synapse": "delta", "v_th": 0.4, **options}
+    return Network.from_arrays(weight, rng.uniform(0, 1, (5, 3)), **own)
+
+
+def test_the_verb_writes_what_every_verb_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network = plain_network(np.random.default_rng(0), t_ref_ms=2.0)
+    hrsnn.save(network, tmp_path / "a.safetensors")
+    out = tmp_path / "a.nir"
+    assert main(["export", "nir", str(tmp_path / "a.safetensors"), "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "5 neurons, 3 inputs, in " in said
+    assert "Only hrsnn sees: t_ref_ms (5 neurons)." in said
+    assert read_network(out) == network
+    assert main(["export", "nir", str(out), "--flavour", "1.0.4", "--out", str(tmp_path / "b.nir"), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["network"]["hash"] == network.hash
+    assert [one["column"] for one in document["dropped"]] == ["t_ref_ms", "reset"]
+    assert document["check"] is None
+    done = hrsnn.export("nir", network, out=tmp_path / "c.nir", partner="norse")
+    assert (done.path, done.document["decay"]) == (tmp_path / "c.nir", "euler")
+    line = ["prune", str(out), "--method", "magnitude", "--keep-synapses", "2", "--out", str(tmp_path / "small")]
+    assert main([*line, "--json", "--quiet"]) == 0
+    assert hrsnn.load(tmp_path / "small" / "pruned.safetensors").recurrent.weight.size == 2
+
+
+def test_the_verb_takes_graphs_of_others_with_their_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nir.write(tmp_path / "theirs.nir", chain(nir.Linear(np.ones((2, 1))), lif(2)))
+    line = ["export", "nir", str(tmp_path / "theirs.nir"), "--out", str(tmp_path / "a.nir")]
+    assert main(line) == 2
+    assert "the graph says no step" in capsys.readouterr().err
+    assert main([*line, "--dt-ms", "0.5"]) == 0
+    assert read_network(tmp_path / "a.nir").dt_ms == 0.5
+
+
+def test_bad_wishes_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.safetensors"
+    hrsnn.save(plain_network(np.random.default_rng(0)), path)
+    for options, sentence in (
+        (["--flavour", "2"], "`flavour` of `to_nir` must be one of current, 1.0.4"),
+        (["--for", "nest"], "`partner` of `to_nir` must be a known one"),
+        (["--for", "norse", "--check", "spyx"], "`--for` of `export` must be the partner of --check"),
+        (["--check", "norse"], "norse has no environment in "),
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HRSNN_PARTNERS", str(tmp_path / "nowhere"))
+            assert main(["export", "nir", str(path), "--out", str(tmp_path / "a.nir"), *options]) == 2
+        assert sentence in capsys.readouterr().err
+    with pytest.raises(InputError, match="`dt_ms` of `analyse` must not stand beside what is no NIR graph"):
+        hrsnn.analyse(path, dt_ms=1.0)
+    with pytest.raises(InputError, match="`kind` of `export` must be nir"):
+        hrsnn.export("onnx", path)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="`partner` of `export` must be given with check"):
+        hrsnn.export("nir", path, check=True)
+
+
+def fake_partner(folder: Path, body: str) -> None:
+    """An environment of norse whose runner is `body`, and whose python is the one of the tests."""
+    python = folder / "norse" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    (folder / "norse" / "run.py").write_text(body)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="environments have another layout there")
+def test_a_check_counts_what_is_lost_and_gained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A partner that never spikes loses all; one that writes nothing fails with its last words."""
+    network = plain_network(np.random.default_rng(0))
+    monkeypatch.setenv("HRSNN_PARTNERS", str(tmp_path))
+    silent = """
+import sys, numpy as np
+given = np.load(sys.argv[2])
+assert given["dt"] == 0.001 and not given["x"][0].any()
+np.savez(sys.argv[3], spikes=np.zeros((len(given["x"]), 5), dtype=bool))
+"""
+    fake_partner(tmp_path, silent)
+    found = hrsnn.export("nir", network, partner="norse", check=True, out=tmp_path / "a.nir").document["check"]
+    assert found["lost"] == found["n_spikes"] > 0
+    assert (found["gained"], found["n_spikes_partner"], found["potential_bound"]) == (0, 0, 0)
+    exact = hrsnn.export("nir", network, partner="norse", decay="exact", check=True, out=tmp_path / "a.nir")
+    shortest = network.neurons.tau_mem_ms.min()
+    bound = 1 - shortest * (1 - np.exp(-1 / shortest))
+    assert exact.document["check"]["potential_bound"] == pytest.approx(bound)
+    (tmp_path / "norse" / "run.py").write_text("raise SystemExit('no such neuron')")
+    with pytest.raises(RunError, match="norse could not run the graph: no such neuron"):
+        hrsnn.export("nir", network, partner="norse", check=True, out=tmp_path / "a.nir")
+
+
+@pytest.mark.parametrize("partner", ["norse", "snntorch"])
+def test_a_partner_spikes_as_we_do(partner: str, tmp_path: Path) -> None:
+    """With time constants for its steps; rounding to single precision there leaves these networks as they are."""
+    if not is_there(partner):
+        pytest.skip(f"no environment of {partner}: python benchmarks/partners/make.py {partner}")
+    rng = np.random.default_rng(1)
+    for options in ({}, {"synapse": "exp", "tau_syn_exc_ms": 5.0, "tau_syn_inh_ms": 5.0}):
+        network = plain_network(rng, **options)
+        found = hrsnn.export("nir", network, partner=partner, check=True, out=tmp_path / "a.nir").document["check"]
+        assert (found["lost"], found["gained"]) == (0, 0)
+        assert found["n_spikes"] > 20

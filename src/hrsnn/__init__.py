@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from hrsnn.tasks import predict as predict
     from hrsnn.train import learn as learn
     from hrsnn.verbs import analyse as analyse
+    from hrsnn.verbs import export as export
     from hrsnn.verbs import prune as prune
     from hrsnn.verbs import run as run
     from hrsnn.verbs import search as search
@@ -94,6 +95,7 @@ _HOME = {
     "predict": "tasks",
     "learn": "train",
     "analyse": "verbs",
+    "export": "verbs",
     "prune": "verbs",
     "run": "verbs",
     "search": "verbs",

@@ -304,6 +304,27 @@ def pruning_text(document: Mapping[str, Any]) -> str:
     return "\n".join([*lines, *(f"Warning: {sentence}." for sentence in document["warnings"])])
 
 
+def export_text(document: Mapping[str, Any]) -> str:
+    """What `hrsnn export nir` wrote, what readers do not see of it, and what a partner made of it, without markup."""
+    network, found = document["network"], document["check"]
+    lines = [f"{document['name']}: {network['n_neurons']} neurons, {network['n_inputs']} inputs, in {document['file']}"]
+    if document["dropped"]:
+        unseen = ", ".join(f"{one['column']} ({one['n']} {one['of']})" for one in document["dropped"])
+        lines.append(f"Only hrsnn sees: {unseen}.")
+    if found is None:
+        return "\n".join(lines)
+    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items()) or found["partner"]
+    lines.append(
+        f"{versions}: {found['n_spikes']} spikes here, {found['n_spikes_partner']} there in {found['n_steps']} steps; "
+        f"{found['lost']} lost, {found['gained']} gained"
+        + ("." if found["first_difference"] is None else f", from step {found['first_difference']} on.")
+    )
+    if found["potential_bound"]:
+        share = quantity(100 * found["potential_bound"])
+        lines.append(f"Its decay differs: between spikes a potential is off by up to {share} % of its height.")
+    return "\n".join(lines)
+
+
 def search_text(document: Mapping[str, Any]) -> str:
     """What `hrsnn search` found in sentences, and the laws and numbers of its best trial, without markup."""
     lines = [finding.text for finding in search.findings(document)]

@@ -1,4 +1,4 @@
-"""What the verbs of the command do, as functions that give the same: `hrsnn.run`, `hrsnn.prune`, `hrsnn.analyse`."""
+"""What the verbs of the command do, as functions that give the same: `hrsnn.run`, `hrsnn.prune`, and so on."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import json
 import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from hrsnn._checks import MissingExtraError, as_path, as_text, did_you_mean, require
+from hrsnn._checks import MissingExtraError, among, as_path, as_text, did_you_mean, require
 from hrsnn.analysis.drive import WhiteDrive
 from hrsnn.analysis.importance import require_shapiq
 from hrsnn.analysis.lyapunov import SURROGATE_GAIN
 from hrsnn.config import Config, load_config, prune_table, to_toml
 from hrsnn.network import Network
-from hrsnn.network_file import load, write_atomically
+from hrsnn.network_file import write_atomically
 from hrsnn.pruning.schedule import Snapshot
 from hrsnn.pruning.session import REPORT, Pruned, prune_by_table, prune_into
 from hrsnn.pruning.spec import PruneSpec
@@ -30,6 +30,7 @@ from hrsnn.wiring import build
 from hrsnn.work.pool import process_pool, usable_cpus
 
 if TYPE_CHECKING:
+    from hrsnn.exchange.form import Decay, Flavour
     from hrsnn.optimisation.space import Space
     from hrsnn.optimisation.study import Searched
     from hrsnn.runs import Finished, Watcher
@@ -241,13 +242,14 @@ def prune(
     resume: bool = False,
     force: bool = False,
     data_dir: Place | None = None,
+    dt_ms: float | None = None,
     on_snapshot: Callable[[Snapshot, int], object] = lambda one, n: None,
     say: Say = lambda line: None,
 ) -> Pruned:
     """A network made smaller without looking at a task, as `hrsnn prune` does it.
 
-    network           a network, the path of a saved one, or what it is built from, untrained: a `NetworkSpec`, a
-                      config, its path or built-in name; None is spoken-digits
+    network           a network, the path of a saved one or of a NIR graph, or what it is built from, untrained: a
+                      `NetworkSpec`, a config, its path or built-in name; None is spoken-digits
     keep_synapses, keep_neurons, max_synops_per_s, max_bytes, n_iterations
                       keys of the table `[prune]`: a whole number is a count, another one a share. None leaves them to
                       the config; where nothing says how far, 5 % of the recurrent synapses are kept
@@ -258,6 +260,7 @@ def prune(
     out               directory for the network, the way there and a page; None writes nothing
     resume, force     finish what was begun in `out`, or replace it
     data_dir          where data sets lie
+    dt_ms             step of a NIR graph that says none
     on_snapshot       called with each network on the way and the number of steps
     say               told in a line what comes next
 
@@ -283,7 +286,9 @@ def prune(
     changes += [f"prune.{key}={_text(value)}" for key, value in given.items() if value is not None]
     of_config = _is_config(network)
     table = PruneSpec() if of_config else prune_table(changes)
-    subject = subject_of("prune", network, arm=arm, changes=changes if of_config else (), seed=seed, data_dir=data_dir)
+    subject = subject_of(
+        "prune", network, arm=arm, changes=changes if of_config else (), seed=seed, data_dir=data_dir, dt_ms=dt_ms
+    )
     if subject.config is not None:
         table = subject.config.prune or table
     how: dict[str, Any] = {
@@ -316,13 +321,14 @@ def analyse(
     out: Place | None = None,
     force: bool = False,
     data_dir: Place | None = None,
+    dt_ms: float | None = None,
     n_threads: int | None = None,
     say: Say = lambda line: None,
 ) -> dict[str, Any]:
     """Memory, ranks, Lyapunov spectrum, efficiency, heterogeneity, firing statistics and costs of a network.
 
-    network         a network, the path of a saved one, or what it is built from, untrained: a `NetworkSpec`, a config,
-                    its path or built-in name; None is spoken-digits
+    network         a network, the path of a saved one or of a NIR graph, or what it is built from, untrained: a
+                    `NetworkSpec`, a config, its path or built-in name; None is spoken-digits
     name            what it is called in the document; None is after where it is from
     seed            of the drive, its spikes and the stimuli, and of a network to build
     depth           how much is measured (`hrsnn.survey.Depth`)
@@ -335,6 +341,7 @@ def analyse(
     out             directory for analysis.json and analysis.html; None writes nothing
     force           replace the analysis in `out`
     data_dir        where data sets lie
+    dt_ms           step of a NIR graph that says none
     n_threads       for stimuli; None is one per usable core. No number depends on it
     say             told in a line what comes next
 
@@ -352,7 +359,9 @@ def analyse(
         require_free(out, force=force)
     if importance is not None:
         _require_own_process("analyse")
-    subject = subject_of("analyse", network, arm=arm, changes=_changes("analyse", set), seed=seed, data_dir=data_dir)
+    subject = subject_of(
+        "analyse", network, arm=arm, changes=_changes("analyse", set), seed=seed, data_dir=data_dir, dt_ms=dt_ms
+    )
     spec = subject.spec
     if importance is not None:
         remedy = "give the config that the network was built from"
@@ -391,6 +400,68 @@ def write_analysis(document: dict[str, Any], out: Place | None = None) -> Path:
     return write_document(document, folder / ANALYSIS_PAGE)
 
 
+# -- export ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """Where the network was written to, and the document of `hrsnn export --json`."""
+
+    path: Path
+    document: dict[str, Any]
+
+
+def export(
+    kind: Literal["nir"],
+    network: Source = None,
+    *,
+    flavour: Flavour | None = None,
+    decay: Decay | None = None,
+    split_populations: bool = False,
+    partner: str | None = None,
+    check: bool = False,
+    out: Place | None = None,
+    arm: str | None = None,
+    set: Sequence[str] = (),
+    seed: int = 0,
+    data_dir: Place | None = None,
+    dt_ms: float | None = None,
+) -> Exported:
+    """A network written for other tools, as `hrsnn export` does it.
+
+    kind       "nir": a NIR graph
+    network    a network, the path of a saved one or of a NIR graph, or what it is built from, as of `prune`
+    flavour, decay, split_populations, partner   as of `to_nir`
+    check      also run the graph in the partner's own environment, and compare spikes with those here
+    out        the file; None is the name of the network with the suffix of the kind, here
+    arm, set, seed, data_dir   of a config, as of `prune`
+    dt_ms      step of a NIR graph that says none
+
+    Raises `InputError` for what the kind or the partner cannot have, `RunError` when the partner fails; the file is
+    written before.
+    """
+    from hrsnn.exchange import Form, to_nir, write_graph
+    from hrsnn.exchange.check import check as checked
+
+    require(among(kind, ("nir",)), "export", "kind", "must be nir", kind)
+    rule = "must be given with check: one of norse, sinabs, snntorch, spyx"
+    require(partner is not None or not check, "export", "partner", rule, partner)
+    form = Form.of(flavour, decay, split_populations, partner)
+    subject = subject_of("export", network, arm=arm, changes=_changes("export", set), seed=seed, data_dir=data_dir,
+                         dt_ms=dt_ms)  # fmt: skip
+    written = to_nir(subject.network, **form.plain())
+    path = _path("export", "out", out) or Path(f"{subject.name.replace(', ', '-')}.{kind}")
+    write_graph(written.graph, path, flavour=form.flavour)
+    document = {
+        "schema": "hrsnn.export/1", "kind": kind, "file": str(path), "name": subject.name,
+        "network": {"n_neurons": subject.network.n_neurons, "n_inputs": subject.network.n_inputs,
+                    "hash": subject.network.hash},
+        **form.plain(), "dropped": [asdict(one) for one in written.dropped],
+        "check": checked(subject.network, written, form) if check else None,
+    }  # fmt: skip
+    return Exported(path, document)
+
+
 # -- what they work on -------------------------------------------------------------------------------------------------
 
 
@@ -412,8 +483,15 @@ def subject_of(
     changes: Sequence[str] = (),
     seed: int = 0,
     data_dir: Place | None = None,
+    dt_ms: float | None = None,
 ) -> Subject:
-    """The network that is given, saved, or described; `arm` and `changes` are for one that is described alone."""
+    """The network that is given, saved, or described; `arm` and `changes` are for one that is described alone.
+
+    `dt_ms` is the step of a NIR graph that says none.
+    """
+    is_graph = isinstance(source, (str, PathLike)) and str(source).endswith(".nir")
+    rule = "must not stand beside what is no NIR graph: it says its own step"
+    require(dt_ms is None or is_graph, owner, "dt_ms", rule, dt_ms)
     if not _is_config(source):
         remedy = "leave it out, it is for networks that are built from a config"
         require(not changes, owner, "set", "must not stand beside a network or spec", list(changes), remedy=remedy)
@@ -423,7 +501,9 @@ def subject_of(
         require(arm is None, owner, "arm", "must not stand beside a network", arm, remedy=remedy)
         if isinstance(source, Network):
             return Subject("network", source)
-        return Subject(Path(source).stem, load(source))  # type: ignore[arg-type]
+        from hrsnn.exchange import read_network
+
+        return Subject(Path(source).stem, read_network(source, dt_ms=dt_ms))  # type: ignore[arg-type]
     config = load_config(source, changes, data_dir=_path(owner, "data_dir", data_dir))  # type: ignore[arg-type]
     name = _known(owner, config.task.arms[-1] if arm is None else arm)
     spec = config.of_arm(name).network.arm(name)
@@ -432,7 +512,7 @@ def subject_of(
 
 def _is_config(source: Source) -> bool:
     """What a network is built from, and more than a spec."""
-    is_saved = isinstance(source, (str, PathLike)) and str(source).endswith(".safetensors")
+    is_saved = isinstance(source, (str, PathLike)) and str(source).endswith((".safetensors", ".nir"))
     return not (is_saved or isinstance(source, (Network, NetworkSpec)))
 
 

@@ -5,7 +5,7 @@ Everything heavy is imported inside verbs, at the moment of use.
 
 from __future__ import annotations
 
-from hrsnn.cli import analyse, bench, data, doctor, predict, prune, report, reproduce, run, search
+from hrsnn.cli import analyse, bench, data, doctor, export, predict, prune, report, reproduce, run, search
 from hrsnn.cli.app import app
 from hrsnn.cli.app import main as main
 
@@ -15,3 +15,4 @@ for _verb in (
 ):  # fmt: skip
     app.command()(_verb)
 app.add_typer(data.data_app, name="data")
+app.add_typer(export.export_app, name="export")

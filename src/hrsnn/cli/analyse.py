@@ -15,6 +15,7 @@ from hrsnn.cli.app import (
     Json,
     NetworkSource,
     Quiet,
+    StepMs,
     Verb,
     print_json,
     stop_on_termination,
@@ -57,6 +58,7 @@ def analyse(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the analysis in --out.")] = False,
     data_dir: DataDir = None,
+    dt_ms: StepMs = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> Verb:
@@ -73,7 +75,7 @@ def analyse(
         with Display(quiet=quiet) as display:
             document = verbs.analyse(
                 network, arm=arm, set=set_ or (), seed=seed, surrogate_gain=SURROGATE_GAIN if gain is None else gain,
-                importance=importance, jobs=jobs, out=out, force=force, data_dir=data_dir, say=display.say,
+                importance=importance, jobs=jobs, out=out, force=force, data_dir=data_dir, dt_ms=dt_ms, say=display.say,
                 depth=Depth(N_DELAYS if delays is None else delays, n_samples=samples, n_exponents=exponents),
             )  # fmt: skip
         page = verbs.write_analysis(document) if out is None else out / verbs.ANALYSIS_PAGE

@@ -54,10 +54,13 @@ ConfigSource = Annotated[
 NetworkSource = Annotated[
     str | None,
     typer.Argument(
-        metavar="NETWORK.safetensors | CONFIG.toml | NAME",
+        metavar="NETWORK.safetensors | NETWORK.nir | CONFIG.toml | NAME",
         help="A saved network, or a config whose network is built, not trained.",
         show_default="spoken-digits",
     ),
+]
+StepMs = Annotated[
+    float | None, typer.Option("--dt-ms", help="Step of a NIR graph that says none, in ms.", show_default=False)
 ]
 ArmName = Annotated[str | None, typer.Option(help="Of a config: which arm.", show_default="the last of task.arms")]
 

@@ -19,6 +19,7 @@ from hrsnn.cli.app import (
     Json,
     NetworkSource,
     Quiet,
+    StepMs,
     Verb,
     complain,
     print_json,
@@ -60,6 +61,7 @@ def prune(
     resume: Annotated[bool, typer.Option("--resume", help="Finish what was begun in --out.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace what is in --out.")] = False,
     data_dir: DataDir = None,
+    dt_ms: StepMs = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> Verb:
@@ -76,7 +78,7 @@ def prune(
                 document = verbs.prune(
                     network, keep_synapses=keep_synapses, keep_neurons=keep_neurons, max_synops_per_s=max_synops,
                     max_bytes=max_bytes, method=method, n_iterations=iterations, set=set_ or (), arm=arm, seed=seed,
-                    out=out, resume=resume, force=force, data_dir=data_dir, on_snapshot=display.pruned,
+                    out=out, resume=resume, force=force, data_dir=data_dir, dt_ms=dt_ms, on_snapshot=display.pruned,
                     say=display.say,
                 ).document  # fmt: skip
             except KeyboardInterrupt:
@@ -85,7 +87,7 @@ def prune(
                 options = {
                     "--keep-synapses": keep_synapses, "--keep-neurons": keep_neurons, "--max-synops": max_synops,
                     "--max-bytes": max_bytes, "--method": method, "--iterations": iterations, "--arm": arm,
-                    "--seed": seed, "--out": out, "--data-dir": data_dir,
+                    "--seed": seed, "--out": out, "--data-dir": data_dir, "--dt-ms": dt_ms,
                 }  # fmt: skip
                 line = _resume_line(network, set_ or (), options)
                 print(f"what is finished is kept; go on with:\n  {line}", file=sys.stderr)

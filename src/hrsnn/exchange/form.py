@@ -20,10 +20,14 @@ class Partner:
     gain_in_r     its LIF wants `r` = tau/dt, or takes a spike as a jump by its weight whatever `r`; else `r` = 1
     leaks_to      whether its neurons have `v_leak`; else rest and bias become the bias of an Affine node
     has_linear    whether it has Linear nodes; else they are written as Affine with a bias of 0
-    recurs        whether it runs recurrent connections
+    loop          how it runs recurrent weights: not at all, as nodes of the graph ("flat"), over one more node on the
+                  way back ("detour": snnTorch sends the input through weights that lead straight back), or as a graph
+                  within the graph ("nested")
     has_currents  whether it has CubaLIF
     ignores       columns of neurons that its reader leaves out or takes another way
     one_threshold whether all neurons must have one threshold
+    subtracts     whether its neurons reset by subtraction
+    sooner        steps by which it spikes sooner than here: 1 where input acts within the step it is given in
     """
 
     flavour: Flavour = "current"
@@ -31,17 +35,21 @@ class Partner:
     gain_in_r: bool = True
     leaks_to: bool = False
     has_linear: bool = True
-    recurs: bool = True
+    loop: Literal["none", "flat", "detour", "nested"] = "flat"
     has_currents: bool = True
     ignores: tuple[str, ...] = ()
     one_threshold: bool = False
+    subtracts: bool = False
+    sooner: int = 1
 
 
 PARTNERS: dict[str, Partner] = {
     "norse": Partner(gain_in_r=False, leaks_to=True, ignores=("v_reset",)),
-    "sinabs": Partner("1.0.4", "exact", has_linear=False, recurs=False, has_currents=False, ignores=("v_reset",)),
-    "snntorch": Partner(ignores=("v_reset",), one_threshold=True),
-    "spyx": Partner(ignores=("v_reset",)),
+    "sinabs": Partner(
+        "1.0.4", "exact", has_linear=False, loop="none", has_currents=False, ignores=("v_reset",), subtracts=True
+    ),
+    "snntorch": Partner(ignores=("v_reset",), one_threshold=True, loop="detour"),
+    "spyx": Partner(ignores=("v_reset",), one_threshold=True, loop="nested", subtracts=True, sooner=0),
 }
 
 

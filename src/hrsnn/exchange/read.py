@@ -130,8 +130,10 @@ def same_graph(a: Any, b: Any) -> bool:
 
 def _same_node(a: Any, b: Any) -> bool:
     names = [f.name for f in fields(a) if f.name not in ("metadata", "input_type", "output_type")]
-    if kind_of(a) != kind_of(b) or kind_of(a) == "NIRGraph":
+    if kind_of(a) != kind_of(b):
         return False
+    if kind_of(a) == "NIRGraph":
+        return same_graph(a, b)
     if kind_of(a) in ("Input", "Output"):
         return bool(np.array_equal(a.input_type["input"], b.input_type["input"]))
     return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in names)

@@ -134,7 +134,7 @@ def _refuse(network: Network, form: Form) -> None:
         rule = f"must be one step for {who}, which has no delays"
         require(round(steps) == 1, "to_nir", f"{name}.delay_ms", rule, f"up to {round(steps)} steps")
     n = len(network.recurrent)
-    require(reads.recurs or n == 0, "to_nir", "recurrent", f"must be empty for {who}: it runs no recurrence", n)
+    require(reads.loop != "none" or n == 0, "to_nir", "recurrent", f"must be empty for {who}: it runs no recurrence", n)
     if network.synapse == "exp":
         rule = f'must be "delta" for {who}, which has no synaptic currents'
         require(reads.has_currents, "to_nir", "synapse", rule, network.synapse)
@@ -150,11 +150,12 @@ def _dropped(network: Network, form: Form) -> list[Dropped]:
     table, reads = network.neurons, form.reads
     n = network.n_neurons
     subtracts = network.reset == "subtract"
+    they_do = form.flavour == "1.0.4" or (reads is not None and reads.subtracts)
     level = table.v_rest + table.bias
     unsaid: dict[str, Any] = {
         "t_ref_ms": np.rint(table.t_ref_ms / network.dt_ms) > 0,
         "v_init": table.v_init != 0,
-        "reset": np.full(n, subtracts != (form.flavour == "1.0.4")),
+        "reset": np.full(n, subtracts != they_do),
     }
     if table.adapt is not None:
         unsaid["adapt"] = table.adapt > 0
@@ -241,10 +242,26 @@ class _Writer:
                 self._connect(
                     self.network.recurrent, _steps(self.network.recurrent, self.network) - step, source, group
                 )
+        loop = self.form.reads.loop if self.form.reads is not None else "flat"
+        if loop == "nested" and "w_rec" in nodes:
+            self._nest()
+        if loop == "detour" and "w_rec" in nodes:
+            nodes["back"] = nir.Linear(weight=np.eye(self.network.n_neurons, dtype=np.float32))
+            self.edges[self.edges.index(("w_rec", "lif"))] = ("w_rec", "back")
+            self.edges.append(("back", "lif"))
         for group in groups:
             nodes[_name("output", group.name)] = nir.Output(output_type=np.array([group.rows.size]))
             self.edges.append((_name("lif", group.name), _name("output", group.name)))
         return nodes, self.edges
+
+    def _nest(self) -> None:
+        """The recurrent layer as a graph of its own, which takes the place of its neurons."""
+        size = np.array([self.network.n_neurons])
+        inner = {"input": self.nir.Input(input_type=size), "lif": self.nodes["lif"], "w_rec": self.nodes.pop("w_rec")}
+        inner["output"] = self.nir.Output(output_type=size)
+        edges = [("input", "lif"), ("lif", "w_rec"), ("w_rec", "lif"), ("lif", "output")]
+        self.nodes["lif"] = self.nir.NIRGraph(nodes=inner, edges=edges)
+        self.edges = [edge for edge in self.edges if "w_rec" not in edge]
 
     def _neurons(self, group: _Group) -> Any:
         nir, rows, table, gains = self.nir, group.rows, self.network.neurons, self.gains
