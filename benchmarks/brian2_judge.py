@@ -117,7 +117,7 @@ def with_mechanism(name: str, network: Network, rng: np.random.Generator) -> Net
                 matrix = arrays[weights].copy()
                 matrix.data = rng.uniform(low, high, matrix.data.size)
                 arrays[table][column] = matrix
-            arrays[weights] = arrays[weights] * 4  # a share of it is delivered
+            arrays[weights] = arrays[weights] * 5  # a share of it is delivered
     return Network.from_arrays(**arrays)
 
 
