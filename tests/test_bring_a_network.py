@@ -341,6 +341,37 @@ def test_brian2(page: SimpleNamespace, rng: np.random.Generator) -> None:
     assert np.array_equal(ours(network, raster), theirs)
 
 
+def test_brian2_itself(page: SimpleNamespace, rng: np.random.Generator) -> None:
+    b2 = pytest.importorskip("brian2")
+    b2.prefs.codegen.target = "numpy"
+    b2.start_scope()
+    b2.defaultclock.dt = 1 * b2.ms
+    raster = inputs(rng)
+    model = "dv/dt = (c - v) / (10*ms) : 1 (unless refractory)\ndc/dt = -c / (5*ms) : 1"
+    cells = b2.NeuronGroup(N, model, threshold="v > 1", reset="v = 0", refractory=3 * b2.ms, method="exact")
+    step, unit = np.nonzero(raster)
+    source = b2.SpikeGeneratorGroup(N_IN, unit, step * b2.ms)
+    tables = {}
+    for name, group, n_pre, low, high in (("recurrent", cells, N, -0.5, 0.4), ("inputs", source, N_IN, -0.3, 1.2)):
+        s = b2.Synapses(group, cells, "w : 1", on_pre="c_post += w")
+        s.connect(p=0.7)
+        s.w = rounded(len(s), rng=rng, low=low, high=high)
+        s.delay = rng.integers(0, 4, len(s)) * b2.ms
+        assert n_pre == s.N_pre
+        tables[name] = s
+    monitor = b2.SpikeMonitor(cells)
+    b2.Network(cells, source, *tables.values(), monitor).run(STEPS * b2.ms)
+    theirs = np.zeros((STEPS, N), dtype=bool)
+    theirs[np.rint(np.array(monitor.t / b2.ms)).astype(int), np.array(monitor.i)] = True
+    edges = [(np.array(s.i), np.array(s.j), np.array(s.w), np.rint(s.delay / b2.ms)) for s in tables.values()]
+    network = page.from_brian2(
+        *edges, n=N, n_inputs=N_IN, dt_ms=1.0, t_ref_ms=3.0, tau_mem_ms=10.0, tau_syn_exc_ms=5.0, tau_syn_inh_ms=5.0,
+        v_th=page.above(1.0),
+    )  # fmt: skip
+    assert theirs.mean() > FIRES
+    assert np.array_equal(ours(network, raster), theirs)
+
+
 def test_brian2_of_several_synapses_between_two_neurons_is_refused(page: SimpleNamespace) -> None:
     twice = (np.array([0, 0]), np.array([1, 1]), np.ones(2), 0.0)
     with pytest.raises(AssertionError, match="several synapses"):
