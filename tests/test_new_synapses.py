@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import numpy as np
 import pytest
 
@@ -13,7 +11,6 @@ from hrsnn.pruning.criteria import RandomGraph, Regrowth
 from hrsnn.pruning.criterion import Criterion, Size, Step
 from hrsnn.pruning.edges import add_edges
 from hrsnn.pruning.synapses import copied, possible_pairs, with_synapses
-from hrsnn.tables import SynapseTable
 
 Row = tuple[float, ...]
 
@@ -30,7 +27,7 @@ def rows_by_class(network: Network) -> list[set[Row]]:
     """What the synapses of each class are: all columns but their ends."""
     table, sign = network.recurrent, network.neurons.sign
     rows: list[set[Row]] = [set(), set(), set(), set()]
-    columns = [getattr(table, f.name).tolist() for f in fields(SynapseTable) if f.name not in ("ptr", "post")]
+    columns = [column.tolist() for name, column in table.columns().items() if name not in ("ptr", "post")]
     for pre, post, *row in zip(table.pre().tolist(), table.post.tolist(), *columns, strict=True):
         rows[2 * (sign[pre] < 0) + (sign[post] < 0)].add(tuple(row))
     return rows

@@ -267,10 +267,6 @@ def analysis_text(document: Mapping[str, Any]) -> str:
     memory, separation, firing = document["memory"], document["separation"], document["firing"]
     sample_ms = memory["settings"]["sample_ms"]
     interval = " to ".join(quantity(bound) for bound in memory["ci95"])
-    exponents = document["lyapunov"]
-    error = quantity(exponents["standard_error_per_ms"][0])
-    gains = [value for value in exponents["gains"].values() if value is not None]
-    undecided = "; undecided, its sign depends on it" if min(gains, default=0) < 0 < max(gains, default=0) else ""
     rows = [
         ("memory capacity", quantity(document["memory_capacity"]),
          f"{interval} samples of {sample_ms:g} ms; of the readout alone {quantity(memory['input_only'])}"),
@@ -278,8 +274,7 @@ def analysis_text(document: Mapping[str, Any]) -> str:
          f"memory capacity over {quantity(document['spikes_per_neuron'])} spikes per neuron and sample"),
         ("separation rank", quantity(document["separation_rank"]),
          f"of {separation['n_stimuli']} stimuli; generalisation rank {separation['generalisation']}"),
-        ("largest Lyapunov exponent", f"{quantity(document['lyapunov_max_per_ms'])} /ms",
-         f"± {error}, with surrogate gain {exponents['surrogate_gain']:g}{undecided}"),
+        *_largest_exponent(document),
         ("heterogeneity", quantity(document["heterogeneity"]), "nats per parameter; -9.21 is homogeneous"),
         ("mean rate", f"{quantity(document['mean_rate_hz'])} Hz", f"{100 * firing['silent_share']:.3g} % silent"),
         ("correlation of pairs", quantity(firing["pairwise_correlation"]), "of spike counts"),
@@ -290,6 +285,18 @@ def analysis_text(document: Mapping[str, Any]) -> str:
     counts = f"{facts['n_neurons']:,} neurons, {facts['n_recurrent_synapses']:,} recurrent synapses"
     table = aligned([list(row) for row in rows], to_right=(1,))
     return "\n".join([f"{document['name']}: {counts}", "", *table, *(f"Warning: {w}" for w in document["warnings"])])
+
+
+def _largest_exponent(document: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Its row, where there is one: networks with adaptation or short-term dynamics have none."""
+    exponents = document["lyapunov"]
+    if not exponents:
+        return []
+    error = quantity(exponents["standard_error_per_ms"][0])
+    gains = [value for value in exponents["gains"].values() if value is not None]
+    undecided = "; undecided, its sign depends on it" if min(gains, default=0) < 0 < max(gains, default=0) else ""
+    value, gain = f"{quantity(document['lyapunov_max_per_ms'])} /ms", f"{exponents['surrogate_gain']:g}"
+    return [("largest Lyapunov exponent", value, f"± {error}, with surrogate gain {gain}{undecided}")]
 
 
 def pruning_text(document: Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ from hrsnn.analysis.firing import FiringStatistics, firing_statistics
 from hrsnn.analysis.heterogeneity import Heterogeneity, heterogeneity
 from hrsnn.analysis.importance import importance
 from hrsnn.analysis.lyapunov import LyapunovSpectrum, lyapunov_spectrum
+from hrsnn.analysis.lyapunov.activity import no_exponents, without_tangent
 from hrsnn.analysis.lyapunov.tangent import n_state_rows
 from hrsnn.analysis.memory import N_DELAYS, MemoryCapacity, input_memory_capacity, memory_capacity
 from hrsnn.analysis.separation import StateRank, computational_measure, generalisation_rank, separation_rank
@@ -76,7 +77,10 @@ def document_of(
     n_threads: int,
     say: Say,
 ) -> dict[str, Any]:
-    """The document of `network`. Arguments and errors as of `hrsnn.analyse`."""
+    """The document of `network`. Arguments and errors as of `hrsnn.analyse`.
+
+    `lyapunov` is empty, and a warning says why, for a network that has no tangent map.
+    """
     dimension = n_state_rows(network)
     k = min(N_EXPONENTS, dimension) if depth.n_exponents is None else depth.n_exponents
     rule = f"must be in 1..{dimension}, the dimension of the state with {network.synapse} synapses"
@@ -88,10 +92,17 @@ def document_of(
     of_input = input_memory_capacity(network, n_samples=memory.n_samples, **remembers)
     say("2 of 4: separation and generalisation rank")
     separation, generalisation = separation_rank(network, **separates), generalisation_rank(network, **separates)
-    say(f"3 of 4: the first {k} of {dimension} Lyapunov exponents")
-    spikes = _drive_for(network, drive, 100 * network.dt_ms + depth.exponent_ms, seed)
-    spectrum = lyapunov_spectrum(network, spikes, k=k, surrogate_gain=surrogate_gain)
-    of_gain = {gain: lyapunov_spectrum(network, spikes, k=1, surrogate_gain=gain) for gain in GAINS}
+    untold = without_tangent(network)
+    lyapunov: dict[str, Any] = {}
+    largest: float | None = None
+    warnings: tuple[str, ...] = (no_exponents(untold),) if untold else ()
+    if not untold:
+        say(f"3 of 4: the first {k} of {dimension} Lyapunov exponents")
+        spikes = _drive_for(network, drive, 100 * network.dt_ms + depth.exponent_ms, seed)
+        spectrum = lyapunov_spectrum(network, spikes, k=k, surrogate_gain=surrogate_gain)
+        of_gain = {gain: lyapunov_spectrum(network, spikes, k=1, surrogate_gain=gain) for gain in GAINS}
+        lyapunov = _lyapunov(spectrum, of_gain)
+        largest, warnings = spectrum.lyapunov_max_per_ms, spectrum.warnings
     say("4 of 4: heterogeneity, firing statistics, costs")
     varied = heterogeneity(network)
     spikes = _drive_for(network, drive, depth.firing_ms, seed)
@@ -111,18 +122,18 @@ def document_of(
         "memory_capacity": memory.memory_capacity,
         "spike_efficiency": memory.spike_efficiency,
         "separation_rank": separation.effective,
-        "lyapunov_max_per_ms": spectrum.lyapunov_max_per_ms,
+        "lyapunov_max_per_ms": largest,
         "heterogeneity": varied.heterogeneity,
         "spikes_per_neuron": memory.spikes_per_neuron,
         "mean_rate_hz": firing.mean_rate_hz,
         "energy_pj": costs["energy_pj"],
         "memory": _memory(memory, of_input),
         "separation": _separation(separation, generalisation),
-        "lyapunov": _lyapunov(spectrum, of_gain),
+        "lyapunov": lyapunov,
         "heterogeneity_detail": _heterogeneity(varied),
         "firing": _firing(firing),
         "costs": costs,
-        "warnings": list(dict.fromkeys(memory.warnings + separation.warnings + spectrum.warnings)),
+        "warnings": list(dict.fromkeys(memory.warnings + separation.warnings + warnings)),
     }
     plain: dict[str, Any] = plain_values(document)
     return plain

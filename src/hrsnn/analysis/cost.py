@@ -49,6 +49,9 @@ ENERGY_PROFILES = (
 _BYTES_PER_NEURON, _BYTES_PER_STATE = 4 * 10, 4 * 4
 _BYTES_PER_SYNAPSE = 4 + 4  # target and weight; a delay of more than one step adds 2
 _BYTES_PER_ROW = 4
+# What adaptation adds per neuron, and short-term dynamics per synapse: its constants, and the state; the step of the
+# last spike is one per row.
+_BYTES_OF_ADAPTATION, _BYTES_OF_SHORT_TERM = (4 * 2, 4), (4 * 3, 4 * 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,8 @@ def count_costs(
 ) -> Costs:
     """Costs of `recording`, the run of `network` on the input `spikes`.
 
-    Synapses of weight zero are not live: they count neither as operations nor as memory.
+    Synapses of weight zero are not live: they count neither as operations nor as memory. A spike over a synapse with
+    short-term dynamics is one operation like any other, though it takes some multiplications more.
     """
     require(
         recording.n_samples == spikes.n_samples,
@@ -154,10 +158,18 @@ def count_costs(
         int(np.count_nonzero((table.delay_ms > 1.5 * network.dt_ms) & (table.weight != 0))) for table in tables
     )
     n = network.n_neurons
+    n_adapt = 0 if network.neurons.adapt is None else n
+    dynamic = [table for table in tables if table.u is not None]
+    n_dynamic = sum(int(np.count_nonzero(table.weight)) for table in dynamic)
+    of_synapses = n_live * _BYTES_PER_SYNAPSE + 2 * delayed + (n + network.n_inputs + 2) * _BYTES_PER_ROW
+    of_rows = sum(table.n_pre for table in dynamic) * _BYTES_PER_ROW
     parts = {
-        "bytes_neurons": n * _BYTES_PER_NEURON,
-        "bytes_synapses": n_live * _BYTES_PER_SYNAPSE + 2 * delayed + (n + network.n_inputs + 2) * _BYTES_PER_ROW,
-        "bytes_state": n * _BYTES_PER_STATE,
+        "bytes_neurons": n * _BYTES_PER_NEURON + n_adapt * _BYTES_OF_ADAPTATION[0],
+        "bytes_synapses": of_synapses + n_dynamic * _BYTES_OF_SHORT_TERM[0],
+        "bytes_state": n * _BYTES_PER_STATE
+        + n_adapt * _BYTES_OF_ADAPTATION[1]
+        + n_dynamic * _BYTES_OF_SHORT_TERM[1]
+        + of_rows,
         "bytes_readout": readout_bytes,
     }
     return Costs(

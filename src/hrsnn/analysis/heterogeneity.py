@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from hrsnn._checks import require
 from hrsnn.network import Network
+from hrsnn.tables import ADAPTATION, SHORT_TERM, NeuronTable, SynapseTable
 
 EPSILON = 1e-4
 
@@ -26,7 +27,8 @@ class Heterogeneity:
     synapses        of `a_plus`, `a_minus`, `tau_plus_ms`, `tau_minus_ms`, over recurrent synapses that learn; None
                     where none does
     cvs             standard deviation over mean of each of these, and of what stays out of H: `t_ref_ms` over neurons,
-                    `weight` (its size) and `delay_ms` over all recurrent synapses; None where there is no synapse
+                    `weight` (its size) and `delay_ms` over all recurrent synapses, and the columns of adaptation and
+                    of short-term dynamics where there are any; None where there is no synapse
     n_plastic       recurrent synapses that learn
     epsilon         what keeps H finite where parameters do not differ: H >= ln epsilon, which a network that is
                     homogeneous in everything has exactly
@@ -67,10 +69,13 @@ def heterogeneity(network: Network, *, epsilon: float = EPSILON) -> Heterogeneit
     columns = {"tau_mem_ms": table.tau_mem_ms, "v_th": table.v_th - table.v_rest, "t_ref_ms": table.t_ref_ms}
     neurons = {name: _over_mean(name, values, excites) for name, values in columns.items()}
 
+    of_adaptation = _present(table, ADAPTATION)
+    adaptation = {name: _over_mean(name, values, excites) for name, values in of_adaptation.items()}
+
     pair = 2 * np.repeat(excites, synapses.out_degree) + excites[synapses.post]
     learns = (synapses.a_plus > 0) | (synapses.a_minus > 0)
     plastic = {name: _over_mean(name, getattr(synapses, name)[learns], pair[learns]) for name in _SYNAPSE_PARAMETERS}
-    fixed = {"weight": np.abs(synapses.weight), "delay_ms": synapses.delay_ms}
+    fixed = {"weight": np.abs(synapses.weight), "delay_ms": synapses.delay_ms, **_present(synapses, SHORT_TERM)}
     others = {name: _over_mean(name, values, pair) for name, values in fixed.items()}
 
     of_neurons = _log_det(neurons, _NEURON_PARAMETERS, epsilon)
@@ -80,10 +85,14 @@ def heterogeneity(network: Network, *, epsilon: float = EPSILON) -> Heterogeneit
         heterogeneity=of_neurons / n if of_synapses is None else (of_neurons + of_synapses) / (n + n_more),
         neurons=of_neurons / n,
         synapses=None if of_synapses is None else of_synapses / n_more,
-        cvs={name: _cv(values) for name, values in (neurons | plastic | others).items()},
+        cvs={name: _cv(values) for name, values in (neurons | adaptation | plastic | others).items()},
         n_plastic=int(np.count_nonzero(learns)),
         epsilon=epsilon,
     )
+
+
+def _present(table: NeuronTable | SynapseTable, names: tuple[str, ...]) -> dict[str, NDArray[np.floating]]:
+    return {name: column for name in names if (column := getattr(table, name)) is not None}
 
 
 def _over_mean(name: str, values: NDArray[np.floating], group: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from hrsnn.analysis.cost import count_costs
 from hrsnn.analysis.lyapunov import SURROGATE_GAIN
+from hrsnn.analysis.lyapunov.activity import no_exponents, without_tangent
 from hrsnn.engine import Recording, simulate
 from hrsnn.evaluation import facts_of_network, versions
+from hrsnn.graph import excites
 from hrsnn.network import Network
 from hrsnn.outcome import plain_values
 from hrsnn.pruning.drive import DURATION_MS, on_grid_ms, rates_on, standard_drive
@@ -52,7 +54,10 @@ def document_of(
         portrait, rate_hz = _portrait(network, seed, trajectory.drive_hz)
         portraits.append(portrait)
         rates_hz.append(rate_hz)
-    spectra = [spectrum_under_drive(n, seed=seed, drive_hz=trajectory.drive_hz) for n in (dense, pruned)]
+    spectra = [np.zeros(0)] * 2
+    untold = without_tangent(dense)
+    if not untold:
+        spectra = [spectrum_under_drive(n, seed=seed, drive_hz=trajectory.drive_hz) for n in (dense, pruned)]
     for portrait, spectrum in zip(portraits, spectra, strict=True):
         portrait["lyapunov_max_per_ms"] = spectrum[0] if spectrum.size else None
     document = {
@@ -74,7 +79,7 @@ def document_of(
             "surrogate_gain": SURROGATE_GAIN,
         },
         "histograms": _histograms(dense, pruned, rates_hz),
-        "warnings": _warnings(portraits[1]),
+        "warnings": _warnings(portraits[1]) + ([no_exponents(untold)] if untold else []),
     }
     plain: dict[str, Any] = plain_values(document)
     return plain
@@ -132,7 +137,7 @@ def _histograms(dense: Network, pruned: Network, rates_hz: Sequence[NDArray[np.f
     for name, sign in (("excitatory", 1), ("inhibitory", -1)):
         tau = [n.neurons.tau_mem_ms[n.neurons.sign == sign] for n in networks]
         found[f"tau_mem_ms_{name}"] = _histogram(tau)
-        sizes = [np.abs(n.recurrent.weight[n.neurons.sign[n.recurrent.pre()] == sign]) for n in networks]
+        sizes = [np.abs(n.recurrent.weight[excites(n) == (sign > 0)]) for n in networks]
         found[f"weight_{name}"] = {**_histogram([np.log10(s[s > 0]) for s in sizes]), "log10": True}
     found["rate_hz"] = _histogram(rates_hz)
     return {name: histogram for name, histogram in found.items() if histogram.get("edges") is not None}

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrsnn._checks import among, check_column, did_you_mean, require
+from hrsnn.graph import excites
 from hrsnn.network import Network
 from hrsnn.pruning.drive import DRIVE_HZ, DURATION_MS, rates_on, rates_under_drive
 from hrsnn.spikes import Spikes
@@ -50,7 +51,7 @@ class RateRestoring:
     rates_before_hz, rates_after_hz   (N,), of the network that was given and of the one that came out
     factors       (N,), on the recurrent excitatory weights that lead to each neuron; with "balance" and "neurons" its
                   inhibitory ones are divided by it; 1 with "bias"
-    input_factors   (N,), on the weights of its input; 1 with "population" and "bias"
+    input_factors   (N,), on the weights of its input, negative ones are divided by it; 1 with "population" and "bias"
     bias_change   (N,), mean threshold gaps; 0 without "bias"
     """
 
@@ -188,8 +189,7 @@ def _changed(network: Network, own: Array, common: float, match: Match) -> Netwo
     change = own + common
     if match == "bias":
         return replace(network, neurons=replace(neurons, bias=neurons.bias + change))
-    is_excitatory = np.repeat(neurons.sign > 0, recurrent.out_degree)
     of_inhibitory = 0.0 if match == "population" else -1.0
-    gain = np.exp(np.where(is_excitatory, 1.0, of_inhibitory) * change[recurrent.post])
-    of_input = np.exp(_of_input(own, common, match))[inputs.post]
-    return replace(network, recurrent=recurrent.scaled(gain), inputs=inputs.scaled(of_input))
+    gain = np.exp(np.where(excites(network), 1.0, of_inhibitory) * change[recurrent.post])
+    of_input = np.where(excites(network, "inputs"), 1.0, -1.0) * _of_input(own, common, match)[inputs.post]
+    return replace(network, recurrent=recurrent.scaled(gain), inputs=inputs.scaled(np.exp(of_input)))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hrsnn._checks import require
 from hrsnn.engine import stream
-from hrsnn.network import Network
+from hrsnn.network import Network, mechanisms
 from hrsnn.spikes import Spikes
 
 
@@ -26,12 +26,32 @@ class Activity:
         return not self.rates_hz.any()
 
 
+def without_tangent(network: Network) -> list[str]:
+    """The columns of `network` whose mechanisms the tangent map does not have: adaptation and short-term dynamics.
+
+    Those of the input act on the trajectory alone.
+
+    >>> net = Network.from_arrays(np.zeros((2, 2)), np.ones((2, 1)), tau_mem_ms=20.0, adapt=0.1, tau_adapt_ms=100.0)
+    >>> without_tangent(net)
+    ['adapt', 'tau_adapt_ms']
+    """
+    return [name for name in mechanisms(network) if not name.startswith("inputs.")]
+
+
+def no_exponents(names: list[str]) -> str:
+    """The sentence of a document about a network `without_tangent`."""
+    return f"no Lyapunov exponents: the tangent map has no {', '.join(names)}"
+
+
 def activity(owner: str, network: Network, spikes: Spikes, n_warm_up_steps: int, n_needed: int) -> Activity:
     """Simulate the one sample of `spikes` in float64; rates are those after the warm-up.
 
-    Raises `InputError` if the input does not fit the network, if there is not one sample, or if there are fewer than
-    `n_needed` steps after the warm-up.
+    Raises `InputError` if the network is one `without_tangent`, if the input does not fit it, if there is not one
+    sample, or if there are fewer than `n_needed` steps after the warm-up.
     """
+    untold = ", ".join(without_tangent(network))
+    remedy = "exponents are of networks with fixed thresholds and static recurrent synapses"
+    require(not untold, owner, "network", "must have no mechanism that the tangent map lacks", untold, remedy=remedy)
     rule = f"must have as many units as the network has input channels, {network.n_inputs}"
     require(spikes.n_units == network.n_inputs, owner, "spikes", rule, f"n_units = {spikes.n_units}")
     rule = f"must have the network's step of time, dt_ms = {network.dt_ms!r}"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hrsnn._checks import RunError, check_column, require
 from hrsnn.analysis.lyapunov.tangent import n_state_rows
-from hrsnn.network import Network
+from hrsnn.network import Network, mechanisms
 from hrsnn.spikes import Spikes
 from hrsnn.tables import SynapseTable
 
@@ -99,7 +99,16 @@ def flow_jacobian(
 
 
 def drive_end_ms(owner: str, network: Network, spikes: Spikes, duration_ms: float | None = None) -> float:
-    """End of the simulation; raises `InputError` where network, drive and duration do not fit."""
+    """End of the simulation; raises `InputError` where network, drive and duration do not fit.
+
+    In continuous time a spike is at the threshold itself, from where both resets lead to `v_reset`: all but where an
+    arrival of a delta synapse lifts a neuron above it.
+    """
+    others = mechanisms(network)
+    if network.reset == "subtract" and network.synapse == "delta":
+        others = ["reset by subtraction with delta synapses", *others]
+    rule = "must have none of what there are no event-driven equations for"
+    require(not others, owner, "network", rule, ", ".join(others))
     remedy = "use lyapunov_spectrum, the surrogate estimator, or keep fewer neurons with network.keep_neurons"
     rule = f"must have at most {LARGEST_NETWORK} neurons, the event-driven estimators are a reference for small ones"
     require(network.n_neurons <= LARGEST_NETWORK, owner, "network", rule, network.n_neurons, remedy=remedy)
