@@ -212,14 +212,21 @@ class SmoothMap:
             network.recurrent.pre(), network.recurrent.post, network.recurrent.weight, self.c.recurrent.delay,
             strict=True,
         ):  # fmt: skip
-            which = 0 if network.synapse == "delta" or network.neurons.sign[j] > 0 else 1
-            self.weights[which, d - 1, i, j] += w
-        self.given = np.zeros((self.n_slots, self.n, network.n_inputs))
+            self.weights[self.current(w), d - 1, i, j] += w
+        self.given = np.zeros((2, self.n_slots, self.n, network.n_inputs))
         for j, i, w, d in zip(
             network.inputs.pre(), network.inputs.post, network.inputs.weight, self.c.inputs.delay, strict=True
         ):
-            self.given[d - 1, i, j] += w
+            self.given[self.current(w), d - 1, i, j] += w
         self.states, self.held, self.vp, self.fired = self._hard()
+
+    def current(self, weight: float) -> int:
+        return 0 if self.network.synapse == "delta" or weight >= 0 else 1
+
+    def reset(self, vp: Matrix, s: Matrix) -> Matrix:
+        """Of the potential where s is 1, and in part where it is between."""
+        p = self.c.neurons
+        return vp - s * (p.v_th - p.v_reset) if self.network.reset == "subtract" else vp * (1 - s) + p.v_reset * s
 
     def integral(self, u: Matrix) -> Matrix:
         """S with S(0) = 0 and S' = g."""
@@ -233,13 +240,14 @@ class SmoothMap:
         for t in range(len(self.drive)):
             states.append(state)
             held.append(ref > 0)
-            vp = np.where(ref > 0, self.c.neurons.v_reset, self.potential(state))
+            of_held = state[0] if self.network.reset == "subtract" else self.c.neurons.v_reset
+            vp = np.where(ref > 0, of_held, self.potential(state))
             ref = np.maximum(ref - 1, 0)
             s = (vp >= self.c.neurons.v_th) & (ref == 0)
             ref = np.where(s, self.c.neurons.n_ref, ref)
             vps.append(vp)
             fired.append(s)
-            state = self.after(state, np.where(s, self.c.neurons.v_reset, vp), s.astype(float), t)
+            state = self.after(state, self.reset(vp, s.astype(float)), s.astype(float), t)
         held.append(ref > 0)
         return np.array(states), np.array(held), np.array(vps), np.array(fired)
 
@@ -252,7 +260,7 @@ class SmoothMap:
         """The next state from the potential after the reset and the spikes, whole or in part."""
         p, pending = self.c.neurons, state[3:].reshape(2, self.n_slots, self.n).copy()
         pending += self.weights @ s
-        pending[0] += self.given @ self.drive[t]
+        pending += self.given @ self.drive[t]
         decay = np.zeros((2, self.n)) if self.c.synapse == "delta" else np.stack([p.beta_exc, p.beta_inh])
         currents = decay * state[1:3] + pending[:, 0]
         later = np.concatenate([pending[:, 1:], np.zeros((2, 1, self.n))], axis=1)
@@ -263,7 +271,7 @@ class SmoothMap:
         base = self.fired[t].astype(float)
         rise = self.integral(vp - p.v_th) - self.integral(self.vp[t] - p.v_th)
         s = base + np.where(self.held[t], 0, rise)
-        return self.after(state, vp * (1 - s) + p.v_reset * s, s, t)
+        return self.after(state, self.reset(vp, s), s, t)
 
     def flow(self, z: Matrix, first: int, last: int) -> Matrix:
         """What a tangent vector is of, after the steps first ... last - 1, from its value `z` before them."""
@@ -298,11 +306,27 @@ def lively(synapse: str, longest_delay: int, n: int = 5, seed: int = 3) -> tuple
     return network, random_spikes(rng, network, n_samples=1, n_steps=60, rate=0.3)
 
 
+def with_mixed_signs(network: Network, seed: int = 0) -> Network:
+    """A third of the weights of every row turned round."""
+    rng = np.random.default_rng(seed)
+    turned = [
+        table.weight * np.where(rng.random(len(table)) < 1 / 3, -1, 1) for table in (network.recurrent, network.inputs)
+    ]
+    return replace(network, dale=False).with_weights(turned[0], inputs=turned[1])
+
+
 @pytest.mark.parametrize("gain", [1.0, 0.3])
 @pytest.mark.parametrize("longest_delay", [1, 4])
 @pytest.mark.parametrize("synapse", ["exp", "delta"])
-def test_the_tangent_map_is_the_derivative_of_the_smooth_map(synapse: str, longest_delay: int, gain: float) -> None:
+@pytest.mark.parametrize("kind", ["", "subtract", "mixed", "subtract and mixed"])
+def test_the_tangent_map_is_the_derivative_of_the_smooth_map(
+    kind: str, synapse: str, longest_delay: int, gain: float
+) -> None:
     network, spikes = lively(synapse, longest_delay)
+    if "subtract" in kind:
+        network = replace(network, reset="subtract")
+    if "mixed" in kind:
+        network = with_mixed_signs(network)
     oracle = SmoothMap(network, spikes, gain)
     assert oracle.fired.sum() > 20  # resets, clamps
     assert oracle.held.sum() > 20

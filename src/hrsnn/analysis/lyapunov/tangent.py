@@ -8,7 +8,10 @@ g(u) = gain / (1 + 10 |u|)^2, u = vp - v_th (method.md 2.4, 12.1), gives for exp
     dI' = beta dI + W (g dvp)
 
 Clamped neurons keep dv (in an event-driven picture it stands for the shift of their spike) and have g = 0. Input acts
-on the trajectory alone.
+on the trajectory alone. A synapse acts on the current of the sign of its weight. Reset by subtraction is
+v = vp - s (v_th - v_reset), of which
+
+    dv' = (1 - (v_th - v_reset) g) dvp
 
 Delta synapses need no current: vp of the next step follows from vp of this one, and the tangent vector is dvp,
 
@@ -46,7 +49,7 @@ class Linearised:
     """Some steps of a trajectory, as far as the tangent map depends on them; all (n_steps, N).
 
     held, held_next   whether a neuron is clamped in this step and in the next
-    factor            1 - s + (v_reset - vp) g, and 1 where clamped
+    factor            of dvp in dv', and 1 where clamped
     gain              g, and 0 where clamped
     """
 
@@ -72,6 +75,7 @@ class NetworkTangent:
         self._state = self._live.state
         self._channels = channels_by_step(spikes)
         self._surrogate_gain, self._n_threads = surrogate_gain, n_threads
+        self._subtracts = network.reset == "subtract"
         self._only_at_spikes = only_at_spikes
         n = network.n_neurons
         self.n_state = n_state_rows(network)
@@ -102,13 +106,17 @@ class NetworkTangent:
         steps = Linearised(np.empty(shape, bool), np.empty(shape, bool), np.empty(shape), np.empty(shape))
         for t in range(n_steps):
             held = self._state.refractory[0] > 0
-            vp = np.where(held, neurons.v_reset, candidate_potential(self._c, self._state))
+            of_held = self._state.v[0] if self._subtracts else neurons.v_reset
+            vp = np.where(held, of_held, candidate_potential(self._c, self._state))
             fired = self._step()
             gain = np.where(held, 0.0, surrogate(vp - neurons.v_th, self._surrogate_gain))
             if self._only_at_spikes:
                 gain[np.isin(np.arange(gain.size), fired, invert=True)] = 0.0
-            factor = 1 + (neurons.v_reset - vp) * gain
-            factor[fired] -= 1
+            if self._subtracts:
+                factor = 1 + (neurons.v_reset - neurons.v_th) * gain
+            else:
+                factor = 1 + (neurons.v_reset - vp) * gain
+                factor[fired] -= 1
             steps.held[t], steps.held_next[t] = held, self._state.refractory[0] > 0
             steps.factor[t], steps.gain[t] = factor, gain
         return steps
