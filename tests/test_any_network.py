@@ -111,9 +111,14 @@ def test_a_stream_is_the_simulation_step_by_step(kind: str) -> None:
 # -- known answers -----------------------------------------------------------------------------------------------------
 
 
+def run(network: Network, spikes: Spikes, **options: Any) -> Any:
+    """By the definition: that the compiled engine has its bits is told above."""
+    return simulate(network, spikes, backend="reference", **options)
+
+
 def one_synapse(**columns: Any) -> Network:
     """One input channel onto one delta neuron that never spikes: its potential after a step is what was delivered."""
-    return Network.from_arrays([[0.0]], [[1.0]], tau_mem_ms=1e-3, v_th=9e9, synapse="delta", dt_ms=1.0, inputs=columns)
+    return Network.from_arrays([[0.0]], [[1.0]], tau_mem_ms=1.0, v_th=9e9, synapse="delta", dt_ms=1.0, inputs=columns)
 
 
 @pytest.mark.parametrize(("u", "rec", "fac"), [(0.5, 1100.0, 50.0), (0.05, 125.0, 1200.0), (0.25, 700.0, 20.0)])
@@ -122,7 +127,7 @@ def test_a_regular_train_reaches_the_efficacy_in_closed_form(u: float, rec: floa
     every, n = 20, 400
     network = one_synapse(u=u, tau_rec_ms=rec, tau_fac_ms=fac)
     spikes = Spikes.from_times([every * np.arange(n)], [np.zeros(n, int)], n_units=1, n_steps=every * n + 1, dt_ms=1.0)
-    got = simulate(network, spikes, record=Record(v=True), dtype=np.float64).v
+    got = run(network, spikes, record=Record(v=True), dtype=np.float64).v
     assert got is not None
     delivered = got[0, 1::every, 0]
     e_f, e_r = math.exp(-every / fac), math.exp(-every / rec)
@@ -136,38 +141,78 @@ def test_a_regular_train_reaches_the_efficacy_in_closed_form(u: float, rec: floa
 def test_a_threshold_rises_at_a_spike_and_decays() -> None:
     """A neuron held at 2 fires at each step that its threshold allows: b_n after n spikes is known."""
     adapt, tau = 0.7, 5.0
-    network = Network.from_arrays([[0.0]], [[0.0]], tau_mem_ms=1e-3, bias=2.0, adapt=adapt, tau_adapt_ms=tau)
+    network = Network.from_arrays([[0.0]], [[0.0]], tau_mem_ms=1.0, bias=2.0, adapt=adapt, tau_adapt_ms=tau)
     spikes = Spikes.empty(1, n_units=1, n_steps=30, dt_ms=1.0)
-    run = simulate(network, spikes, record=Record(spikes=True, state=True), dtype=np.float64)
+    found = run(network, spikes, record=Record(spikes=True, state=True), dtype=np.float64)
     b, fired = 0.0, []
     for t in range(30):
         b *= math.exp(-1 / tau)
         if 1.0 + b <= 2.0:
             fired.append(t)
             b += adapt
-    assert run.spikes is not None
-    assert run.spikes.step.tolist() == fired
+    assert found.spikes is not None
+    assert found.spikes.step.tolist() == fired
     assert 0 < len(fired) < 30
-    assert run.state is not None
-    assert run.state.adaptation is not None
-    assert run.state.adaptation[0, 0] == pytest.approx(b, rel=1e-12)
+    assert found.state is not None
+    assert found.state.adaptation is not None
+    assert found.state.adaptation[0, 0] == pytest.approx(b, rel=1e-12)
 
 
 def test_subtraction_keeps_what_is_above_the_threshold() -> None:
     """A leak-free integrator of a constant c per step fires c times a step in the mean, whatever c is."""
     network = Network.from_arrays([[0.0]], [[0.3]], tau_mem_ms=1e9, synapse="delta", reset="subtract")
     spikes = Spikes.from_dense(np.ones((1, 1001, 1), bool), dt_ms=1.0)
-    assert simulate(network, spikes).spike_counts.item() == 300
+    assert run(network, spikes).spike_counts.item() == 300
     hard = replace(network, reset="hard")
-    assert simulate(hard, spikes).spike_counts.item() == 250  # four steps each time
+    assert run(hard, spikes).spike_counts.item() == 250  # four steps each time
 
 
 def test_while_refractory_the_potential_stays_after_subtraction() -> None:
     network = Network.from_arrays([[0.0]], [[1.75]], tau_mem_ms=1e9, synapse="delta", reset="subtract", t_ref_ms=3.0)
     spikes = Spikes.from_times([[0.0]], [[0]], n_units=1, n_steps=6, dt_ms=1.0)
-    v = simulate(network, spikes, record=Record(v=True)).v
+    v = run(network, spikes, record=Record(v=True)).v
     assert v is not None
     assert v[0, :, 0].tolist() == pytest.approx([0, 0.75, 0.75, 0.75, 0.75, 0.75])
+
+
+def test_output_units_leak_and_add_up_the_spikes() -> None:
+    rng, plain, spikes = drawn(6, mixed=True)
+    w_out = rng.normal(size=(3, plain.n_neurons))
+    read = {"w_out": w_out, "tau_out_ms": [5.0, 20.0, 80.0], "bias_out": [0.0, 0.5, -0.5]}
+    network = Network.from_arrays(**plain.to_arrays(), **read)
+    assert Network.from_arrays(**network.to_arrays()) == network
+    run = simulate(
+        network, spikes, record=Record(outputs=True, spikes=True, state=True), backend="reference", dtype=np.float64
+    )
+    assert run.spikes is not None
+    fired, alpha = run.spikes.dense(), np.exp(-spikes.dt_ms / np.array(read["tau_out_ms"]))
+    y = np.zeros((spikes.n_samples, 3))
+    for t in range(spikes.n_steps):
+        weight = np.asarray(w_out, np.float32).astype(float)
+        y = alpha * y + (1 - alpha) * np.array(read["bias_out"]) + fired[:, t] @ weight.T
+        assert run.outputs is not None
+        np.testing.assert_allclose(run.outputs[:, t], y, rtol=0, atol=1e-12)
+    assert np.ptp(y) > 0
+    halves = [Spikes.from_dense(spikes.dense()[:, part], dt_ms=spikes.dt_ms) for part in (slice(17), slice(17, None))]
+    options: dict[str, Any] = {"record": Record(state=True, outputs=1), "dtype": np.float64, "backend": "reference"}
+    first = simulate(network, halves[0], **options)
+    second = simulate(network, halves[1], state=first.state, **options)
+    assert first.outputs is not None
+    assert second.outputs is not None
+    assert same_bits(np.concatenate([first.outputs, second.outputs], axis=1), run.outputs)
+    live = stream(network, backend="reference", dtype=np.float64)
+    for t, channels in enumerate(spikes.dense()[1]):
+        live.step(np.flatnonzero(channels))
+        assert live.outputs is not None
+        assert same_bits(live.outputs, run.outputs[1, t])
+    live.reset()
+    assert live.outputs is not None
+    assert not live.outputs.any()
+    kept = network.keep_neurons(np.arange(network.n_neurons) % 2 == 0)
+    assert kept.outputs is not None
+    assert same_bits(kept.outputs.weight, np.ascontiguousarray(network.outputs.weight[:, ::2]))  # type: ignore[union-attr]
+    with pytest.raises(InputError, match=r"`record\.outputs` of `simulate` must be None for a network without"):
+        simulate(plain, spikes, record=Record(outputs=1), backend="reference")
 
 
 def test_analogue_input_is_a_bias_that_moves() -> None:
@@ -175,8 +220,8 @@ def test_analogue_input_is_a_bias_that_moves() -> None:
     bias = np.random.default_rng(0).uniform(-0.5, 0.5, network.n_neurons)
     held = replace(network, neurons=replace(network.neurons, bias=bias))
     current = np.broadcast_to(bias, (spikes.n_samples, spikes.n_steps, network.n_neurons))
-    moved = simulate(network, spikes, current=current, record=KEPT, dtype=np.float64)
-    fixed = simulate(held, spikes, record=KEPT, dtype=np.float64)
+    moved = run(network, spikes, current=current, record=KEPT, dtype=np.float64)
+    fixed = run(held, spikes, record=KEPT, dtype=np.float64)
     assert moved.v is not None
     np.testing.assert_allclose(moved.v, fixed.v, rtol=0, atol=1e-12)
     assert moved.spike_counts.sum() > 0
@@ -197,8 +242,8 @@ def test_a_sign_of_its_own_is_a_neuron_of_its_own(seed: int) -> None:
     columns["sign"] = np.repeat([1, -1], n)
     twice = Network.from_arrays(**both, **columns, dt_ms=network.dt_ms)
     given_twice = Spikes.from_dense(np.tile(spikes.dense(), (1, 1, 2)), dt_ms=spikes.dt_ms)
-    one = simulate(network, spikes, record=Record(v=True), dtype=np.float64)
-    two = simulate(twice, given_twice, record=Record(v=True), dtype=np.float64)
+    one = run(network, spikes, record=Record(v=True), dtype=np.float64)
+    two = run(twice, given_twice, record=Record(v=True), dtype=np.float64)
     assert one.v is not None
     assert two.v is not None
     np.testing.assert_allclose(np.tile(one.v, (1, 1, 2)), two.v, rtol=0, atol=1e-9)
@@ -213,7 +258,7 @@ def test_static_dynamics_are_static_synapses() -> None:
         for name, table in (("recurrent", network.recurrent), ("inputs", network.inputs))
     }
     dynamic = replace(network, **tables)
-    assert same_bits(simulate(dynamic, spikes).counts, simulate(network, spikes).counts)
+    assert same_bits(run(dynamic, spikes).counts, run(network, spikes).counts)
 
 
 # -- what does not fit -------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import resource
 import subprocess
 import sys
 import textwrap
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -190,7 +190,7 @@ def permuted(network: Network, order: Any) -> Network:
         values = {name: getattr(old, name) for name in columns}
         return synapse_table(pre, place[old.post], n_pre=old.n_pre, **values)
 
-    neurons = NeuronTable(**{f.name: getattr(network.neurons, f.name)[order] for f in fields(NeuronTable)})
+    neurons = NeuronTable(**{name: column[order] for name, column in network.neurons.columns().items()})
     recurrent, inputs = network.recurrent, network.inputs
     return replace(
         network, neurons=neurons, recurrent=table(recurrent, place[recurrent.pre()]), inputs=table(inputs, inputs.pre())

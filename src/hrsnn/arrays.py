@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from hrsnn._checks import as_array, require
-from hrsnn.tables import NeuronTable, SynapseTable
+from hrsnn.tables import NeuronTable, OutputTable, SynapseTable
 
 Matrix = Any  # dense, or of scipy.sparse
 Columns = Mapping[str, Matrix]
@@ -50,6 +50,15 @@ def tables(
     neurons = NeuronTable(**{name: _vector(name, value, n) for name, value in given.items()}, position=position)
     _warn_of_seconds(neurons, dt_ms)
     return neurons, between, _synapses("inputs", w_in, n_inputs, own["inputs"], dt_ms)
+
+
+def outputs(w_out: ArrayLike, *, tau_ms: ArrayLike, bias: ArrayLike) -> OutputTable:
+    """Output units of `Network.from_arrays`."""
+    weight = as_array(_OWNER, "w_out", w_out)
+    rule = "must be a matrix (n_outputs, n_neurons)"
+    require(weight.ndim == 2, _OWNER, "w_out", rule, f"shape {weight.shape}")
+    of_units = {"tau_ms": ("tau_out_ms", tau_ms), "bias": ("bias_out", bias)}
+    return OutputTable(weight, **{name: _vector(told, value, len(weight)) for name, (told, value) in of_units.items()})
 
 
 def matrices(name: str, table: SynapseTable, n_neurons: int, *, dense: bool) -> dict[str, Matrix]:
@@ -125,7 +134,7 @@ def _at(name: str, values: Matrix, shape: tuple[int, int], pre: NDArray[Any], po
 
 def _vector(name: str, values: ArrayLike, n: int) -> NDArray[Any]:
     array = as_array(_OWNER, name, values)
-    rule = f"must be a number or a vector of {n}, one for each neuron"
+    rule = f"must be a number or a vector of {n}"
     require(array.shape in ((), (n,)), _OWNER, name, rule, f"shape {array.shape}")
     return np.broadcast_to(array, n)
 

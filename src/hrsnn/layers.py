@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -55,13 +56,20 @@ def stack(layers: Sequence[Network]) -> Network:
         columns["population"] = np.full(given[k].n_neurons, k, dtype=np.int16)
     recurrent = _joined([(table, table.pre() + shift, table.post + to) for table, shift, to in edges], n)
     table = NeuronTable(**_together(neurons, _NO_ADAPTATION))
+    for number, layer in enumerate(given[:-1]):
+        rule = "must be None but in the last layer"
+        require(layer.outputs is None, "stack", f"layers[{number}].outputs", rule, layer.outputs)
+    read = given[-1].outputs
+    if read is not None:
+        before = np.zeros((len(read), n - given[-1].n_neurons), np.float32)
+        read = replace(read, weight=np.concatenate([before, read.weight], axis=1))
     history = [f"stacked from {len(given)} layers of {', '.join(str(layer.n_neurons) for layer in given)} neurons"]
     dale = all(layer.dale for layer in given)
     return Network(
         table, recurrent, _joined([(first.inputs, first.inputs.pre(), first.inputs.post)], first.n_inputs),
         dt_ms=first.dt_ms, synapse=first.synapse, rule=first.rule, reset=first.reset,
         dale=dale and bool((recurrent.weight * table.sign[recurrent.pre()] >= 0).all()),
-        provenance={"history": history},
+        provenance={"history": history}, outputs=read,
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from hrsnn import arrays
 from hrsnn._checks import InputError, among, as_array, check_all, instance, require, shortened, time_step
 from hrsnn._shown import Shown
-from hrsnn.tables import ADAPTATION, SHORT_TERM, NeuronTable, StdpRule, SynapseTable
+from hrsnn.tables import ADAPTATION, SHORT_TERM, NeuronTable, OutputTable, StdpRule, SynapseTable
 
 SynapseModel = Literal["exp", "delta"]
 Reset = Literal["hard", "subtract"]
@@ -47,6 +47,7 @@ class Network(Shown):
                 `v_reset`; it stays where it is while the neuron is refractory
     dale        Dale's law: weights of a presynaptic neuron have its sign, input weights are >= 0. Without it weights
                 have any sign. A synapse feeds the current of the sign of its own weight; a weight of -0.0 is negative
+    outputs     leaky units that read the spikes and do not spike, or None
     """
 
     neurons: NeuronTable
@@ -58,6 +59,7 @@ class Network(Shown):
     provenance: Mapping[str, Any] = field(default_factory=dict)
     reset: Reset = "hard"
     dale: bool = True
+    outputs: OutputTable | None = None
 
     def __post_init__(self) -> None:
         for name, kind in (("neurons", NeuronTable), ("recurrent", SynapseTable), ("inputs", SynapseTable)):
@@ -86,6 +88,9 @@ class Network(Shown):
             fits = self.neurons.t_ref_ms / self.dt_ms < _STEPS_END - 1
         rule = f"must be less than {_STEPS_END} steps of dt_ms = {self.dt_ms:g}"
         check_all("Network", "neurons.t_ref_ms", rule, self.neurons.t_ref_ms, fits)
+        if self.outputs is not None:
+            n_read = instance("Network", "outputs", self.outputs, OutputTable).weight.shape[1]
+            require(n_read == n, "Network", "outputs.weight", f"must have {n} columns, one for each neuron", n_read)
         object.__setattr__(self, "provenance", _plain_json(self.provenance))
 
     @classmethod
@@ -116,6 +121,9 @@ class Network(Shown):
         rule: StdpRule | None = None,
         recurrent: Mapping[str, Any] | None = None,
         inputs: Mapping[str, Any] | None = None,
+        w_out: Any = None,
+        tau_out_ms: ArrayLike = 20.0,
+        bias_out: ArrayLike = 0.0,
         provenance: Mapping[str, Any] | None = None,
     ) -> Network:
         """A network from matrices of weights and numbers or vectors for its neurons.
@@ -131,6 +139,7 @@ class Network(Shown):
                      Without them synapses do not learn (`a_plus` and `a_minus` 0, `w_max` |weight|)
         inputs       the same for the input synapses
         rule         of STDP; None: without normalisation
+        w_out        (n_outputs, N), weights of leaky output units with `tau_out_ms` and `bias_out` (`OutputTable`)
 
         Raises `InputError` for shapes that do not fit (`w_in` the wrong way round is named), for numbers that break a
         rule of `Network`. Warns where all membrane time constants are below 1 ms: they may be seconds.
@@ -153,6 +162,7 @@ class Network(Shown):
         return cls(
             neurons, between, given, dt_ms=dt_ms, synapse=synapse, provenance=provenance, reset=reset, dale=dale,
             rule=StdpRule(normalise=False) if rule is None else rule,
+            outputs=None if w_out is None else arrays.outputs(w_out, tau_ms=tau_out_ms, bias=bias_out),
         )  # fmt: skip
 
     def to_arrays(self, *, dense: bool = False) -> dict[str, Any]:
@@ -168,10 +178,13 @@ class Network(Shown):
         n = self.n_neurons
         recurrent = arrays.matrices("recurrent", self.recurrent, n, dense=dense)
         inputs = arrays.matrices("inputs", self.inputs, n, dense=dense)
+        read = self.outputs
+        outputs = {} if read is None else {"w_out": read.weight, "tau_out_ms": read.tau_ms, "bias_out": read.bias}
         return {
             "w_rec": recurrent.pop("weight"), "w_in": inputs.pop("weight"), **self.neurons.columns(),
             "recurrent": recurrent, "inputs": inputs, "dt_ms": self.dt_ms, "synapse": self.synapse, "rule": self.rule,
             "provenance": deepcopy(self.provenance), "reset": self.reset, "dale": self.dale,
+            **outputs,
         }  # fmt: skip
 
     def _check_signs(self, name: str, table: SynapseTable) -> None:
@@ -231,6 +244,7 @@ class Network(Shown):
             neurons=self.neurons.select(mask),
             recurrent=recurrent,
             inputs=replace(inputs, post=new_index[inputs.post]),
+            outputs=None if self.outputs is None else self.outputs.select(mask),
         )
 
     def keep_synapses(self, recurrent: ArrayLike | None = None, *, inputs: ArrayLike | None = None) -> Network:
@@ -260,21 +274,28 @@ class Network(Shown):
 
 
 def columns_of(network: Network) -> dict[str, NDArray[Any]]:
-    """Every column of the three tables under a dotted name such as `recurrent.weight`."""
-    tables = (("neurons", network.neurons), ("recurrent", network.recurrent), ("inputs", network.inputs))
-    return {f"{name}.{column}": values for name, table in tables for column, values in table.columns().items()}
+    """Every column of the tables under a dotted name such as `recurrent.weight`."""
+    tables = {name: getattr(network, name) for name in TABLES}
+    return {
+        f"{name}.{column}": values
+        for name, table in tables.items()
+        if table is not None
+        for column, values in table.columns().items()
+    }
 
 
 def facts_of(network: Network) -> dict[str, Any]:
     """Everything of a network file that is neither a column nor the digest, as plain JSON values."""
     rule = {f.name: getattr(network.rule, f.name) for f in fields(network.rule)}
     later = {name: getattr(network, name) for name, default in LATER.items() if getattr(network, name) != default}
-    is_later = bool(later) or bool(mechanisms(network))
+    is_later = bool(later) or bool(mechanisms(network)) or network.outputs is not None
     return {
         "schema": SCHEMA_2 if is_later else SCHEMA, "units": UNITS, "dt_ms": network.dt_ms, "synapse": network.synapse,
         "rule": rule, "provenance": dict(network.provenance), **later,
     }  # fmt: skip
 
+
+TABLES = {"neurons": NeuronTable, "recurrent": SynapseTable, "inputs": SynapseTable, "outputs": OutputTable}
 
 # What the second schema brought, with what a file that does not tell it means.
 LATER: dict[str, Any] = {"reset": "hard", "dale": True}

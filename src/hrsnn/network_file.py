@@ -18,8 +18,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from hrsnn._checks import FileError, InputError, as_path, instance, shortened
-from hrsnn.network import LATER, SCHEMA, SCHEMA_2, Network, columns_of, digest, facts_of
-from hrsnn.tables import NeuronTable, StdpRule, SynapseTable
+from hrsnn.network import LATER, SCHEMA, SCHEMA_2, TABLES, Network, columns_of, digest, facts_of
+from hrsnn.tables import StdpRule
 
 _KEY = "hrsnn"
 
@@ -40,15 +40,16 @@ def load(path: str | os.PathLike[str]) -> Network:
     version, and for one whose columns break a rule of `Network`.
     """
     columns, facts = load_tensors(path, SCHEMA, SCHEMA_2)
-    tables: dict[str, dict[str, Any]] = {"neurons": {}, "recurrent": {}, "inputs": {}}
+    tables: dict[str, dict[str, Any]] = {name: {} for name in TABLES}
     try:
         for name, column in columns.items():
             table, _, field_name = name.partition(".")
             tables[table][field_name] = column
+        if not tables["outputs"]:
+            del tables["outputs"]
+        made = {name: TABLES[name](**of) for name, of in tables.items()}
         return Network(
-            neurons=NeuronTable(**tables["neurons"]),
-            recurrent=SynapseTable(**tables["recurrent"]),
-            inputs=SynapseTable(**tables["inputs"]),
+            **made,
             dt_ms=facts["dt_ms"],
             synapse=facts["synapse"],
             rule=StdpRule(**facts["rule"]),

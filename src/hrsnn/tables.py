@@ -254,6 +254,53 @@ class SynapseTable(Shown):
         return _columns(self)
 
 
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class OutputTable(Shown):
+    """Leaky units that do not spike, driven by the spikes of all neurons: a readout that is part of the network.
+
+    weight    float32 (n_outputs, N), what a spike adds to the potential of a unit in its own step
+    tau_ms    (n_outputs,), time constant of the potential, > 0
+    bias      (n_outputs,), potential at rest
+
+    y(t) = exp(-dt/tau) y(t-1) + (1 - exp(-dt/tau)) bias + sum of the weights of the neurons that spike at t, from 0.
+    """
+
+    weight: NDArray[np.float32]
+    tau_ms: NDArray[np.float64]
+    bias: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        weight = as_array("OutputTable", "weight", self.weight)
+        rule = "must be a matrix (n_outputs, n_neurons) with a row at least"
+        require(weight.ndim == 2 and len(weight) > 0, "OutputTable", "weight", rule, f"shape {weight.shape}")
+        limits: dict[str, Any] = {"at_least": -LARGEST, "at_most": LARGEST}
+        flat = check_column("OutputTable", "weight", weight.reshape(-1), dtype=np.float32, **limits)
+        object.__setattr__(self, "weight", flat.reshape(weight.shape))
+        n: dict[str, Any] = {"dtype": np.float64, "length": len(weight)}
+        tau_ms = check_column(
+            "OutputTable", "tau_ms", self.tau_ms, **n, above=0, at_least=_SHORTEST_MS, at_most=LARGEST
+        )
+        object.__setattr__(self, "tau_ms", tau_ms)
+        object.__setattr__(self, "bias", check_column("OutputTable", "bias", self.bias, **n, **limits))
+
+    def __len__(self) -> int:
+        return len(self.weight)
+
+    def _glance(self) -> dict[str, object]:
+        return {"n_outputs": len(self), "n_neurons": self.weight.shape[1]}
+
+    def __eq__(self, other: object) -> bool:
+        return _same_columns(self, other)
+
+    def select(self, keep: NDArray[np.bool_]) -> OutputTable:
+        """The outputs of a network with the neurons where `keep` is true."""
+        return replace(self, weight=self.weight[:, keep])
+
+    def columns(self) -> Columns:
+        """Every column, by name."""
+        return _columns(self)
+
+
 def _columns(table: Any) -> Columns:
     return {f.name: column for f in fields(table) if (column := getattr(table, f.name)) is not None}
 

@@ -166,7 +166,7 @@ def stream(
         state = _checked_state("stream", state, 1, c)
     start = initial_state(c) if state is None else copy_of(state)
     factor = filter_factor(network.dt_ms, tau_filter_ms, c.dtype)
-    return Stream(engines.stepper("stream", backend, c, _magnitudes(network, c), factor, start), c)
+    return Stream(engines.stepper("stream", backend, c, _magnitudes(network, c), factor, start), c, start.outputs)
 
 
 def _learn_one_by_one(
@@ -225,6 +225,9 @@ def _checked(owner: str, network: Network, spikes: Spikes, record: Record, dtype
     remedy = "bin the events to the step of the network, or build the network for this step"
     require(spikes.dt_ms == network.dt_ms, owner, "spikes", rule, f"dt_ms = {spikes.dt_ms!r}", remedy=remedy)
     rule = f"must be <= n_steps of the spikes, {spikes.n_steps}"
+    remedy = "it is made with outputs, or record.outputs is None"
+    has = record.outputs is None or network.outputs is not None
+    require(has, owner, "record.outputs", "must be None for a network without", record.outputs, remedy=remedy)
     require(record.n_bins <= spikes.n_steps, owner, "record.n_bins", rule, record.n_bins)
     return coefficients(network, dtype)
 

@@ -124,7 +124,7 @@ def layout(c: Coefficients, factor: Any, *, learns: bool) -> Layout:
     """The layout of a network."""
     n = c.neurons
     return Layout(
-        neurons=replace(n, **{f.name: c[:, None] for f in fields(n) if (c := getattr(n, f.name)) is not None}),
+        neurons=replace(n, **{f.name: of[:, None] for f in fields(n) if (of := getattr(n, f.name)) is not None}),
         factor=np.array(factor, dtype=c.dtype),
         delta=c.synapse == "delta",
         sums=_sums(c),

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrsnn._checks import check_all, require
+from hrsnn.engine.outputs import Outputs
 from hrsnn.network import Network
 from hrsnn.tables import NeuronTable, SynapseTable
 
@@ -138,6 +139,7 @@ class Coefficients:
     nearest      traces are set to 1 at a spike, not raised by 1
     soft_bound   exponent mu; 0 means none
     subtracts    reset by subtraction
+    outputs      of the output units, or None
     """
 
     dtype: np.dtype[Any]
@@ -150,6 +152,7 @@ class Coefficients:
     soft_bound: float
     exp2: Exp2
     subtracts: bool = False
+    outputs: Outputs | None = None
 
     @property
     def n_neurons(self) -> int:
@@ -180,6 +183,7 @@ def coefficients(network: Network, dtype: Any) -> Coefficients:
         soft_bound=float(network.rule.soft_bound),
         exp2=Exp2(dtype.type(lowest), tuple(dtype.type(c) for c in polynomial)),
         subtracts=network.reset == "subtract",
+        outputs=None if network.outputs is None else Outputs.of(network.outputs, network.dt_ms, dtype),
     )
 
 

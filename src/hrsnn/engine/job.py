@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,9 @@ class Job:
         cls, c: Coefficients, spikes: Spikes, record: Record, state: State | None = None, current: Floats | None = None
     ) -> Job:
         factor = filter_factor(spikes.dt_ms, record.tau_filter_ms, c.dtype)
-        return cls(c, spikes, record, state, factor, Results(c, spikes, record), current)
+        start = None if state is None else state.outputs
+        results = Results(c, spikes, record, start)
+        return cls(c, spikes, replace(record, spikes=results.needs_spikes), state, factor, results, current)
 
     def drive(self, sample: int) -> Drive:
         events = slice(self.spikes.sample_ptr[sample], self.spikes.sample_ptr[sample + 1])
@@ -60,6 +62,8 @@ def state_shapes(n_samples: int, c: Coefficients) -> dict[str, tuple[int, ...]]:
     shapes |= {"pending_exc": ring, "pending_inh": ring, "filtered": row}
     if c.neurons.adapt is not None:
         shapes["adaptation"] = row
+    if c.outputs is not None:
+        shapes["outputs"] = n_samples, c.outputs.alpha.size
     for name, table in (("recurrent", c.recurrent), ("inputs", c.inputs)):
         if table.short_term is not None:
             of_synapses, of_units = (n_samples, len(table)), (n_samples, table.n_pre)
@@ -88,8 +92,11 @@ def initial_state(c: Coefficients) -> State:
 class Results:
     """Collects what samples leave, in any order, into one `Recording`. Engines may write into the arrays."""
 
-    def __init__(self, c: Coefficients, spikes: Spikes, record: Record) -> None:
-        self._spikes, self._record = spikes, record
+    def __init__(self, c: Coefficients, spikes: Spikes, record: Record, outputs: Floats | None = None) -> None:
+        """`outputs`: potentials of output units at the start of each sample; None: 0."""
+        self._c, self._spikes, self._record, self._outputs = c, spikes, record, outputs
+        reads = c.outputs is not None and (record.state or record.outputs is not None)
+        self.needs_spikes = record.spikes or reads
         n, n_samples = c.n_neurons, spikes.n_samples
         every = record.filtered_every
         nothing = np.zeros(0, dtype=np.int32)
@@ -113,13 +120,30 @@ class Results:
                 column[sample] = getattr(live, name)
 
     def recording(self) -> Recording:
+        outputs = self._read()
         return Recording(
             counts=self.counts,
             filtered=self.filtered,
             spikes=self._joined() if self._record.spikes else None,
             state=self.state,
             v=self.v,
+            outputs=outputs,
         )
+
+    def _read(self) -> Floats | None:
+        """The potentials of the output units, from the spikes."""
+        read, every = self._c.outputs, self._record.outputs
+        if read is None or not (self._record.state or every is not None):
+            return None
+        kept = []
+        for sample, (step, unit) in enumerate(self.events):
+            y = np.zeros_like(read.alpha) if self._outputs is None else self._outputs[sample].copy()
+            kept.append(read.run(y, step, unit, self._spikes.n_steps, every or self._spikes.n_steps))
+            if self.state is not None and self.state.outputs is not None:
+                self.state.outputs[sample] = y
+        if every is None:
+            return None
+        return np.array(kept, self._c.dtype).reshape(len(kept), self._spikes.n_steps // every, read.alpha.size)
 
     def _joined(self) -> Spikes:
         none = [np.zeros(0, dtype=np.int32)]  # so that no sample at all can be joined as well

@@ -25,6 +25,8 @@ class Record:
     v               keep the membrane potentials after every this many steps, True after every one; None keeps none. A
                     neuron that spiked in a step is at its reset after it
     state           keep the dynamic state after the last step, to go on from it
+    outputs         keep the potentials of the output units (`Network.outputs`) after every this many steps, True after
+                    every one; None keeps none
     """
 
     n_bins: int = 1
@@ -33,12 +35,14 @@ class Record:
     spikes: bool = False
     state: bool = False
     v: int | None = None
+    outputs: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_bins", whole_number("Record", "n_bins", self.n_bins, at_least=1))
-        if isinstance(self.v, (bool, np.bool_)):
-            object.__setattr__(self, "v", 1 if self.v else None)
-        for name in ("filtered_every", "v"):
+        for name in ("v", "outputs"):
+            if isinstance(getattr(self, name), (bool, np.bool_)):
+                object.__setattr__(self, name, 1 if getattr(self, name) else None)
+        for name in ("filtered_every", "v", "outputs"):
             every = getattr(self, name)
             if every is not None:
                 object.__setattr__(self, name, whole_number("Record", name, every, at_least=1, below=STEPS_END))
@@ -61,6 +65,8 @@ class State(Shown):
     filtered                      (n_samples, N), the filtered spike trains
     adaptation                    (n_samples, N), what the thresholds have risen by; None without adaptive thresholds
 
+    outputs                       (n_samples, n_outputs), the potentials of the output units; None without any
+
     Of tables with short-term dynamics, else None:
 
     recurrent_u, recurrent_r, inputs_u, inputs_r   (n_samples, n_synapses), the share in use at the last spike of the
@@ -82,6 +88,7 @@ class State(Shown):
     inputs_u: NDArray[Any] | None = None
     inputs_r: NDArray[Any] | None = None
     inputs_since: NDArray[np.int32] | None = None
+    outputs: NDArray[Any] | None = None
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """Every array that there is, by name."""
@@ -100,6 +107,7 @@ class Recording(Shown):
     spikes     the spikes of the neurons, or None
     state      the state after the last step, or None
     v          (n_samples, n_steps // `Record.v`, N), membrane potentials in the engine's dtype, or None
+    outputs    (n_samples, n_steps // `Record.outputs`, n_outputs), potentials of the output units, or None
     """
 
     counts: NDArray[np.int32]
@@ -107,6 +115,7 @@ class Recording(Shown):
     spikes: Spikes | None
     state: State | None
     v: NDArray[Any] | None = None
+    outputs: NDArray[Any] | None = None
 
     def _glance(self) -> dict[str, object]:
         return {

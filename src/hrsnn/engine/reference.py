@@ -66,6 +66,7 @@ class Live:
     inputs_u: Floats | None = None
     inputs_r: Floats | None = None
     inputs_since: NDArray[np.int32] | None = None
+    outputs: Floats | None = None  # moved when the spikes of a run are known
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,10 +30,12 @@ class Stream:
     (dtype('int32'), 3, (20,))
     """
 
-    __slots__ = ("_c", "_engine", "_n_inputs", "_n_steps")
+    __slots__ = ("_c", "_engine", "_first_outputs", "_n_inputs", "_n_steps", "_outputs")
 
-    def __init__(self, engine: Stepper, c: Coefficients) -> None:
+    def __init__(self, engine: Stepper, c: Coefficients, outputs: NDArray[Any] | None) -> None:
         self._engine, self._c, self._n_inputs, self._n_steps = engine, c, c.inputs.n_pre, 0
+        self._first_outputs = outputs
+        self._outputs = None if outputs is None else outputs[0].copy()
 
     def step(self, channels: ArrayLike, *, current: ArrayLike | None = None) -> NDArray[np.int32]:
         """Go on by one step of time, `network.dt_ms`; the neurons that spike in it, rising, a new array.
@@ -53,6 +55,8 @@ class Stream:
             fired = self._engine.step(self._rising(given), analogue)
             assert fired is not None
         self._n_steps += 1
+        if self._outputs is not None and self._c.outputs is not None:
+            self._c.outputs.run(self._outputs, np.zeros_like(fired), fired, 1, 1)
         return fired
 
     def _rising(self, channels: NDArray[Any]) -> NDArray[np.integer[Any]]:
@@ -82,11 +86,20 @@ class Stream:
         return self._engine.filtered()
 
     @property
+    def outputs(self) -> NDArray[Any] | None:
+        """The potentials of the output units after the last step, (n_outputs,), a copy; None without any."""
+        return None if self._outputs is None else self._outputs.copy()
+
+    @property
     def state(self) -> State:
         """All there is to go on from, a copy: a `State` of one sample for `simulate(..., state=)` or another stream."""
-        return self._engine.state()
+        state = self._engine.state()
+        if self._outputs is not None and state.outputs is not None:
+            state.outputs[0] = self._outputs
+        return state
 
     def reset(self) -> None:
         """Back to where the stream started."""
         self._engine.restart()
         self._n_steps = 0
+        self._outputs = None if self._first_outputs is None else self._first_outputs[0].copy()
