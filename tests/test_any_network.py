@@ -4,6 +4,7 @@ and streams give the bits of the reference, and the reference gives what is know
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +30,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "adapting": {"adapts": True},
     "dynamic": {"dynamic": ("recurrent",)},
 }
+# 20 of each kind here; a thousand and more in all by HRSNN_RANDOM_NETWORKS=200.
+N_NETWORKS = int(os.environ.get("HRSNN_RANDOM_NETWORKS", "20"))
 KEPT = Record(n_bins=2, spikes=True, state=True, filtered_every=5, v=3)
 
 
@@ -49,7 +52,7 @@ def drawn(seed: int, **kind: Any) -> tuple[np.random.Generator, Network, Spikes]
 )  # fmt: skip
 def test_the_bits_of_the_reference(kind: str, dtype: Any) -> None:
     """On one thread and on two, and when they go on from the state that is left."""
-    for seed in range(20):
+    for seed in range(N_NETWORKS):
         rng, network, spikes = drawn(seed, **KINDS[kind])
         current = current_for(rng, network, spikes) if kind == "everything" else None
         options: dict[str, Any] = {"record": KEPT, "dtype": dtype, "current": current}
@@ -70,7 +73,7 @@ def test_the_bits_of_the_reference(kind: str, dtype: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["mixed", "everything"])
 def test_learning_has_the_bits_of_the_reference(kind: str) -> None:
-    for seed in range(20):
+    for seed in range(N_NETWORKS):
         _, network, spikes = drawn(seed, **KINDS[kind])
         (there, left), (here, right) = (
             simulate_stdp(network, spikes, record=KEPT, backend=backend)  # type: ignore[arg-type]
@@ -173,6 +176,16 @@ def test_while_refractory_the_potential_stays_after_subtraction() -> None:
     v = run(network, spikes, record=Record(v=True)).v
     assert v is not None
     assert v[0, :, 0].tolist() == pytest.approx([0, 0.75, 0.75, 0.75, 0.75, 0.75])
+
+
+@pytest.mark.parametrize("reset", ["hard", "subtract"])
+@pytest.mark.parametrize("n_ref", [0, 1, 2, 3])
+def test_a_neuron_is_silent_for_its_whole_refractory_period(reset: Any, n_ref: int) -> None:
+    """Also where it stays above its threshold after subtraction."""
+    network = Network.from_arrays([[0.0]], [[9.0]], tau_mem_ms=1e9, synapse="delta", reset=reset, t_ref_ms=n_ref)
+    spikes = Spikes.from_dense(np.ones((1, 40, 1), bool), dt_ms=1.0)
+    fired = run(network, spikes, record=Record(spikes=True)).spikes.step
+    assert fired.tolist() == list(range(1, 40, n_ref + 1))
 
 
 def test_output_units_leak_and_add_up_the_spikes() -> None:

@@ -4,9 +4,9 @@ One function per line of the definition; every other engine must give the same b
 
     vp    = v_rest + alpha (v - v_rest) + k_exc I_exc + k_inh I_inh + drive     (left to right; delta: + D + drive)
     vp    = vp + (1 - alpha) current                                            (analogue input, where there is one)
-    vp    = v_reset where refractory > 0;  refractory = max(refractory - 1, 0)  (reset by subtraction: v, as it was)
+    vp    = v_reset where refractory > 0                                        (reset by subtraction: v, as it was)
     b     = rho b;                         theta = v_th + b                     (adaptive thresholds; else b = 0)
-    s     = vp >= theta and refractory == 0
+    s     = vp >= theta and refractory == 0;   refractory = max(refractory - 1, 0)
     v     = v_reset where s, else vp;      refractory = n_ref where s           (subtraction: vp - (theta - v_reset))
     b     = b + adapt where s
     I     = beta I                                                              (delta: D = 0)
@@ -178,7 +178,7 @@ def _advance_neurons(c: Coefficients, live: Live, current: Floats | None) -> NDA
     if live.adaptation is not None:
         live.adaptation[:] = n.rho * live.adaptation
         threshold = n.v_th + live.adaptation
-    fired: NDArray[np.bool_] = (v >= threshold) & (refractory == 0)
+    fired: NDArray[np.bool_] = (v >= threshold) & (live.refractory == 0)
     live.v[:] = np.where(fired, v - (threshold - n.v_reset) if c.subtracts else n.v_reset, v)
     live.refractory[:] = np.where(fired, n.n_ref, refractory)
     if live.adaptation is not None:

@@ -88,7 +88,7 @@ def _mark(n: Any, v: Any, refractory: Any, spikes: Any, adaptation: Any) -> None
             spikes[j] = v[j] >= n.v_th[j]
     if refractory is not None:
         for j in everyone:
-            spikes[j] = spikes[j] & (refractory[j] <= 1)
+            spikes[j] = spikes[j] & (refractory[j] == 0)
         for j in everyone:
             refractory[j] = max(refractory[j] - np.int32(1), np.int32(0))
 

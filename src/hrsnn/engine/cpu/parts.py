@@ -227,7 +227,7 @@ def body(c: Coefficients, refractory: bool) -> Body:
 
 def rows(c: Coefficients, table: SynapseCoefficients, m: Floats) -> Rows:
     """`table` with magnitudes `m` that do not change."""
-    halves = halved(table)
+    halves = halved(table, ("post", "delay"))
     table, m = halves.table, m[halves.order]
     return Rows(
         table.ptr, _target(c, table.post, table.delay), m * table.signs().astype(m.dtype), table.sign, halves.room,
@@ -244,6 +244,9 @@ def with_own_state(table: Rows) -> Rows:
     return table._replace(room=None if room is None else room.copy(), short_term=dynamics)
 
 
+_COLUMNS = ("post", "delay", "a_plus", "a_minus", "w_max", "rate_plus", "rate_minus")
+
+
 class Halves(NamedTuple):
     """A table whose units have two rows where their synapses have either sign.
 
@@ -256,17 +259,26 @@ class Halves(NamedTuple):
     room: Any
 
 
-def halved(table: SynapseCoefficients) -> Halves:
+def halved(table: SynapseCoefficients, names: tuple[str, ...] = _COLUMNS) -> Halves:
     """`table` as it is where all synapses of a unit have one sign; else with the positive and the negative ones of each
-    unit in two rows, one after the other."""
+    unit in two rows, one after the other, and these columns in their order."""
     if table.mixed is None:
         return Halves(table, slice(None), None)
-    row = 2 * table.pre().astype(np.int64) + (table.mixed < 0)
-    order = np.argsort(row, kind="stable")
-    ptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=2 * table.n_pre))])
-    sign = np.tile(np.array([1, -1], np.int8), table.n_pre)
-    two = replace(_selected(table, order, ptr), sign=sign, mixed=None)
-    return Halves(two, order, np.zeros(2 * table.n_pre, np.int32))
+    n_pre = table.n_pre
+    before = np.concatenate([[0], np.cumsum(table.mixed < 0)])  # negative synapses before each
+    n_negative = np.diff(before[table.ptr])
+    sizes = np.stack([np.diff(table.ptr) - n_negative, n_negative], axis=1).reshape(-1)
+    ptr = np.concatenate([[0], np.cumsum(sizes)])
+    order, negative = np.empty(len(table), np.int64), np.flatnonzero(table.mixed < 0)
+    # A positive synapse moves back by the negative ones before it in its row, a negative one behind all positive ones.
+    order[np.arange(negative.size) + np.repeat(ptr[1::2] - before[table.ptr[:-1]], n_negative)] = negative
+    positive = np.flatnonzero(table.mixed > 0)
+    n_positive = sizes[::2]
+    of_rows_before = np.concatenate([[0], np.cumsum(n_positive)])[:-1]
+    order[np.arange(positive.size) + np.repeat(ptr[:-1:2] - of_rows_before, n_positive)] = positive
+    sign = np.tile(np.array([1, -1], np.int8), n_pre)
+    two = replace(_selected(table, order, ptr, names), sign=sign, mixed=None)
+    return Halves(two, order, np.zeros(2 * n_pre, np.int32))
 
 
 def places(table: SynapseCoefficients, *, in_tiles: bool) -> NDArray[np.int64]:
@@ -287,9 +299,10 @@ def _tiled(table: SynapseCoefficients) -> tuple[NDArray[np.int64], NDArray[np.bo
     return ptr, np.repeat(kinds, np.stack([length, filling], axis=1).reshape(-1))
 
 
-def _selected(table: SynapseCoefficients, chosen: Any, ptr: NDArray[np.int64]) -> SynapseCoefficients:
-    """The chosen synapses of a table, whose rows end at `ptr` then."""
-    names = ("post", "delay", "a_plus", "a_minus", "w_max", "rate_plus", "rate_minus", "mixed")
+def _selected(
+    table: SynapseCoefficients, chosen: Any, ptr: NDArray[np.int64], names: tuple[str, ...]
+) -> SynapseCoefficients:
+    """The chosen synapses of a table in the columns of these names, whose rows end at `ptr` then."""
     columns = {name: column[chosen] for name in names if (column := getattr(table, name)) is not None}
     law = table.short_term
     if law is not None:
@@ -395,7 +408,7 @@ def learning(c: Coefficients, tables: Iterable[SynapseCoefficients], *, frozen: 
 
 def without_synapses(table: SynapseCoefficients) -> SynapseCoefficients:
     """`table` with empty rows."""
-    return _selected(table, slice(0), np.zeros_like(table.ptr))
+    return _selected(table, slice(0), np.zeros_like(table.ptr), (*_COLUMNS, "mixed"))
 
 
 def is_plastic(table: SynapseCoefficients) -> bool:
