@@ -70,6 +70,7 @@ def test_a_saved_network_is_analysed(kind: str, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "analysis.html").stat().st_size > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", sorted(KINDS))
 def test_a_saved_network_of_mixed_signs_is_pruned_by_every_method(method: str, tmp_path: Path) -> None:
     network = mixed()
@@ -94,6 +95,7 @@ def edges(network: Network) -> list[tuple[int, int, float]]:
     return list(zip(table.pre().tolist(), table.post.tolist(), table.weight.tolist(), strict=True))
 
 
+@pytest.mark.slow
 def test_a_stack_is_pruned_and_keeps_its_layers(tmp_path: Path) -> None:
     network = stacked()
     hrsnn.save(network, tmp_path / "net.safetensors")
