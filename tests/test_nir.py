@@ -87,6 +87,7 @@ def examples_of_networks() -> dict[str, Network]:
         "two currents": mixed(rng), "one current": mixed(rng, tau_syn_inh_ms=4.0, tau_syn_exc_ms=4.0),
         "jumps": mixed(rng, synapse="delta"), "adaptive": mixed(rng, adapt=0.1, tau_adapt_ms=90.0, reset="subtract"),
         "short term": mixed(rng, recurrent=dynamics), "drawn": random_network(rng, longest_delay=3),
+        "output units": mixed(rng, w_out=rng.normal(size=(2, 6)), tau_out_ms=[9.0, 30.0], bias_out=[0.0, 0.5]),
         "no synapses": Network.from_arrays(np.zeros((2, 2)), np.zeros((2, 1)), tau_mem_ms=9.0, population=[1, 4]),
     }  # fmt: skip
 
@@ -313,9 +314,30 @@ def test_paths_of_different_length_meet_in_the_same_step() -> None:
 
 
 def test_what_only_leads_to_an_output_is_left_out() -> None:
-    graph = chain(nir.Linear(np.ones((2, 1))), lif(2), nir.Linear(np.ones((1, 2))), nir.LI(*np.ones((3, 1))))
-    with pytest.warns(RuntimeWarning, match="left out, as it leads to an output alone: linear_1, li"):
+    graph = chain(nir.Linear(np.ones((2, 1))), lif(2), nir.Linear(np.ones((1, 2))), nir.Scale(np.ones(1)))
+    with pytest.warns(RuntimeWarning, match="left out, as it leads to an output alone: linear_1, scale"):
         assert hrsnn.from_nir(graph, dt_ms=1.0).n_neurons == 2
+
+
+def test_leaky_units_behind_the_neurons_are_output_units() -> None:
+    readout = nir.LI(tau=np.array([0.05]), r=np.array([50.0]), v_leak=np.array([0.25]))
+    graph = chain(nir.Linear(np.ones((2, 1))), lif(2), nir.Linear(np.array([[2.0, -1.0]])), readout)
+    outputs = hrsnn.from_nir(graph, dt_ms=1.0).outputs
+    assert outputs is not None
+    assert outputs.weight.tolist() == [[2, -1]]
+    assert outputs.tau_ms.tolist() == [50]
+    assert outputs.bias.tolist() == [0.25]
+    network = examples_of_networks()["output units"]
+    for decay in ("exact", "euler"):
+        written = to_nir(network, decay=decay).graph  # type: ignore[arg-type]
+        written.metadata = {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            back = hrsnn.from_nir(written, dt_ms=1.0, decay=decay).outputs  # type: ignore[arg-type]
+        assert back is not None
+        assert network.outputs is not None
+        for name, column in network.outputs.columns().items():
+            np.testing.assert_allclose(getattr(back, name), column, rtol=1e-6)
 
 
 def test_a_bias_over_a_current_is_told() -> None:

@@ -10,6 +10,7 @@ import json
 import os
 import tempfile
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from hrsnn.exchange.signals import FILTERS, SPIKING, Floats, Sheet, Signals, fla
 from hrsnn.exchange.written import FACTS, NETWORK, graph_of
 from hrsnn.network import Network
 from hrsnn.network_file import load
-from hrsnn.tables import NeuronTable, StdpRule, SynapseTable
+from hrsnn.tables import NeuronTable, OutputTable, StdpRule, SynapseTable
 
 _TOLERANCE_STEPS = 1e-3
 _NO_SYNAPSE_MS = 5.0  # time constant of a current that nothing feeds
@@ -48,7 +49,8 @@ def from_nir(
     then the graph counts, with a warning. Of graphs of others are read Input, Output, Affine, Linear, Scale, Flatten,
     Delay, LIF, CubaLIF, LI between weights and a LIF, and graphs of these. A node of neurons is a population; a spike
     acts a step after it, so a layer answers a step later than where layers are run within a step. A connection in a
-    loop takes one step, and what a Delay adds. What only leads to an output is left out, with a warning.
+    loop takes one step, and what a Delay adds. LI that get the spikes of neurons are output units; what else only leads
+    to an output is left out, with a warning.
 
     Raises `FileError` for what is no NIR file, `InputError` for what the graph holds that a network cannot,
     `MissingExtraError` without the package nir.
@@ -178,7 +180,6 @@ class _Reading:
         for place in places:
             arrivals[place], bias[place] = self._arrivals(place)
         self._check_one_model(arrivals)
-        self._note_left_out(places)
         level, found = self._levels(places, arrivals)
         places = sorted(places, key=lambda place: level[place])  # stable: of one level in the order of the graph
         start = dict(zip(places, np.cumsum([0, *map(self.signals.size, places)]).tolist(), strict=False))
@@ -213,7 +214,7 @@ class _Reading:
         network = Network(
             table, recurrent, fed, dt_ms=self.dt_ms, synapse="exp" if is_exp else "delta", dale=False,
             reset="subtract" if self.subtracts else "hard", rule=StdpRule(normalise=False),
-            provenance={"history": [history]},
+            provenance={"history": [history]}, outputs=self._outputs(start, level, n),
         )  # fmt: skip
         return self._for_euler(network) if self.decay == "euler" and is_exp else network
 
@@ -298,20 +299,44 @@ class _Reading:
                 f"the bias over the current of `{place}` is there from the first step, not with its time constant"
             )
 
-    def _note_left_out(self, places: list[str]) -> None:
+    def _outputs(self, start: dict[str, int], level: dict[str, int], n: int) -> OutputTable | None:
+        """Nodes LI behind the neurons, which are output units. What else leads to an output alone is left out."""
+        inside, read, found = self._leading_to(start), set[str](), []
+        for place in (place for place in self.sheet.of(*FILTERS) if place not in inside):
+            signal = self.signals.arriving(place)
+            from_neurons = all(source in start and delay == 0 for source, delay in signal.terms)
+            if not from_neurons or len({level[source] for source, _ in signal.terms}) != 1:
+                continue
+            tau, r = self._seconds(place, "tau"), self.signals.parameter(place, "r")
+            weight = np.zeros((tau.size, n))
+            for (source, _), term in signal.terms.items():
+                columns = slice(start[source], start[source] + self.signals.size(source))
+                weight[:, columns] += (r * self.dt / tau)[:, None] * sparse.csr_array(term).toarray()
+            bias = r * signal.bias + self.signals.parameter(place, "v_leak")
+            found.append((weight, self._ms(tau), bias))
+            read |= self._leading_to([place])
+        rest = [
+            place for place, node in self.sheet.nodes.items()
+            if place not in inside | read and kind_of(node) not in ("Output", "Pass", "Input", "Flatten")
+        ]  # fmt: skip
+        if rest:
+            self.notes.append(
+                f"left out, as it leads to an output alone: {', '.join(rest)}; LI that get the spikes of neurons are "
+                "output units, and a readout of hrsnn is fitted to spikes"
+            )
+        if not found:
+            return None
+        weights, taus_ms, biases = zip(*found, strict=True)
+        return OutputTable(np.concatenate(weights).astype(np.float32), np.concatenate(taus_ms), np.concatenate(biases))
+
+    def _leading_to(self, places: Iterable[str]) -> set[str]:
+        """These places and all that leads to them."""
         leads, new = set(places), list(places)
         while new:
             before = [b for b in self.sheet.before[new.pop()] if b not in leads]
             leads.update(before)
             new.extend(before)
-        rest = [
-            place for place, node in self.sheet.nodes.items()
-            if place not in leads and kind_of(node) not in ("Output", "Pass", "Input", "Flatten")
-        ]  # fmt: skip
-        if rest:
-            self.notes.append(
-                f"left out, as it leads to an output alone: {', '.join(rest)}; a readout of hrsnn is fitted to spikes"
-            )
+        return leads
 
     def _levels(self, places: list[str], arrivals: dict[str, list[_Arrivals]]) -> tuple[dict[str, int], Loops]:
         """How many steps later than in the graph a node spikes here: a layer waits a step for the one before."""

@@ -8,6 +8,8 @@ of the potential by its weight. The graph says, with dt in seconds:
     currents of two                   Linear W+ -> LI(tau_syn_exc, r = tau_syn_exc/dt) -+-> LIF(tau, r = 1)
                                       Linear W- -> LI(tau_syn_inh, r = tau_syn_inh/dt) -+
 
+    output units                      Linear W -> LI(tau, r = tau/dt, v_leak = bias)
+
 and `v_leak` = v_rest + bias, which are the same to the equation. With decay "euler" time constants are those for which
 1 - dt/tau is what exp(-dt/tau) is here, and gains those of the exact step, so that a partner that takes Euler steps
 computes what the engines here compute.
@@ -32,7 +34,7 @@ from hrsnn.exchange.loops import loops
 from hrsnn.exchange.package import nir_package
 from hrsnn.network import Network
 from hrsnn.network_file import save
-from hrsnn.tables import SynapseTable
+from hrsnn.tables import OutputTable, SynapseTable
 
 Floats = NDArray[np.float64]
 Nodes = dict[str, Any]
@@ -164,6 +166,8 @@ def _dropped(network: Network, form: Form) -> list[Dropped]:
     if reads is not None and network.synapse == "exp":  # a bias comes in over the synapse, or moves its current too
         unsaid["v_rest + bias"] = level != 0
     found = [Dropped(name, int(np.sum(which)), "neurons") for name, which in unsaid.items()]
+    if network.outputs is not None and reads is not None:
+        found.append(Dropped("outputs", len(network.outputs), "output units"))
     for name, synapses in (("recurrent", network.recurrent), ("inputs", network.inputs)):
         learns = (synapses.a_plus > 0) | (synapses.a_minus > 0)
         found.append(Dropped(f"{name} plasticity", int(learns.sum()), "synapses"))
@@ -252,7 +256,20 @@ class _Writer:
         for group in groups:
             nodes[_name("output", group.name)] = nir.Output(output_type=np.array([group.rows.size]))
             self.edges.append((_name("lif", group.name), _name("output", group.name)))
+        if self.network.outputs is not None and self.form.reads is None:
+            self._read(self.network.outputs, groups)
         return nodes, self.edges
+
+    def _read(self, outputs: OutputTable, groups: list[_Group]) -> None:
+        euler = self.form.decay == "euler"
+        tau = self.dt / -np.expm1(-self.network.dt_ms / outputs.tau_ms) if euler else outputs.tau_ms / 1000
+        self.nodes["readout"] = self.nir.LI(tau=tau, r=tau / self.dt, v_leak=outputs.bias)
+        for group in groups:
+            name = _name("w", "out", group.name)
+            self.nodes[name] = self.nir.Linear(weight=outputs.weight[:, group.rows])
+            self.edges += [(_name("lif", group.name), name), (name, "readout")]
+        self.nodes["output_readout"] = self.nir.Output(output_type=np.array([len(outputs)]))
+        self.edges.append(("readout", "output_readout"))
 
     def _nest(self) -> None:
         """The recurrent layer as a graph of its own, which takes the place of its neurons."""
