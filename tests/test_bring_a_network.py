@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import hrsnn
 from hrsnn import Network, Spikes, simulate
 from hrsnn.engine import Record
 
@@ -103,8 +104,9 @@ def snntorch_steps(state: dict[str, Any], kind: str, reset_delay: bool, raster: 
     """The equations of its documentation: U[t+1] = beta U[t] + I[t+1] + V(S[t]) - reset, S = U > threshold."""
     lif = {key.partition(".")[2]: value for key, value in state.items() if key.startswith(f"lif{prefix}.")}
     beta, threshold, is_zero = lif["beta"], lif["threshold"], lif["reset_mechanism_val"] == 1
-    w_rec = lif.get("recurrent.weight", np.diag(lif.get("V", np.zeros(N))))
-    u, current, s, out = np.zeros(N), np.zeros(N), np.zeros(N, dtype=bool), []
+    w_rec = lif.get("recurrent.weight", np.diag(lif.get("V", np.zeros(beta.size))))
+    n = beta.size
+    u, current, s, out = np.zeros(n), np.zeros(n), np.zeros(n, dtype=bool), []
     for x in raster:
         given = state[f"fc{prefix}.weight"] @ x + state[f"fc{prefix}.bias"] + w_rec @ s + lif.get("recurrent.bias", 0)
         if "alpha" in lif:
@@ -127,6 +129,7 @@ def snntorch_steps(state: dict[str, Any], kind: str, reset_delay: bool, raster: 
 
 def snntorch_itself(state: dict[str, Any], kind: str, reset_delay: bool, raster: Any) -> Any:
     snn, torch = pytest.importorskip("snntorch"), pytest.importorskip("torch")
+    n = state["lif.beta"].size
     options: dict[str, Any] = {key: torch.tensor(state[f"lif.{key}"]).float() for key in ("beta", "threshold")}
     if "Synaptic" in kind:
         options["alpha"] = torch.tensor(state["lif.alpha"]).float()
@@ -134,15 +137,15 @@ def snntorch_itself(state: dict[str, Any], kind: str, reset_delay: bool, raster:
         own = (
             {"all_to_all": False, "V": torch.tensor(state["lif.V"]).float()}
             if "itself" in kind
-            else {"linear_features": N}
+            else {"linear_features": n}
         )
         options |= own
     reset = ["subtract", "zero"][int(state["lif.reset_mechanism_val"])]
     cell = getattr(snn, kind.removesuffix("-itself"))(reset_mechanism=reset, reset_delay=reset_delay, **options)
-    model = torch.nn.ModuleDict({"fc": torch.nn.Linear(N_IN, N), "lif": cell})
+    model = torch.nn.ModuleDict({"fc": torch.nn.Linear(N_IN, n), "lif": cell})
     model.load_state_dict({key: torch.tensor(value) for key, value in state.items()})
     n_states = 1 + kind.startswith("R") + ("Synaptic" in kind)
-    states, out = [torch.zeros(1, N)] * n_states, []
+    states, out = [torch.zeros(1, n)] * n_states, []
     with torch.no_grad():
         for x in torch.tensor(raster).float():
             s, *states = cell(model["fc"](x[None]), *states)
@@ -193,6 +196,25 @@ def test_snntorch_back(page: SimpleNamespace, rng: np.random.Generator) -> None:
     back = page.to_snntorch(page.from_snntorch(state, "fc", "lif"), "fc", "lif")
     for key, values in back.items():
         np.testing.assert_allclose(values, state[key], rtol=1e-12, err_msg=key)
+
+
+@pytest.mark.parametrize("partner", ["equations", "snntorch"])
+@pytest.mark.parametrize("method", ["magnitude", "lnp"])
+def test_snntorch_pruned_and_back(page: SimpleNamespace, rng: np.random.Generator, method: str, partner: str) -> None:
+    """Smaller, and with the same spikes there as here."""
+    whole, raster = snntorch_state("RLeaky", "zero", rng), inputs(rng)
+    whole |= {key: np.zeros(N) for key in ("fc.bias", "lif.recurrent.bias")}
+    network = page.from_snntorch(whole, "fc", "lif")
+    small = hrsnn.prune(network, keep_synapses=len(network.recurrent) // 4, method=method).network
+    assert len(small.recurrent) == len(network.recurrent) // 4
+    n = small.n_neurons
+    state = {**whole, **page.to_snntorch(small, "fc", "lif"), "lif.threshold": small.neurons.v_th}
+    state |= {key: np.zeros(n) for key in ("fc.bias", "lif.recurrent.bias")}
+    steps = snntorch_itself if partner == "snntorch" else snntorch_steps
+    theirs = steps(state, "RLeaky", True, raster)
+    theirs = theirs[0] if isinstance(theirs, tuple) else theirs
+    assert theirs.mean() > 0.01
+    assert np.array_equal(ours(small, raster, later=1), theirs)
 
 
 # -- Norse -----------------------------------------------------------------------------------------------------------
