@@ -242,9 +242,8 @@ class SmoothMap:
             held.append(ref > 0)
             of_held = state[0] if self.network.reset == "subtract" else self.c.neurons.v_reset
             vp = np.where(ref > 0, of_held, self.potential(state))
-            ref = np.maximum(ref - 1, 0)
             s = (vp >= self.c.neurons.v_th) & (ref == 0)
-            ref = np.where(s, self.c.neurons.n_ref, ref)
+            ref = np.where(s, self.c.neurons.n_ref, np.maximum(ref - 1, 0))
             vps.append(vp)
             fired.append(s)
             state = self.after(state, self.reset(vp, s.astype(float)), s.astype(float), t)
