@@ -16,6 +16,7 @@ from hrsnn import Network
 from hrsnn._checks import InputError
 from hrsnn.layers import stack
 from hrsnn.network import SCHEMA, SCHEMA_2, facts_of
+from hrsnn.readout import ReadoutSpec, units_read
 from hrsnn.tables import StdpRule
 from networks import random_network, same_bits
 
@@ -134,6 +135,40 @@ def test_layers_become_populations() -> None:
     assert both["adapt"].tolist() == [0] * 4 + [0.5] * 5
     assert both["population"].tolist() == [0] * 4 + [1] * 5
     assert stack([first]).recurrent == first.recurrent
+
+
+def test_layers_come_apart_again() -> None:
+    rng = np.random.default_rng(5)
+    first = mixed(rng, n=4, n_inputs=3, delay_ms=2.0)
+    second = mixed(rng, n=5, n_inputs=4, w_out=rng.normal(size=(2, 5)))
+    third = stack([first, second])
+    parts = hrsnn.unstack(third)
+    assert stack(parts) == third
+    for part, layer in zip(parts, (first, second), strict=True):
+        for name in ("recurrent", "inputs", "outputs"):
+            assert getattr(part, name) == getattr(layer, name)
+    smaller = hrsnn.prune(parts[1], keep_synapses=3, keep_neurons=5, method="magnitude").network
+    pruned = stack([parts[0], smaller])
+    assert len(pruned.recurrent) == len(first.recurrent) + len(second.inputs) + 3
+    assert hrsnn.unstack(pruned)[0] == parts[0]
+    back = third.to_arrays(dense=True)["w_rec"]
+    back[0, 6] = 1.0
+    with pytest.raises(InputError, match=re.escape("`recurrent.post` of `unstack` must lead to neurons of the pop")):
+        hrsnn.unstack(Network.from_arrays(back, np.ones((9, 1)), tau_mem_ms=9.0, population=[0] * 4 + [1] * 5))
+    with pytest.raises(InputError, match=re.escape("`inputs.post` of `unstack` must be neurons of the first")):
+        hrsnn.unstack(Network.from_arrays(np.zeros((2, 2)), np.ones((2, 1)), tau_mem_ms=9.0, population=[0, 1]))
+
+
+def test_a_readout_reads_the_populations_it_is_told() -> None:
+    rng = np.random.default_rng(6)
+    both = stack([mixed(rng, n=4, n_inputs=3), mixed(rng, n=5)])
+    assert units_read(both, ReadoutSpec(populations=[1])).tolist() == [4, 5, 6, 7, 8]
+    assert units_read(both, ReadoutSpec()).size == 9
+    assert units_read(both, ReadoutSpec(populations=[0], neurons="betweenness")).tolist() == [0, 1, 2, 3]
+    with pytest.raises(
+        InputError, match=re.escape("`populations` of `ReadoutSpec` must be among those of the network")
+    ):
+        units_read(both, ReadoutSpec(populations=[2]))
 
 
 def test_layers_that_do_not_fit() -> None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from hrsnn.exchange import from_nir as from_nir
     from hrsnn.exchange import to_nir as to_nir
     from hrsnn.layers import stack as stack
+    from hrsnn.layers import unstack as unstack
     from hrsnn.network import Network as Network
     from hrsnn.network_file import load as load
     from hrsnn.network_file import save as save
@@ -81,6 +82,7 @@ _HOME = {
     "from_nir": "exchange",
     "to_nir": "exchange",
     "stack": "layers",
+    "unstack": "layers",
     "Network": "network",
     "StdpRule": "tables",
     "load": "network_file",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn._checks import instance, listed, require
+from hrsnn._checks import check_all, instance, listed, require
 from hrsnn.network import Network
 from hrsnn.tables import NeuronTable, SynapseTable
 
@@ -71,6 +71,61 @@ def stack(layers: Sequence[Network]) -> Network:
         dale=dale and bool((recurrent.weight * table.sign[recurrent.pre()] >= 0).all()),
         provenance={"history": history}, outputs=read,
     )  # fmt: skip
+
+
+def unstack(network: Network) -> list[Network]:
+    """The layers of a stack: each population as a network whose inputs are the neurons of the one before.
+
+    `stack` puts them together again. So each layer can be looked at, replaced, or pruned to a target of its own; one that
+    is to fit between the others keeps its neurons (`hrsnn.prune(layer, keep_neurons=layer.n_neurons, ...)`).
+
+    Raises `InputError` where a synapse leads to another population than its own or the next, or an input to another
+    than the first.
+
+    >>> first = Network.from_arrays(np.zeros((3, 3)), np.ones((3, 2)), tau_mem_ms=20.0)
+    >>> second = Network.from_arrays(np.zeros((4, 4)), np.ones((4, 3)), tau_mem_ms=10.0)
+    >>> [layer.n_neurons for layer in unstack(stack([first, second]))]
+    [3, 4]
+    """
+    instance("unstack", "network", network, Network)
+    population, table = network.neurons.population, network.recurrent
+    names, layer = np.unique(population, return_inverse=True)
+    pre = table.pre()
+    steps = layer[table.post] - layer[pre]
+    rule = "must lead to neurons of the population of their source, or of the next"
+    check_all("unstack", "recurrent.post", rule, table.post, (steps == 0) | (steps == 1))
+    into = layer[network.inputs.post] == 0
+    check_all("unstack", "inputs.post", "must be neurons of the first population", network.inputs.post, into)
+    place = np.zeros(network.n_neurons, np.int64)
+    for k in range(names.size):
+        place[layer == k] = np.arange(np.count_nonzero(layer == k))
+    layers = []
+    for k in range(names.size):
+        own, fed = layer[table.post] == k, (layer[table.post] == k) & (steps == 1)
+        rows = network.neurons.select(layer == k)
+        inner = _rows(table, own & (steps == 0), place[pre], place[table.post], len(rows))
+        inputs = network.inputs if k == 0 else _rows(
+            table, fed, place[pre], place[table.post], int(np.count_nonzero(layer == k - 1))
+        )  # fmt: skip
+        if k == 0:
+            inputs = replace(inputs, post=place[inputs.post].astype(np.int32))
+        is_last = k == names.size - 1
+        outputs = network.outputs.select(layer == k) if is_last and network.outputs is not None else None
+        layers.append(
+            replace(
+                network, neurons=rows, recurrent=inner, inputs=inputs, outputs=outputs,
+                dale=network.dale and bool((inputs.weight >= 0).all()),
+                provenance={"history": [f"layer {k + 1} of {names.size} of a stack"]},
+            )
+        )  # fmt: skip
+    return layers
+
+
+def _rows(
+    table: SynapseTable, chosen: NDArray[np.bool_], pre: NDArray[np.int64], post: NDArray[np.int64], n_pre: int
+) -> SynapseTable:
+    columns = {name: values[chosen] for name, values in table.columns().items() if name not in ("ptr", "post")}
+    return SynapseTable.from_edges(pre[chosen], post[chosen], n_pre=n_pre, **columns)
 
 
 # A layer without a mechanism in a stack where another has it.

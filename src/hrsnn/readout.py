@@ -73,6 +73,7 @@ class ReadoutSpec(Table):
                      ever change do not shout
     last_ms          of the counts, for recordings: only so much of the end of each is seen, and cut into bins; 0 is all
     neurons          "all", or the share `neuron_share` with the highest betweenness, at least 10 (method.md 7.2)
+    populations      of these alone: clusters, or layers of a stack; empty: of all
     """
 
     features: Features = "counts"
@@ -86,6 +87,7 @@ class ReadoutSpec(Table):
     neurons: Literal["all", "betweenness"] = "all"
     neuron_share: Annotated[float, Field(gt=0, le=1)] = 0.1
     tau_filter_ms: Annotated[float, Field(gt=0)] = 30.0
+    populations: list[Annotated[int, Field(ge=0)]] = []
 
     @model_validator(mode="after")
     def _last_ms_is_of_counts(self) -> Self:
@@ -310,10 +312,16 @@ class Choice:
 
 def units_read(network: Network, spec: ReadoutSpec) -> NDArray[np.int64]:
     """Indices of the neurons the readout reads, rising."""
+    population = network.neurons.population
+    known = sorted(set(population.tolist()))
+    for one in spec.populations:
+        rule = f"must be among those of the network, {', '.join(map(str, known))}"
+        require(one in known, "ReadoutSpec", "populations", rule, one)
+    among = np.flatnonzero(np.isin(population, spec.populations)) if spec.populations else np.arange(population.size)
     if spec.neurons == "all":
-        return np.arange(network.n_neurons)
-    n = min(network.n_neurons, max(10, math.ceil(spec.neuron_share * network.n_neurons)))
-    ranked = np.argsort(-betweenness(network), kind="stable")
+        return among
+    n = min(among.size, max(10, math.ceil(spec.neuron_share * among.size)))
+    ranked = among[np.argsort(-betweenness(network)[among], kind="stable")]
     return np.sort(ranked[:n])
 
 
