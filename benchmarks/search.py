@@ -8,6 +8,7 @@ Two kinds of objective over d coordinates (gamma laws by mean and coefficient of
 what populations of neurons with these laws do, their mean filtered responses to five frequencies. A score is 1 at the
 optimum and 0 at the median of random points. What is told: the score after so many trials, and how many trials it takes
 to 0.95, medians over the repeats (more than the trials where it is not reached), each repeat with another optimum.
+Rows that --out holds already, of as many repeats and trials, are kept.
 `--asking` tells how long one more point takes when 200 trials are finished, the samplers in turn: medians, wall time.
 """
 
@@ -119,16 +120,20 @@ def main() -> None:
     if options.asking:
         print(json.dumps({d: asking(d) for d in options.dimensions}, indent=1))
         return
-    rows = []
+    kept = json.loads(options.out.read_text())["rows"] if options.out is not None and options.out.exists() else []
+    rows = [row for row in kept if row["n"] == options.repeats and str(options.trials) in row["median_best"]]
+    done = {(row["objective"], row["d"], row["sampler"]) for row in rows}
     with ProcessPoolExecutor(options.jobs) as pool:
         for kind in options.kinds:
             for d in options.dimensions:
                 for name in options.samplers:
+                    if (kind, d, name) in done:
+                        continue
                     jobs = [pool.submit(searched, kind, d, name, r, options.trials) for r in range(options.repeats)]
                     found = [job.result() for job in jobs]
                     curves = np.array([one["best"] for one in found])
                     asking_s = float(np.mean([one["asking_cpu_s"] for one in found])) / options.trials
-                    after = [n for n in (20, 40, 80) if n <= options.trials]
+                    after = sorted({*(n for n in (20, 40, 80) if n < options.trials), options.trials})
                     reached = [int(np.argmax(c >= 0.95)) + 1 if c[-1] >= 0.95 else options.trials + 1 for c in curves]
                     row = {
                         "objective": kind, "d": d, "sampler": name, "trials_to_95": float(np.median(reached)),
