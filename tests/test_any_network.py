@@ -143,6 +143,7 @@ def test_a_threshold_rises_at_a_spike_and_decays() -> None:
     """A neuron held at 2 fires at each step that its threshold allows: b_n after n spikes is known."""
     adapt, tau = 0.7, 5.0
     network = Network.from_arrays([[0.0]], [[0.0]], tau_mem_ms=1.0, bias=2.0, adapt=adapt, tau_adapt_ms=tau)
+    network = replace(network, neurons=replace(network.neurons, tau_mem_ms=[1e-3]))  # there within a step
     spikes = Spikes.empty(1, n_units=1, n_steps=30, dt_ms=1.0)
     found = run(network, spikes, record=Record(spikes=True, state=True), dtype=np.float64)
     b, fired = 0.0, []
