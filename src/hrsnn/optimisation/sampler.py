@@ -56,7 +56,7 @@ class LawSampler(optuna.samplers.BaseSampler):
     """Bayesian optimisation over a `Space`; trials have the parameters `distributions(space)`.
 
     seed            of Sobol's sequence and of all that is drawn
-    n_startup       trials before the first model; None is twice the number of coordinates, 10 at least
+    n_startup       trials before the first model; None is one more than there are coordinates, 6 at least
     acquisition     "log-ei", log expected improvement over the best expected value; "ei" the improvement itself, as
                     the papers have it. Of two objectives expected hypervolume improvement
     nu              smoothness of the kernel
@@ -88,7 +88,7 @@ class LawSampler(optuna.samplers.BaseSampler):
         self._space, self._coordinates, self._distributions = space, space.coordinates, distributions(space)
         self._seed = whole_number("LawSampler", "seed", seed, at_least=0)
         n = len(self._distributions)
-        n_startup = max(10, 2 * n) if n_startup is None else n_startup
+        n_startup = max(6, n + 1) if n_startup is None else n_startup
         self._n_startup = whole_number("LawSampler", "n_startup", n_startup, at_least=2)
         self._max_replicates = whole_number("LawSampler", "max_replicates", max_replicates, at_least=1)
         self._acquisition, self._nu, self._kind = acquisition, nu, kernel
