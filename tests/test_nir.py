@@ -184,6 +184,10 @@ def test_a_changed_graph_counts(tmp_path: Path) -> None:
     graph.metadata["hrsnn_network"] = graph.metadata["hrsnn_network"][:-1]
     with pytest.warns(RuntimeWarning, match="not the one hrsnn wrote"):
         assert hrsnn.from_nir(graph).dt_ms == network.dt_ms
+    for form in (3, ["exact"], {"decay": "soon"}, {**json.loads(graph.metadata["hrsnn"])["form"], "flavour": 1}):
+        graph.metadata["hrsnn"] = json.dumps({"dt_ms": network.dt_ms, "form": form})
+        with pytest.warns(RuntimeWarning, match="not the one hrsnn wrote"), pytest.raises(InputError, match="`dt_ms`"):
+            hrsnn.from_nir(graph)
 
 
 def test_layers_are_nodes_without_delays_and_come_back() -> None:
@@ -378,6 +382,8 @@ REFUSED: dict[str, tuple[nir.NIRGraph, str]] = {
     "negative": (between(W, nir.Delay(np.full(2, -1.0)), lif(2)), "node `1` .* delays that are negative"),
     "tau": (between(W, lif(2, tau=0.0)), "node `1` .* tau that are not above 0"),
     "not finite": (between(nir.Linear(np.full((2, 2), np.nan)), lif(2)), "node `0` .* weights that are not finite"),
+    "complex": (between(nir.Linear(np.eye(2) * 1j), lif(2)), "node `0` .* values of weight that are not real numbers"),
+    "texts": (between(nir.Affine(np.eye(2), np.array(["a", "b"])), lif(2)), "node `0` .* bias that are not real"),
     "current": (between(W, nir.LI(*np.ones((3, 2))), W, lif(2)), "node `1` .* leads to `3` over weights"),
     "reset": (between(W, lif(2, v_reset=2.0)), "`v_reset` of `NeuronTable` must be < v_th"),
 }  # fmt: skip
@@ -424,6 +430,12 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     with h5py.File(path, "w") as file:
         file["node/type"] = "NIRGraph"
     with pytest.raises(FileError, match="holds no NIR graph that can be read"):
+        hrsnn.from_nir(path)
+    path.write_bytes(whole)
+    with h5py.File(path, "r+") as file:
+        del file["node/nodes/lif/type"]
+        file["node/nodes/lif/type"] = "Soma"
+    with pytest.raises(FileError, match=r"holds no NIR graph that can be read: \w.*; write it again"):
         hrsnn.from_nir(path)
     nir.write(path, lif(2))
     with pytest.raises(FileError, match="holds a single node, LIF"):

@@ -56,7 +56,8 @@ def read_graph(path: str | os.PathLike[str]) -> tuple[Any, bool]:
     except OSError as error:
         raise FileError(f"{path} is truncated or not a NIR file ({shortened(str(error))}); write it again") from error
     except Exception as error:  # of whatever class: what is in a file is anybody's
-        raise FileError(f"{path} holds no NIR graph that can be read: {shortened(str(error))}") from error
+        said = shortened(str(error)) or type(error).__name__
+        raise FileError(f"{path} holds no NIR graph that can be read: {said}; write it again") from error
     if any(has) and not all(has):
         raise FileError(f"{path} has neurons with v_reset and neurons without; give all of them one")
     return graph, bool(has) and not any(has)

@@ -102,7 +102,7 @@ def _kept(graph: Any) -> tuple[dict[str, Any], Network | None]:
     facts: dict[str, Any] = {}
     try:
         said = json.loads(metadata[FACTS])
-        facts = {"dt_ms": time_step("from_nir", said["dt_ms"]), "form": said["form"]}
+        facts = {"dt_ms": time_step("from_nir", said["dt_ms"]), "form": Form.of(**said["form"]).plain()}
         network = _from_bytes(np.asarray(metadata[NETWORK], dtype=np.uint8).tobytes())
         if network.dt_ms == facts["dt_ms"] and same_graph(graph, graph_of(network, Form.of(**facts["form"]))):
             return facts, network
@@ -395,7 +395,8 @@ class _Reading:
         if abs(steps - round(steps)) > _TOLERANCE_STEPS:
             raise refuse(
                 place,
-                f"is reached with a delay of {one.delay * 1000:g} ms, which is no multiple of dt_ms = {self.dt_ms:g}",
+                f"is reached with a delay of {one.delay * 1000:g} ms, which is no multiple of dt_ms = {self.dt_ms:g}; "
+                "read the graph with a step that divides it",
             )
         return round(steps)
 

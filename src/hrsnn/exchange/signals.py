@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from hrsnn._checks import InputError
+from hrsnn._checks import InputError, as_array
 
 Floats = NDArray[np.float64]
 Matrix = Any  # sparse, (units of the node, units of the source)
@@ -136,7 +136,7 @@ class Signals:
 
     def parameter(self, place: str, name: str) -> Floats:
         """A parameter of a node, one value per unit; a single one is that of all."""
-        values = np.asarray(getattr(self.sheet.nodes[place], name), dtype=np.float64).reshape(-1)
+        values = _numbers(place, name, getattr(self.sheet.nodes[place], name)).reshape(-1)
         n = self.size(place)
         if values.size not in (1, n):
             raise refuse(place, f"has {values.size} values of {name} for {n} units")
@@ -171,7 +171,7 @@ class Signals:
     def _through(self, place: str, node: Any, kind: str) -> Signal:
         signal = self.arriving(place)
         if kind in ("Affine", "Linear"):
-            bias = np.zeros(1) if kind == "Linear" else np.asarray(node.bias, dtype=np.float64).reshape(-1)
+            bias = np.zeros(1) if kind == "Linear" else _numbers(place, "bias", node.bias).reshape(-1)
             weight = _matrix_of(place, node)
             if bias.size not in (1, weight.shape[0]):
                 raise refuse(place, f"has a bias of {bias.size} for {weight.shape[0]} units")
@@ -188,8 +188,15 @@ class Signals:
 _TAUS = {"LIF": ["tau"], "CubaLIF": ["tau_mem", "tau_syn", "w_in"]}
 
 
+def _numbers(place: str, name: str, values: Any) -> Floats:
+    array = as_array(f"node {place}", name, values)
+    if array.dtype.kind not in "biuf":
+        raise refuse(place, f"has values of {name} that are not real numbers, but of the dtype {array.dtype}")
+    return array.astype(np.float64)
+
+
 def _matrix_of(place: str, node: Any) -> Floats:
-    weight = np.asarray(node.weight, dtype=np.float64)
+    weight = _numbers(place, "weight", node.weight)
     if weight.ndim != 2:
         raise refuse(place, f"has weights of shape {weight.shape}; read are matrices")
     return weight

@@ -50,7 +50,10 @@ def activity(owner: str, network: Network, spikes: Spikes, n_warm_up_steps: int,
     sample, or if there are fewer than `n_needed` steps after the warm-up.
     """
     untold = ", ".join(without_tangent(network))
-    remedy = "exponents are of networks with fixed thresholds and static recurrent synapses"
+    remedy = (
+        "exponents are of networks with fixed thresholds and static recurrent synapses; others are pruned by a method "
+        "without exponents, such as magnitude"
+    )
     require(not untold, owner, "network", "must have no mechanism that the tangent map lacks", untold, remedy=remedy)
     rule = f"must have as many units as the network has input channels, {network.n_inputs}"
     require(spikes.n_units == network.n_inputs, owner, "spikes", rule, f"n_units = {spikes.n_units}")
