@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,59 @@ def test_a_matrix_is_post_by_pre_dense_or_sparse() -> None:
     assert kept.recurrent.weight.tolist() == [0]  # what is stored is a synapse
 
 
+@pytest.mark.parametrize("kind", ["csc", "csr", "coo", "bsr", "dia", "lil", "dok"])
+def test_a_matrix_of_any_kind_is_read_and_left_as_it_was(kind: str) -> None:
+    """Entries of one place are added up in a copy."""
+    several = sparse.csc_array((np.array([1.0, 2, 3]), np.array([1, 1, 0]), np.array([0, 0, 3])), shape=(2, 2))
+    given = several if kind == "csc" else several.asformat(kind)
+    before, data = given.toarray(), np.array(several.data)
+    network = Network.from_arrays(given, sparse.eye_array(2).asformat(kind), tau_mem_ms=10.0)
+    assert network.recurrent.weight.tolist() == [3, 3]
+    assert (given.toarray() == before).all()
+    np.testing.assert_array_equal(several.data, data)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.int64, np.float16, np.longdouble])
+def test_weights_of_any_type_of_numbers(dtype: Any) -> None:
+    """The bound of a weight is its magnitude, also of the one whole number that has none in its own type."""
+    weight = np.array([[0, np.iinfo(dtype).min if np.issubdtype(dtype, np.signedinteger) else 1], [1, 0]], dtype=dtype)
+    network = Network.from_arrays(weight, np.ones((2, 1), dtype), tau_mem_ms=10.0)
+    assert network.recurrent.weight.tolist() == [1, float(weight[0, 1])]
+    assert network.recurrent.w_max.tolist() == [1, abs(float(weight[0, 1]))]
+
+
+def test_a_column_that_is_none_is_not_given() -> None:
+    rng = np.random.default_rng(8)
+    w_rec, w_in = rng.normal(size=(4, 4)), rng.normal(size=(4, 2))
+    nothing = dict.fromkeys(("delay_ms", "a_plus", "w_max", "u"))
+    given = Network.from_arrays(w_rec, w_in, tau_mem_ms=9.0, recurrent=nothing, inputs=nothing, sign=None, adapt=None)
+    assert given == Network.from_arrays(w_rec, w_in, tau_mem_ms=9.0)
+
+
+def test_output_units_from_a_sparse_matrix() -> None:
+    made = [
+        Network.from_arrays(np.eye(3), np.ones((3, 1)), tau_mem_ms=9.0, w_out=kind(np.eye(2, 3)), bias_out=[0.0, 1.0])
+        for kind in (np.asarray, sparse.csr_array)
+    ]
+    assert made[0] == made[1]
+    assert made[0].outputs is not None
+    assert made[0].outputs.tau_ms.tolist() == [20, 20]
+    assert made[0].outputs.bias.tolist() == [0, 1]
+
+
+def test_equal_networks_have_one_hash() -> None:
+    """A weight of -0.0 acts as a negative one, so that it is not that of 0.0."""
+    rng = np.random.default_rng(9)
+    network = mixed(rng)
+    zeros = [network.with_weights(np.full(len(network.recurrent), zero)) for zero in (0.0, -0.0)]
+    assert zeros[0] != zeros[1]
+    assert zeros[0].hash != zeros[1].hash
+    for one in zeros:
+        again = Network.from_arrays(**one.to_arrays())
+        assert again == one
+        assert again.hash == one.hash
+
+
 def test_only_what_is_used_is_told(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     plain = random_network(rng)
@@ -94,6 +148,16 @@ def test_dale_is_a_property_of_the_network() -> None:
         ({"recurrent": {"a_plus": np.ones((2, 3))}}, "`recurrent.a_plus` of `Network.from_arrays` must be a number"),
         ({"delay_ms": 1.5}, "must be a multiple of dt_ms"),
         ({"reset": "soft"}, "`reset` of `Network` must be one of hard, subtract"),
+        ({"tau_mem_ms": None}, "`tau_mem_ms` of `Network.from_arrays` must be a number or a vector of 3, got None"),
+        ({"population": None}, "`population` of `Network.from_arrays` must be a number or a vector of 3, got None"),
+        ({"recurrent": [0.1]}, "`recurrent` of `Network.from_arrays` must be a table of columns, name -> number"),
+        ({"inputs": "a_plus"}, "`inputs` of `Network.from_arrays` must be a table of columns, name -> number"),
+        ({"delay_ms": [[1], [1, 2]]}, "`delay_ms` of `Network.from_arrays` cannot be made an array"),
+        ({"inputs": {"u": [[1], [1, 2]]}}, "`inputs.u` of `Network.from_arrays` cannot be made an array"),
+        ({"w_rec": sparse.coo_array(np.ones(3))}, "`w_rec` of `Network.from_arrays` must be a matrix W[post, pre]"),
+        ({"w_rec": sparse.csr_array(np.ones((3, 3)) * 1j)}, "`w_rec` of `Network.from_arrays` must be real numbers"),
+        ({"tau_out_ms": 5.0}, "`tau_out_ms` of `Network.from_arrays` must be None without w_out"),
+        ({"bias_out": [1.0]}, "`bias_out` of `Network.from_arrays` must be None without w_out"),
         ({"dale": "yes"}, "`dale` of `Network` must be true or false"),
     ],
 )  # fmt: skip
@@ -157,6 +221,28 @@ def test_layers_come_apart_again() -> None:
         hrsnn.unstack(Network.from_arrays(back, np.ones((9, 1)), tau_mem_ms=9.0, population=[0] * 4 + [1] * 5))
     with pytest.raises(InputError, match=re.escape("`inputs.post` of `unstack` must be neurons of the first")):
         hrsnn.unstack(Network.from_arrays(np.zeros((2, 2)), np.ones((2, 1)), tau_mem_ms=9.0, population=[0, 1]))
+    reads_both = replace(third, outputs=replace(parts[1].outputs, weight=np.ones((2, 9))))
+    told = (
+        "`outputs.weight` of `unstack` must read neurons of the last population alone, got weights of neurons [0, 1, 2"
+    )
+    with pytest.raises(InputError, match=re.escape(told)):
+        hrsnn.unstack(reads_both)
+
+
+def test_dales_law_comes_through_a_stack() -> None:
+    """Input weights of a later layer have the signs of neurons that are not in it."""
+    rng = np.random.default_rng(7)
+    sign = np.array([1, 1, -1, 1, -1])
+    within, into = np.abs(rng.normal(size=(5, 5))) * sign, np.abs(rng.normal(size=(4, 5))) * sign
+    first = Network.from_arrays(within, np.ones((5, 2)), tau_mem_ms=9.0, dale=True)
+    second = Network.from_arrays(np.ones((4, 4)), into, tau_mem_ms=9.0)
+    both = stack([first, second])
+    assert both.dale
+    assert [layer.dale for layer in hrsnn.unstack(both)] == [True, False]
+    assert stack(hrsnn.unstack(both)) == both
+    of_other_signs = replace(second, inputs=second.inputs.with_weight(-second.inputs.weight))
+    assert not stack([first, of_other_signs]).dale
+    assert not stack([replace(first, dale=False), second]).dale
 
 
 def test_a_readout_reads_the_populations_it_is_told() -> None:

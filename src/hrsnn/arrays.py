@@ -14,13 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from hrsnn._checks import as_array, require
-from hrsnn.tables import NeuronTable, OutputTable, SynapseTable
+from hrsnn.tables import ADAPTATION, NeuronTable, OutputTable, SynapseTable
 
 Matrix = Any  # dense, or of scipy.sparse
 Columns = Mapping[str, Matrix]
 
+_TAU_OUT_MS = 20.0
 # What synapses are that are given as weights alone: they do not learn, and are under way for one step.
 _SYNAPSES: dict[str, float] = {"a_plus": 0.0, "a_minus": 0.0, "tau_plus_ms": 20.0, "tau_minus_ms": 20.0}
+_MAY_BE_ABSENT = (*ADAPTATION, "sign", "position")
 _OWNER = "Network.from_arrays"
 
 
@@ -34,17 +36,17 @@ def tables(
     """
     w_rec, w_in = _matrix("w_rec", w_rec), _matrix("w_in", w_in)
     n, n_inputs = _sizes(w_rec, w_in)
-    own = {"recurrent": dict(recurrent or {}), "inputs": dict(inputs or {})}
+    own = {"recurrent": _given("recurrent", recurrent), "inputs": _given("inputs", inputs)}
     for name, columns in own.items():
         known = set(SynapseTable.__dataclass_fields__) - {"ptr", "post", "weight"}
         for unknown in columns.keys() - known:
             require(False, _OWNER, name, f"must name columns of synapses: {', '.join(sorted(known))}", unknown)
     if delay_ms is not None:
         own["recurrent"].setdefault("delay_ms", delay_ms)
-        if not _is_sparse(delay_ms) and np.ndim(delay_ms) == 0:
+        if _is_number("delay_ms", delay_ms):
             own["inputs"].setdefault("delay_ms", delay_ms)
     between = _synapses("recurrent", w_rec, n, own["recurrent"], dt_ms)
-    given = {name: value for name, value in vectors.items() if value is not None}
+    given = {name: value for name, value in vectors.items() if value is not None or name not in _MAY_BE_ABSENT}
     position = given.pop("position", np.zeros((n, 3)))
     given.setdefault("sign", _signs(between))
     neurons = NeuronTable(**{name: _vector(name, value, n) for name, value in given.items()}, position=position)
@@ -52,13 +54,21 @@ def tables(
     return neurons, between, _synapses("inputs", w_in, n_inputs, own["inputs"], dt_ms)
 
 
-def outputs(w_out: ArrayLike, *, tau_ms: ArrayLike, bias: ArrayLike) -> OutputTable:
+def outputs(w_out: Matrix | None, *, tau_ms: ArrayLike | None, bias: ArrayLike | None) -> OutputTable | None:
     """Output units of `Network.from_arrays`."""
-    weight = as_array(_OWNER, "w_out", w_out)
-    rule = "must be a matrix (n_outputs, n_neurons)"
+    of_units = {"tau_ms": ("tau_out_ms", tau_ms, _TAU_OUT_MS), "bias": ("bias_out", bias, 0.0)}
+    if w_out is None:
+        for name, value, _ in of_units.values():
+            require(value is None, _OWNER, name, "must be None without w_out, whose units it is of", value)
+        return None
+    weight = w_out.toarray() if _is_sparse(w_out) else as_array(_OWNER, "w_out", w_out)
+    rule = "must be a matrix (n_outputs, n_neurons), dense or of scipy.sparse"
     require(weight.ndim == 2, _OWNER, "w_out", rule, f"shape {weight.shape}")
-    of_units = {"tau_ms": ("tau_out_ms", tau_ms), "bias": ("bias_out", bias)}
-    return OutputTable(weight, **{name: _vector(told, value, len(weight)) for name, (told, value) in of_units.items()})
+    columns = {
+        name: _vector(told, otherwise if value is None else value, len(weight))
+        for name, (told, value, otherwise) in of_units.items()
+    }
+    return OutputTable(weight, **columns)
 
 
 def matrices(name: str, table: SynapseTable, n_neurons: int, *, dense: bool) -> dict[str, Matrix]:
@@ -76,21 +86,35 @@ def matrices(name: str, table: SynapseTable, n_neurons: int, *, dense: bool) -> 
 
 def _matrix(name: str, values: Matrix) -> Any:
     """In compressed columns where sparse, else an array; of real numbers, two-dimensional."""
-    if _is_sparse(values):
-        matrix = sparse.csc_array(values)
-        matrix.sum_duplicates()
-        return matrix
-    array = as_array(_OWNER, name, values)
+    is_sparse = _is_sparse(values)
+    array: Any = values if is_sparse else as_array(_OWNER, name, values)
     require(array.dtype.kind in "biuf", _OWNER, name, "must be real numbers", f"dtype {array.dtype}")
     rule = "must be a matrix W[post, pre], dense or of scipy.sparse"
     require(array.ndim == 2, _OWNER, name, rule, f"shape {array.shape}")
-    return array
+    if not is_sparse:
+        return array
+    matrix = sparse.csc_array(array, copy=True)  # adding up is done in place, and theirs stays as it is
+    matrix.sum_duplicates()
+    if array.format == "bsr":
+        matrix.eliminate_zeros()  # what fills up its blocks; that of diagonals is left out by SciPy itself
+    return matrix
 
 
 def _is_sparse(
     values: Any,
 ) -> bool:  # the types of SciPy's own function say that nothing can be done with what it finds
     return bool(sparse.issparse(values))
+
+
+def _is_number(name: str, values: Any) -> bool:
+    return not _is_sparse(values) and as_array(_OWNER, name, values).ndim == 0
+
+
+def _given(name: str, columns: Any) -> dict[str, Any]:
+    """The columns that are given: what is None is as if it were not there."""
+    rule = "must be a table of columns, name -> number or matrix"
+    require(columns is None or isinstance(columns, Mapping), _OWNER, name, rule, columns)
+    return {column: values for column, values in (columns or {}).items() if values is not None}
 
 
 def _sizes(w_rec: Any, w_in: Any) -> tuple[int, int]:
@@ -114,7 +138,7 @@ def _edges(matrix: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
 
 def _synapses(name: str, matrix: Any, n_pre: int, own: Columns, dt_ms: float) -> SynapseTable:
     pre, post, weight = _edges(matrix)
-    columns: dict[str, Any] = {**_SYNAPSES, "delay_ms": dt_ms, "w_max": np.abs(weight)}
+    columns: dict[str, Any] = {**_SYNAPSES, "delay_ms": dt_ms, "w_max": np.abs(weight.astype(np.float64))}
     for column, values in own.items():
         columns[column] = _at(f"{name}.{column}", values, matrix.shape, pre, post)
     return SynapseTable.from_edges(pre, post, n_pre=n_pre, weight=weight, **columns)
@@ -122,7 +146,7 @@ def _synapses(name: str, matrix: Any, n_pre: int, own: Columns, dt_ms: float) ->
 
 def _at(name: str, values: Matrix, shape: tuple[int, int], pre: NDArray[Any], post: NDArray[Any]) -> Any:
     """A column from a number for all synapses or a matrix like that of the weights."""
-    if not _is_sparse(values) and np.ndim(values) == 0:
+    if _is_number(name, values):
         return values
     matrix = _matrix(name, values)
     rule = f"must be a number, or a matrix like that of the weights, {shape}"
@@ -133,8 +157,9 @@ def _at(name: str, values: Matrix, shape: tuple[int, int], pre: NDArray[Any], po
 
 
 def _vector(name: str, values: ArrayLike, n: int) -> NDArray[Any]:
-    array = as_array(_OWNER, name, values)
     rule = f"must be a number or a vector of {n}"
+    require(values is not None, _OWNER, name, rule, values)
+    array = as_array(_OWNER, name, values)
     require(array.shape in ((), (n,)), _OWNER, name, rule, f"shape {array.shape}")
     return np.broadcast_to(array, n)
 

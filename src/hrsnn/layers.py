@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn._checks import check_all, instance, listed, require
+from hrsnn._checks import as_text, check_all, instance, listed, require
 from hrsnn.network import Network
 from hrsnn.tables import NeuronTable, SynapseTable
 
@@ -24,7 +24,7 @@ def stack(layers: Sequence[Network]) -> Network:
     Input synapses of the first layer are those of the result, those of the others become recurrent ones. Neurons of
     layer k have population k. A spike takes a step and its delay from layer to layer, so a later layer answers a step
     later than where layers are run one after the other within a step. It has Dale's law when its weights keep it and
-    all layers have it.
+    all layers have it, but those that cannot by themselves, as neurons before them inhibit.
 
     Raises `InputError` where layers do not fit.
 
@@ -64,7 +64,7 @@ def stack(layers: Sequence[Network]) -> Network:
         before = np.zeros((len(read), n - given[-1].n_neurons), np.float32)
         read = replace(read, weight=np.concatenate([before, read.weight], axis=1))
     history = [f"stacked from {len(given)} layers of {', '.join(str(layer.n_neurons) for layer in given)} neurons"]
-    dale = all(layer.dale for layer in given)
+    dale = first.dale and all(layer.dale or bool((layer.inputs.weight < 0).any()) for layer in given[1:])
     return Network(
         table, recurrent, _joined([(first.inputs, first.inputs.pre(), first.inputs.post)], first.n_inputs),
         dt_ms=first.dt_ms, synapse=first.synapse, rule=first.rule, reset=first.reset,
@@ -76,11 +76,11 @@ def stack(layers: Sequence[Network]) -> Network:
 def unstack(network: Network) -> list[Network]:
     """The layers of a stack: each population as a network whose inputs are the neurons of the one before.
 
-    `stack` puts them together again. So each layer can be looked at, replaced, or pruned to a target of its own; one that
-    is to fit between the others keeps its neurons (`hrsnn.prune(layer, keep_neurons=layer.n_neurons, ...)`).
+    `stack` puts them together again. So each layer can be looked at, replaced, or pruned to a target of its own; one
+    that is to fit between the others keeps its neurons (`hrsnn.prune(layer, keep_neurons=layer.n_neurons, ...)`).
 
     Raises `InputError` where a synapse leads to another population than its own or the next, or an input to another
-    than the first.
+    than the first, or output units read another than the last.
 
     >>> first = Network.from_arrays(np.zeros((3, 3)), np.ones((3, 2)), tau_mem_ms=20.0)
     >>> second = Network.from_arrays(np.zeros((4, 4)), np.ones((4, 3)), tau_mem_ms=10.0)
@@ -96,6 +96,10 @@ def unstack(network: Network) -> list[Network]:
     check_all("unstack", "recurrent.post", rule, table.post, (steps == 0) | (steps == 1))
     into = layer[network.inputs.post] == 0
     check_all("unstack", "inputs.post", "must be neurons of the first population", network.inputs.post, into)
+    if network.outputs is not None:
+        others = np.flatnonzero(network.outputs.weight.any(axis=0) & (layer < names.size - 1))
+        rule = "must read neurons of the last population alone"
+        require(not others.size, "unstack", "outputs.weight", rule, f"weights of neurons {as_text(others)}")
     place = np.zeros(network.n_neurons, np.int64)
     for k in range(names.size):
         place[layer == k] = np.arange(np.count_nonzero(layer == k))

@@ -34,7 +34,7 @@ _STEPS_END = 2**31  # delays and refractory periods are counted in 32 bits
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Network(Shown):
-    """A recurrent spiking network: immutable, checked when made, equal when every column is equal.
+    """A recurrent spiking network: immutable, checked when made, equal when every column is equal, signs of 0 included.
 
     neurons     the neuron table, N rows
     recurrent   synapses between neurons, `recurrent.n_pre == N`
@@ -122,14 +122,15 @@ class Network(Shown):
         recurrent: Mapping[str, Any] | None = None,
         inputs: Mapping[str, Any] | None = None,
         w_out: Any = None,
-        tau_out_ms: ArrayLike = 20.0,
-        bias_out: ArrayLike = 0.0,
+        tau_out_ms: ArrayLike | None = None,
+        bias_out: ArrayLike | None = None,
         provenance: Mapping[str, Any] | None = None,
     ) -> Network:
         """A network from matrices of weights and numbers or vectors for its neurons.
 
         w_rec        (N, N), w_in (N, n_inputs): weights `W[post, pre]`, dense or of scipy.sparse. What is 0 in a dense
-                     matrix is no synapse; a sparse one has a synapse for every entry it stores
+                     matrix is no synapse; a sparse one has a synapse for every entry it stores (of blocks and
+                     diagonals: that is not 0), those of the same place added up
         tau_mem_ms   and all that follows: a number for all neurons or a vector (N,), as in `NeuronTable`; times in
                      milliseconds
         delay_ms     of all synapses; a matrix: of the recurrent ones; None: one step. A multiple of `dt_ms`
@@ -139,7 +140,8 @@ class Network(Shown):
                      Without them synapses do not learn (`a_plus` and `a_minus` 0, `w_max` |weight|)
         inputs       the same for the input synapses
         rule         of STDP; None: without normalisation
-        w_out        (n_outputs, N), weights of leaky output units with `tau_out_ms` and `bias_out` (`OutputTable`)
+        w_out        (n_outputs, N), weights of leaky output units with `tau_out_ms` and `bias_out` (`OutputTable`),
+                     None: 20 ms and 0
 
         Raises `InputError` for shapes that do not fit (`w_in` the wrong way round is named), for numbers that break a
         rule of `Network`. Warns where all membrane time constants are below 1 ms: they may be seconds.
@@ -162,7 +164,7 @@ class Network(Shown):
         return cls(
             neurons, between, given, dt_ms=dt_ms, synapse=synapse, provenance=provenance, reset=reset, dale=dale,
             rule=StdpRule(normalise=False) if rule is None else rule,
-            outputs=None if w_out is None else arrays.outputs(w_out, tau_ms=tau_out_ms, bias=bias_out),
+            outputs=arrays.outputs(w_out, tau_ms=tau_out_ms, bias=bias_out),
         )  # fmt: skip
 
     def to_arrays(self, *, dense: bool = False) -> dict[str, Any]:

@@ -324,4 +324,9 @@ def _same_columns(a: Any, b: object) -> bool:
     if type(a) is not type(b):
         return False
     one, other = _columns(a), _columns(b)
-    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+    return one.keys() == other.keys() and all(_are_same(one[name], other[name]) for name in one)
+
+
+def _are_same(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    """Equal, and 0 of one sign: a weight of -0.0 acts as a negative one."""
+    return np.array_equal(a, b) and (a.dtype.kind != "f" or np.array_equal(np.signbit(a), np.signbit(b)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -36,6 +37,14 @@ class Stdp(Learner):
     ) -> Network:
         """Every recording starts from the initial state. `seed` orders the recordings; mini-batches are cut from that
         order, through all epochs. `progress` is told of each recording."""
+        if not any(
+            rate.any() for table in (network.recurrent, network.inputs) for rate in (table.a_plus, table.a_minus)
+        ):
+            text = (
+                "no synapse of this network learns: a_plus and a_minus are 0 everywhere, and weights stay as they are; "
+                'give them rates (`recurrent={"a_plus": ...}` of Network.from_arrays, `[plasticity]` of a config)'
+            )
+            warnings.warn(text, RuntimeWarning, stacklevel=3)
         spikes = data if isinstance(data, Spikes) else data.spikes
         order = self.order(spikes.n_samples, seed)
         learned, _ = simulate_stdp(
