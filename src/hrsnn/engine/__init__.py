@@ -245,7 +245,7 @@ def _checked_state(owner: str, state: State, n_samples: int, c: Coefficients) ->
     require(isinstance(state, State), owner, "state", "must be a State", type(state).__name__)
     columns = {}
     shapes, has = state_shapes(n_samples, c), state.columns()
-    for name in shapes.keys() ^ has.keys():
+    for name in sorted(shapes.keys() ^ has.keys()):
         rule = (
             "must be there for this network" if name in shapes else "must be absent, as the network has no use for it"
         )
