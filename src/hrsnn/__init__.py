@@ -17,6 +17,7 @@ from hrsnn._version import __version__
 
 if TYPE_CHECKING:
     from hrsnn import plot as plot
+    from hrsnn import torch as torch
     from hrsnn._checks import HrsnnError as HrsnnError
     from hrsnn._checks import InputError as InputError
     from hrsnn.analysis.cost import Costs as Costs
@@ -109,8 +110,8 @@ __all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "plot":
-        return import_module("hrsnn.plot")
+    if name in ("plot", "torch"):  # modules, with libraries of their own
+        return import_module(f"hrsnn.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'hrsnn' has no attribute {name!r}")
     value = getattr(import_module(f"hrsnn.{_HOME[name]}"), name)
@@ -119,4 +120,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME, "plot"})
+    return sorted({*globals(), *_HOME, "plot", "torch"})
