@@ -279,6 +279,14 @@ def test_a_network_that_was_not_trained_comes_back_with_every_bit(mixed: bool, d
     assert back.provenance["history"] == ["back from torch: nothing changed"]
 
 
+@pytest.mark.parametrize("train", [["tau_mem"], ["v_th", "recurrent"]])
+def test_a_module_that_was_moved_to_another_precision_has_not_changed(train: list[str]) -> None:
+    network = random_network(np.random.default_rng(7), adapts=True)
+    back = network_of(module_of(network, dtype=torch.float64, train=train).float())
+    assert back.provenance["history"] == ["back from torch: nothing changed"]
+    assert (back.neurons, back.recurrent, back.inputs) == (network.neurons, network.recurrent, network.inputs)
+
+
 def test_what_is_trained_comes_back_with_its_spikes_and_dales_law() -> None:
     rng = np.random.default_rng(8)
     network = random_network(rng, n=15, adapts=True)

@@ -83,7 +83,9 @@ def network_of(module: SpikingModule) -> Network:
     for name in TAUS:
         first = getattr(network.neurons, f"{name}_ms")
         columns[f"{name}_ms"] = first * _array(torch.as_tensor(module.ratio(name)))
-    columns["v_th"] = _array(module.v_th())
+    if hasattr(module, "log_gap"):
+        first, reset = network.neurons.v_th, network.neurons.v_reset
+        columns["v_th"] = first + (first - reset) * _array(torch.expm1(module.log_gap.double()))
     if network.neurons.adapt is not None:
         columns["adapt"] = _kept(network.neurons.adapt, magnitude(module.adapt))
     changed = [name for name in TABLES if not np.array_equal(weights[name], getattr(network, name).weight)]
