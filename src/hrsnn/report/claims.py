@@ -182,10 +182,17 @@ def _multiplicity(document: Document) -> str:
 
 def _scale_in_words(document: Document) -> str:
     scale = document["scale"]
+    mechanisms = ""
+    if "n_mechanism_seeds" in scale:  # older documents have no such claims
+        mechanisms = (
+            f", {scale['n_mechanism_seeds']} pairs of networks with and without a mechanism, on the delayed tasks of "
+            f"{scale['n_delayed_neurons']} neurons"
+        )
     return (
         f"Scale {scale['name']}: {scale['n_seeds']} pairs of networks of {scale['n_neurons']} neurons under the white "
         f"drive, {scale['n_digit_seeds']} pairs on spoken digits, {scale['n_map_seeds']} seeds per point of the map of "
-        f"figure 7. The networks of the papers have 100 to 5000 neurons and other tasks: this says what holds here."
+        f"figure 7{mechanisms}. The networks of the papers have 100 to 5000 neurons and other tasks: this says what "
+        "holds here."
     )
 
 

@@ -7,24 +7,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from hrsnn.analysis.importance import GROUPS, Importance, importance, require_shapiq
+from hrsnn.analysis.importance import require_shapiq
 from hrsnn.metrics import interval_of_mean
 from hrsnn.outcome import plain_values
 from hrsnn.report.parts.words import quantity, with_sign, within
 from hrsnn.reproduce import measurements
 from hrsnn.reproduce.ledger import CLAIMS, Claim, Test
-from hrsnn.reproduce.measurements import coalition_spec, digit_spec, drive_spec, map_axes
+from hrsnn.reproduce.measurements import delayed_config, digit_spec, drive_spec, map_axes, mechanism_spec
 from hrsnn.reproduce.pairs import Observations
 from hrsnn.reproduce.scales import Order, Scale
 from hrsnn.reproduce.store import Measuring, document_head, measured
-from hrsnn.reproduce.units import ARMS, Values, coalitions, digit_unit, game_unit, plan
+from hrsnn.reproduce.units import ARMS, MECHANISM_TASKS, PLAIN, Values, digit_unit, plan
 from hrsnn.reproduce.verdict import LEVEL, MARGIN, judge, surviving_holm, verdict_of
-from hrsnn.spec import NetworkSpec
 from hrsnn.vocabulary import CLAIMS as CLAIMS_SCHEMA
 from hrsnn.work.unit import Unit
 
@@ -51,16 +50,20 @@ def work_of(scale: Scale, out: Path) -> Measuring:
 
 def _facts(scale: Scale, unit: Unit) -> list[Any]:
     specs = [drive_spec(scale.n_neurons).to_dict(), digit_spec(scale.n_digit_neurons).to_dict()]
+    if unit.kind == "mechanism":
+        where, variant = unit.options
+        specs += [mechanism_spec(where, variant, scale).to_dict()]
+        specs += [delayed_config(where).readout.model_dump(mode="json")] if where in MECHANISM_TASKS else []
     return [_EDITION, scale.sizes(), specs]
 
 
 def document_of(scale: Scale, values: Mapping[str, Values], *, command: str) -> dict[str, Any]:
     """The document from the values of all units."""
-    found = Observations(values, scale, _importance(scale, values))
+    found = Observations(values, scale)
     document = {
         **document_head(CLAIMS_SCHEMA.text, scale, command),
         "rule": {"level": LEVEL, "margin_of_sameness": MARGIN},
-        "claims": [_measured_claim(claim, found) for claim in CLAIMS],
+        "claims": [measured_claim(claim, found) for claim in CLAIMS],
         "activity": _activity(found),
         "importance": found.importance.to_dict(),
         "regression": _regression(found),
@@ -68,6 +71,7 @@ def document_of(scale: Scale, values: Mapping[str, Values], *, command: str) -> 
         "networks": {
             "white-drive": drive_spec(scale.n_neurons).model_dump(mode="json"),
             "spoken-digits": digit_spec(scale.n_digit_neurons).model_dump(mode="json"),
+            **{task: mechanism_spec(task, PLAIN, scale).model_dump(mode="json") for task in MECHANISM_TASKS},
         },
     }
     return judged(plain_values(document))
@@ -91,8 +95,8 @@ def judged(document: Mapping[str, Any]) -> dict[str, Any]:
 # -- one claim ---------------------------------------------------------------------------------------------------------
 
 
-def _measured_claim(claim: Claim, found: Observations) -> dict[str, Any]:
-    """Words and raw pairs."""
+def measured_claim(claim: Claim, found: Observations) -> dict[str, Any]:
+    """Words and raw pairs, without what `judged` makes of them."""
 
     def raw(tests: Iterable[Test]) -> list[dict[str, Any]]:
         pairs = ((test, test.pairs(found)) for test in tests)
@@ -169,18 +173,6 @@ def _effect(test: Mapping[str, Any]) -> str:
 
 
 # -- what stands beside the claims -------------------------------------------------------------------------------------
-
-
-def _importance(scale: Scale, values: Mapping[str, Values]) -> Importance:
-    """Shapley values from the finished units; nothing is simulated."""
-    spec = drive_spec(scale.n_neurons)
-    names = {coalition_spec(spec, coalition).model_dump_json(): coalition for coalition in coalitions()}
-
-    def value(of: NetworkSpec, seed: int) -> Mapping[str, float]:
-        found = values[game_unit(seed, names[of.model_dump_json()]).name]
-        return {name: cast("float", found[name]) for name in ("memory", "spikes")}
-
-    return importance(spec, value, seeds=range(scale.n_seeds), groups=GROUPS)
 
 
 def _activity(found: Observations) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ The networks
   therefore that of method.md 3.4, whose rates are known: 35 input synapses onto every neuron, of mean weight 1 onto
   excitatory and 0.5 onto inhibitory ones, each 10 times a second. Nothing else is changed, and no claim was looked at.
 * `digit_config`, the built-in config of the spoken digits, other sizes of the same.
+* `delayed_config`, the built-in configs of the delayed tasks, without what a search found for each arm.
 
 Learning is unsupervised STDP: under the white drive on recordings of 500 ms of another white drive with the same
 channels, on spoken digits on the recordings of the training part. Labels are only used by readouts.
@@ -39,8 +40,9 @@ from hrsnn.evaluation import Label
 from hrsnn.learners import Stdp
 from hrsnn.network import Network
 from hrsnn.randomness import stream
+from hrsnn.reproduce.mechanisms import MECHANISMS, matched, with_mechanism
 from hrsnn.reproduce.scales import Scale
-from hrsnn.reproduce.units import Values
+from hrsnn.reproduce.units import AS_DRAWN, PLAIN, WHITE_DRIVE, Values
 from hrsnn.spec import InputSpec, NetworkSpec
 from hrsnn.spikes import Spikes
 from hrsnn.wiring import build
@@ -48,7 +50,9 @@ from hrsnn.work.unit import Unit
 
 STATES: tuple[StateKind, ...] = get_args(StateKind)
 _SAMPLES_PER_RECORDING = 25  # of 20 ms
-_BETWEEN_DRIVES = 1_000_000  # the drive that is learned from has the seed of the pair plus this
+_SAMPLES_TO_MATCH = 500
+_RECORDINGS_TO_MATCH = 32
+_BETWEEN_DRIVES = 1_000_000  # what is learned from, or matched on, has the seed of the pair plus this
 
 
 # -- networks ----------------------------------------------------------------------------------------------------------
@@ -83,6 +87,20 @@ def digit_config() -> Config:
 
 def digit_spec(n_neurons: int) -> NetworkSpec:
     return digit_config().network.model_copy(update={"n_neurons": n_neurons})
+
+
+@lru_cache
+def delayed_config(task: str) -> Config:
+    return load_config(task, ["arms={}"])
+
+
+def mechanism_spec(where: str, variant: str, scale: Scale) -> NetworkSpec:
+    """Under the white drive or on a task, with or without a mechanism: heterogeneous neurons, no learning."""
+    spec = drive_spec(scale.n_neurons) if where == WHITE_DRIVE else delayed_config(where).network
+    if where != WHITE_DRIVE:
+        spec = spec.model_copy(update={"n_neurons": scale.n_delayed_neurons})
+    spec = spec.arm("HeNHoS")
+    return spec if variant == PLAIN else with_mechanism(spec, variant.removesuffix(AS_DRAWN))
 
 
 def map_axes(n_points: int) -> tuple[list[float], list[float]]:
@@ -174,9 +192,35 @@ def _map(unit: Unit, scale: Scale) -> Values:
     }
 
 
+def _mechanism(unit: Unit, scale: Scale) -> Values:
+    where, variant = unit.options
+    network = build(mechanism_spec(where, variant, scale), seed=unit.seed)
+    if variant in MECHANISMS:
+        partner = build(mechanism_spec(where, PLAIN, scale), seed=unit.seed)
+        network = matched(network, partner, _matching_data(partner, unit, scale), seed=unit.seed)
+    if where == WHITE_DRIVE:
+        return _capacity(network, unit, scale, *STATES)
+    config, task = delayed_config(where), delayed_task(where, scale.n_digit_recordings)
+    evaluation = tasks.evaluate_network(network, task, config.readout, label=Label(variant, seed=unit.seed))
+    rates = evaluation.details["rate_hz"]
+    silent_share = float(np.mean(rates == 0))
+    return {**evaluation.outcome.metrics, "rate_hz": float(rates.mean()), "silent_share": silent_share}
+
+
+def _matching_data(network: Network, unit: Unit, scale: Scale) -> Spikes:
+    """What rates are matched on: some of the training part, or 10 s of a white drive that nothing is measured under."""
+    where, _ = unit.options
+    if where == WHITE_DRIVE:
+        return WhiteDrive().recordings(
+            1, _SAMPLES_TO_MATCH, n_inputs=network.n_inputs, dt_ms=network.dt_ms, seed=_BETWEEN_DRIVES + unit.seed
+        )  # fmt: skip
+    spikes = delayed_task(where, scale.n_digit_recordings).train.spikes
+    return spikes.select(np.arange(min(_RECORDINGS_TO_MATCH, spikes.n_samples)))
+
+
 _MEASURES: dict[str, Callable[[Unit, Scale], Values]] = {
     "untrained": _untrained, "learned": _learned, "input": _input, "game": _game, "spread": _spread,
-    "digits": _digits, "map": _map,
+    "digits": _digits, "map": _map, "mechanism": _mechanism,
 }  # fmt: skip
 
 
@@ -238,6 +282,14 @@ def _firing(network: Network, unit: Unit, scale: Scale) -> Values:
 def digit_task(n_recordings: int | None) -> Splits:
     """The spoken digits; of every part at most so many recordings, evenly over it."""
     task = tasks.shared_task(digit_config().task)
+    assert isinstance(task, Splits)
+    return fewer_recordings(task, n_recordings)
+
+
+@lru_cache
+def delayed_task(name: str, n_recordings: int | None) -> Splits:
+    """A delayed task; of every part at most so many recordings, evenly over it."""
+    task = tasks.shared_task(delayed_config(name).task)
     assert isinstance(task, Splits)
     return fewer_recordings(task, n_recordings)
 

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from math import isnan
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrsnn.analysis.importance import Importance
+from hrsnn.analysis.importance import GROUPS, Importance, importance
+from hrsnn.reproduce.measurements import coalition_spec, drive_spec
 from hrsnn.reproduce.scales import Scale
-from hrsnn.reproduce.units import Values, digit_unit, map_units
+from hrsnn.reproduce.units import PLAIN, Values, coalitions, digit_unit, game_unit, map_units, mechanism_unit
+from hrsnn.spec import NetworkSpec
 from hrsnn.work.unit import Unit
 
 
@@ -24,7 +26,18 @@ class Observations:
 
     values: Mapping[str, Values]
     scale: Scale
-    importance: Importance
+
+    @cached_property
+    def importance(self) -> Importance:
+        """Shapley values from the finished units; nothing is simulated."""
+        spec = drive_spec(self.scale.n_neurons)
+        names = {coalition_spec(spec, coalition).model_dump_json(): coalition for coalition in coalitions()}
+
+        def value(of: NetworkSpec, seed: int) -> Mapping[str, float]:
+            found = self.values[game_unit(seed, names[of.model_dump_json()]).name]
+            return {name: cast("float", found[name]) for name in ("memory", "spikes")}
+
+        return importance(spec, value, seeds=range(self.scale.n_seeds), groups=GROUPS)
 
     def of(self, units: Iterable[Unit], quantity: str) -> NDArray[Any]:
         """(n_units,)"""
@@ -39,6 +52,11 @@ class Observations:
         """On spoken digits, (n_seeds,): at a size (by place) or that of all others, with a share of training data."""
         n_neurons = self.scale.n_digit_neurons if size is None else self.scale.digit_sizes[size]
         return self.of((digit_unit(k, arm, n_neurons, share) for k in range(self.scale.n_digit_seeds)), quantity)
+
+    def mechanism(self, where: str, variant: str, quantity: str) -> NDArray[Any]:
+        """Of a network with or without a mechanism (`units.VARIANTS`), (n_seeds,)."""
+        seeds = range(self.scale.n_mechanism_seeds)
+        return self.of((mechanism_unit(seed, where, variant) for seed in seeds), quantity)
 
     def spread(self, quantity: str) -> NDArray[Any]:
         """(n_seeds, n_cvs), of networks that differ in their CV alone."""
@@ -83,6 +101,11 @@ def learned(quantity: str, a: str, b: str) -> PairsOf:
 def on_digits(quantity: str, a: str, b: str, less: str = "") -> PairsOf:
     """Arm `a` against arm `b` on spoken digits; with `less`, of the difference of two quantities."""
     return lambda m: _paired(*(m.digits(arm, quantity) - (m.digits(arm, less) if less else 0.0) for arm in (a, b)))
+
+
+def with_mechanism(quantity: str, where: str, variant: str) -> PairsOf:
+    """A network with a mechanism against the same one without it."""
+    return lambda m: _paired(*(m.mechanism(where, of, quantity) for of in (variant, PLAIN)))
 
 
 def gain(at: Mapping[str, Any], less: Mapping[str, Any] | None = None) -> PairsOf:

@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any
 
 from hrsnn.analysis.importance import GROUPS
+from hrsnn.reproduce.mechanisms import MECHANISMS
 from hrsnn.reproduce.scales import Scale
 from hrsnn.work.unit import Unit
 
@@ -20,6 +21,14 @@ ARMS: dict[str, tuple[str, ...]] = {
     "HoNHeS": SYNAPSES,
     "HeNHeS": NEURONS + SYNAPSES,
 }
+
+
+# Where mechanisms are compared, and the networks of a seed there: without one, with one and what it takes made up for
+# (`hrsnn.reproduce.mechanisms`), and with one as it is drawn.
+WHITE_DRIVE = "white-drive"
+MECHANISM_TASKS = ("delayed-recall", "delayed-match")
+PLAIN, AS_DRAWN = "plain", "-as-drawn"
+VARIANTS = (PLAIN, *(f"{mechanism}{end}" for mechanism in MECHANISMS for end in ("", AS_DRAWN)))
 
 
 def plan(scale: Scale) -> list[Unit]:
@@ -40,6 +49,8 @@ def plan(scale: Scale) -> list[Unit]:
         units += [Unit("game", seed, (coalition,)) for coalition in coalitions() if coalition not in _ARM_OF]
     for seed in range(scale.n_map_seeds):
         units += [unit for arm in ("HoNHoS", "HeNHeS") for unit in map_units(seed, arm, scale.n_map_points)]
+    for seed in range(scale.n_mechanism_seeds):
+        units += [mechanism_unit(seed, *of) for of in product((WHITE_DRIVE, *MECHANISM_TASKS), VARIANTS)]
     return units
 
 
@@ -50,6 +61,11 @@ def map_units(seed: int, arm: str, n_points: int) -> list[Unit]:
 
 def digit_unit(seed: int, arm: str, n_neurons: int, share: float) -> Unit:
     return Unit("digits", seed, (arm, str(n_neurons), f"{share:g}"))
+
+
+def mechanism_unit(seed: int, where: str, variant: str) -> Unit:
+    """Under the white drive or on a task, a network of `VARIANTS`."""
+    return Unit("mechanism", seed, (where, variant))
 
 
 def coalitions() -> list[str]:
