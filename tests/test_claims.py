@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +17,22 @@ from scipy import stats
 from documents import assert_same
 from hrsnn._checks import InputError, MissingExtraError, RunError
 from hrsnn.cli import main
+from hrsnn.engine import Record, simulate
+from hrsnn.pruning.drive import rates_on
 from hrsnn.report.claims import claims_markdown, page
 from hrsnn.report.parts.page import render_page
 from hrsnn.reproduce import REPRODUCTIONS, measurements, reproduce
 from hrsnn.reproduce.claims import document_of, judged, work_of
 from hrsnn.reproduce.ledger import CLAIMS
 from hrsnn.reproduce.measurements import coalition_spec, drive_spec, learning_stream, map_axes, spread_spec
+from hrsnn.reproduce.mechanisms import MECHANISMS, matched, mean_efficacy, with_mechanism, with_weights_delivered
 from hrsnn.reproduce.scales import SCALES
 from hrsnn.reproduce.store import measured
 from hrsnn.reproduce.units import ARMS, coalition_name, coalitions, game_unit, plan
 from hrsnn.reproduce.verdict import judge, surviving_holm, verdict_of
+from hrsnn.spec import NetworkSpec, ShortTermSpec
+from hrsnn.spikes import Spikes
+from hrsnn.tables import ADAPTATION, SHORT_TERM
 from hrsnn.wiring import build
 from hrsnn.work.unit import Unit
 
@@ -196,6 +203,92 @@ def test_smaller_shares_are_parts_of_larger_ones():
     assert {tuple(tenth.select([k]).spikes.step[:20]) for k in range(tenth.n_samples)} <= rows
 
 
+# -- mechanisms --------------------------------------------------------------------------------------------------------
+
+ROOMY = {"subset_share": 1.0, "p_connect": 0.5, "weight_excitatory": 1.5}
+
+
+@pytest.mark.parametrize(("pair", "delivered"), [("ee", 0.04), ("ei", 0.26), ("ie", 0.06), ("ii", 0.22)])
+def test_mean_efficacy_comes_to_what_the_specification_says_of_20_hz(pair, delivered):
+    laws = getattr(ShortTermSpec(), pair)
+    constants = [np.array([getattr(laws, name).mean]) for name in SHORT_TERM]
+    found = mean_efficacy(*constants, rate_hz=20.0, duration_ms=1e5)
+    assert found[0] == pytest.approx(delivered, abs=0.005)
+
+
+def test_mean_efficacy_is_what_the_engine_delivers():
+    # Channel 0 spikes every 50 ms; what arrives at a neuron that never fires is its potential, with delta synapses.
+    neuron, inputs = {"v_th": 1e6, "tau_mem_ms": 2.0, "v_init": 0.0}, {**ROOMY, "p_connect": 1.0}
+    dynamic = {"short_term": {"inputs": True}}
+    spec = NetworkSpec(
+        n_neurons=1, n_inputs=1, synapse="delta", input=inputs, synapses=dynamic, excitatory=neuron
+    )  # fmt: skip
+    network = build(spec, seed=1)
+    raster = np.zeros((1, 400, 1), dtype=bool)
+    raster[0, ::50] = True
+    v = simulate(network, Spikes.from_dense(raster, dt_ms=1.0), record=Record(v=1), backend="reference").v[0, :, 0]
+    table = network.inputs
+    found = mean_efficacy(
+        *(np.asarray(getattr(table, name), float) for name in SHORT_TERM),
+        rate_hz=20.0, duration_ms=400.0,
+    )  # fmt: skip
+    assert v[1::50].mean() / table.weight[0] == pytest.approx(found[0], rel=1e-5)
+
+
+@pytest.fixture(scope="module")
+def drive():
+    rng = np.random.default_rng(0)
+    return Spikes.from_dense(rng.random((4, 400, 10)) < 0.05, dt_ms=1.0)
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_a_mechanism_is_all_that_a_pair_differs_in_and_rates_are_matched(mechanism, drive):
+    spec = NetworkSpec(n_neurons=60, n_inputs=10, input=ROOMY).arm("HeNHoS")
+    partner, drawn = build(spec, seed=3), build(with_mechanism(spec, mechanism), seed=3)
+    tells, own = {"dynamic": ("recurrent", set(SHORT_TERM)), "adaptive": ("neurons", set(ADAPTATION))}[mechanism]
+    for table in ("neurons", "recurrent", "inputs"):
+        before, after = (getattr(network, table) for network in (partner, drawn))
+        assert after.columns().keys() - before.columns().keys() == (own if table == tells else set())
+        for name, column in before.columns().items():
+            np.testing.assert_array_equal(column, after.columns()[name])
+    rate_hz = rates_on(partner, drive).mean()
+    found = matched(drawn, partner, drive, seed=0)
+    assert rates_on(drawn, drive).mean() < 0.93 * rate_hz
+    assert rates_on(found, drive).mean() == pytest.approx(rate_hz, rel=0.03)
+    if mechanism == "adaptive":
+        inhibitory = partner.neurons.sign < 0
+        ratio = found.neurons.v_th / partner.neurons.v_th
+        np.testing.assert_array_equal(ratio[inhibitory], 1.0)
+        assert ratio[~inhibitory].max() < 1
+        np.testing.assert_allclose(ratio[~inhibitory], ratio[~inhibitory][0], rtol=1e-5)
+        np.testing.assert_array_equal(found.recurrent.weight, partner.recurrent.weight)
+
+
+def test_thresholds_of_a_network_that_is_not_quieter_stay_and_have_a_lowest(drive):
+    spec = NetworkSpec(n_neurons=30, n_inputs=10, input=ROOMY).arm("HeNHoS")
+    adaptive = build(with_mechanism(spec, "adaptive"), seed=3)
+    assert matched(adaptive, adaptive, drive, seed=0) is adaptive
+    loud = build(NetworkSpec(n_neurons=30, n_inputs=10, input={**ROOMY, "weight_excitatory": 60.0}), seed=3)
+    found = matched(adaptive, loud, drive, seed=0)
+    assert (found.neurons.v_th / adaptive.neurons.v_th).min() == pytest.approx(0.1)
+
+
+def test_weights_of_dynamic_synapses_deliver_what_static_ones_do(drive):
+    network = build(with_mechanism(NetworkSpec(n_neurons=200, n_inputs=10, input=ROOMY), "dynamic"), seed=3)
+    rates_hz = np.where(network.neurons.sign > 0, 10.0, 30.0)
+    found = with_weights_delivered(network, rates_hz, 500.0).recurrent
+    before, sign = network.recurrent, network.neurons.sign
+    constants = [np.asarray(getattr(before, name), float) for name in SHORT_TERM]
+    at_10_hz, at_30_hz = (mean_efficacy(*constants, rate_hz=rate_hz, duration_ms=500.0) for rate_hz in (10.0, 30.0))
+    share = np.where(sign[before.pre()] > 0, at_10_hz, at_30_hz)
+    for pre, post in product((1, -1), repeat=2):
+        rows = (sign[before.pre()] == pre) & (sign[before.post] == post)
+        assert rows.sum() > 4
+        assert (found.weight * share)[rows].sum() == pytest.approx(before.weight[rows].sum(), rel=1e-5)
+        ratio = found.weight[rows] / before.weight[rows]
+        np.testing.assert_allclose(ratio, ratio[0], rtol=1e-5)
+
+
 # -- the committed results ---------------------------------------------------------------------------------------------
 
 
@@ -236,6 +329,22 @@ def test_committed_results_have_the_claims_of_the_ledger_and_enough_pairs(docume
     assert all(test["n"] >= 20 for test in of_drive)
     assert document["scale"]["name"] == "small"
     assert len(document["regression"]["points"]["memory"]) >= 100
+
+
+def test_mechanisms_were_measured_against_the_networks_of_the_claims_before_them(document):
+    # Under the white drive the network without a mechanism is the untrained heterogeneous one, bit for bit.
+    claims = {claim["id"]: claim["conditions"][0]["tests"][0] for claim in document["claims"]}
+    untrained = {seed: a for seed, (a, _) in zip(*(claims["s2-t1-memory"][n] for n in ("seeds", "pairs")), strict=True)}
+    for name in ("dynamic-synapses-memory", "adaptive-thresholds-memory"):
+        pairs = dict(zip(*(claims[name][n] for n in ("seeds", "pairs")), strict=True))
+        assert len(pairs) == 20
+        assert all(without == untrained[seed] for seed, (_, without) in pairs.items())
+
+
+def test_documents_from_before_the_mechanisms_are_read(document):
+    older = {name: value for name, value in document["scale"].items() if "mechanism" not in name}
+    assert "without a mechanism" in claims_markdown(document)
+    assert "without a mechanism" not in claims_markdown({**document, "scale": older})
 
 
 def test_networks_of_the_committed_results_are_alive(document):

@@ -184,9 +184,10 @@ def _scale_in_words(document: Document) -> str:
     scale = document["scale"]
     mechanisms = ""
     if "n_mechanism_seeds" in scale:  # older documents have no such claims
+        n = scale["n_delayed_recordings"]
         mechanisms = (
             f", {scale['n_mechanism_seeds']} pairs of networks with and without a mechanism, on the delayed tasks of "
-            f"{scale['n_delayed_neurons']} neurons"
+            f"{scale['n_delayed_neurons']} neurons with {'all' if n is None else n} recordings of each part"
         )
     return (
         f"Scale {scale['name']}: {scale['n_seeds']} pairs of networks of {scale['n_neurons']} neurons under the white "

@@ -68,13 +68,16 @@ def document_of(scale: Scale, values: Mapping[str, Values], *, command: str) -> 
         "importance": found.importance.to_dict(),
         "regression": _regression(found),
         "map": _map(found),
-        "networks": {
-            "white-drive": drive_spec(scale.n_neurons).model_dump(mode="json"),
-            "spoken-digits": digit_spec(scale.n_digit_neurons).model_dump(mode="json"),
-            **{task: mechanism_spec(task, PLAIN, scale).model_dump(mode="json") for task in MECHANISM_TASKS},
-        },
+        "networks": networks_of(scale),
     }
     return judged(plain_values(document))
+
+
+def networks_of(scale: Scale) -> dict[str, Any]:
+    """The fully heterogeneous networks behind all units, as plain values."""
+    specs = {"white-drive": drive_spec(scale.n_neurons), "spoken-digits": digit_spec(scale.n_digit_neurons)}
+    specs |= {task: mechanism_spec(task, PLAIN, scale) for task in MECHANISM_TASKS}
+    return {name: spec.model_dump(mode="json") for name, spec in specs.items()}
 
 
 def judged(document: Mapping[str, Any]) -> dict[str, Any]:

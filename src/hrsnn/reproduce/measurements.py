@@ -51,7 +51,7 @@ from hrsnn.work.unit import Unit
 STATES: tuple[StateKind, ...] = get_args(StateKind)
 _SAMPLES_PER_RECORDING = 25  # of 20 ms
 _SAMPLES_TO_MATCH = 500
-_RECORDINGS_TO_MATCH = 32
+_RECORDINGS_TO_MATCH = 16
 _BETWEEN_DRIVES = 1_000_000  # what is learned from, or matched on, has the seed of the pair plus this
 
 
@@ -200,7 +200,7 @@ def _mechanism(unit: Unit, scale: Scale) -> Values:
         network = matched(network, partner, _matching_data(partner, unit, scale), seed=unit.seed)
     if where == WHITE_DRIVE:
         return _capacity(network, unit, scale, *STATES)
-    config, task = delayed_config(where), delayed_task(where, scale.n_digit_recordings)
+    config, task = delayed_config(where), delayed_task(where, scale.n_delayed_recordings)
     evaluation = tasks.evaluate_network(network, task, config.readout, label=Label(variant, seed=unit.seed))
     rates = evaluation.details["rate_hz"]
     silent_share = float(np.mean(rates == 0))
@@ -214,7 +214,7 @@ def _matching_data(network: Network, unit: Unit, scale: Scale) -> Spikes:
         return WhiteDrive().recordings(
             1, _SAMPLES_TO_MATCH, n_inputs=network.n_inputs, dt_ms=network.dt_ms, seed=_BETWEEN_DRIVES + unit.seed
         )  # fmt: skip
-    spikes = delayed_task(where, scale.n_digit_recordings).train.spikes
+    spikes = delayed_task(where, scale.n_delayed_recordings).train.spikes
     return spikes.select(np.arange(min(_RECORDINGS_TO_MATCH, spikes.n_samples)))
 
 

@@ -49,7 +49,7 @@ class Scale(Sizes):
                       recordings that STDP learns from at each point
 
     With and without a mechanism, under the white drive with its sizes, and on the delayed tasks:
-    n_delayed_neurons   N on the tasks, of which each part has at most `n_digit_recordings` recordings
+    n_delayed_neurons, n_delayed_recordings   on the tasks: N, and recordings of each part; None is all
     n_mechanism_seeds   pairs
     """
 
@@ -71,6 +71,7 @@ class Scale(Sizes):
     n_map_seeds: int
     n_map_recordings: int
     n_delayed_neurons: int
+    n_delayed_recordings: int | None
     n_mechanism_seeds: int
 
 
@@ -79,7 +80,7 @@ _SMALL = Scale(
     spread_cvs=(0.0, 0.25, 0.5, 0.75, 1.0), n_spread_seeds=24,
     digit_sizes=(100, 250, 500), n_digit_neurons=250, fractions=(0.1, 0.25, 1.0), n_digit_seeds=10,
     n_digit_recordings=None, n_map_neurons=100, n_map_points=9, n_map_seeds=5, n_map_recordings=140,
-    n_delayed_neurons=500, n_mechanism_seeds=20,
+    n_delayed_neurons=500, n_delayed_recordings=200, n_mechanism_seeds=20,
 )  # fmt: skip
 SCALES = {
     "smoke": Scale(
@@ -87,13 +88,14 @@ SCALES = {
         spread_cvs=(0.0, 0.5, 1.0), n_spread_seeds=2,
         digit_sizes=(20, 30), n_digit_neurons=30, fractions=(0.1, 0.25, 1.0), n_digit_seeds=2,
         n_digit_recordings=60, n_map_neurons=20, n_map_points=3, n_map_seeds=2, n_map_recordings=5,
-        n_delayed_neurons=40, n_mechanism_seeds=2,
+        n_delayed_neurons=40, n_delayed_recordings=60, n_mechanism_seeds=2,
     ),
     "small": _SMALL,
     "paper": replace(
         _SMALL, name="paper", n_neurons=2000, n_recordings=400, n_seeds=50, n_spread_seeds=50,
         digit_sizes=(100, 250, 500, 1000, 2000), n_digit_neurons=2000, fractions=(0.1, 0.25, 0.5, 1.0),
-        n_digit_seeds=50, n_map_neurons=1000, n_map_recordings=560, n_delayed_neurons=2000, n_mechanism_seeds=50,
+        n_digit_seeds=50, n_map_neurons=1000, n_map_recordings=560,
+        n_delayed_neurons=2000, n_delayed_recordings=None, n_mechanism_seeds=50,
     ),
 }  # fmt: skip
 
