@@ -83,12 +83,16 @@ def _mark(n: Any, v: Any, refractory: Any, spikes: Any, adaptation: Any) -> None
             adaptation[j] = n.rho[j] * adaptation[j]
         for j in everyone:
             spikes[j] = v[j] >= n.v_th[j] + adaptation[j]
+        if refractory is not None:
+            for j in everyone:
+                spikes[j] = spikes[j] & (refractory[j] == 0)
+    elif refractory is not None:
+        for j in everyone:
+            spikes[j] = (v[j] >= n.v_th[j]) & (refractory[j] == 0)
     else:
         for j in everyone:
             spikes[j] = v[j] >= n.v_th[j]
     if refractory is not None:
-        for j in everyone:
-            spikes[j] = spikes[j] & (refractory[j] == 0)
         for j in everyone:
             refractory[j] = max(refractory[j] - np.int32(1), np.int32(0))
 
