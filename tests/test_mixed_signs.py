@@ -15,7 +15,6 @@ from hrsnn.analysis.cost import count_costs
 from hrsnn.analysis.heterogeneity import heterogeneity
 from hrsnn.analysis.lyapunov import local_exponents, lyapunov_spectrum, saltation_spectrum, two_trajectories
 from hrsnn.engine import simulate
-from hrsnn.graph import excites
 from hrsnn.layers import stack
 from hrsnn.network import Network
 from hrsnn.pruning.drive import rates_under_drive, standard_drive
@@ -50,12 +49,12 @@ NETWORKS = {"mixed": mixed, "stack": stacked, "subtract": lambda: mixed(reset="s
 
 def test_a_synapse_excites_by_the_sign_of_its_own_weight_without_dales_law() -> None:
     network = mixed()
-    np.testing.assert_array_equal(excites(network), network.recurrent.weight > 0)
-    np.testing.assert_array_equal(excites(network, "inputs"), network.inputs.weight > 0)
+    np.testing.assert_array_equal(network.excites(), network.recurrent.weight > 0)
+    np.testing.assert_array_equal(network.excites("inputs"), network.inputs.weight > 0)
     drawn = hrsnn.build(hrsnn.NetworkSpec(n_neurons=50, n_inputs=4), seed=0)
     silenced = drawn.with_weights(0 * drawn.recurrent.weight)  # the sign of 0 says nothing where neurons have one
-    np.testing.assert_array_equal(excites(silenced), drawn.neurons.sign[drawn.recurrent.pre()] > 0)
-    assert excites(drawn, "inputs").all()
+    np.testing.assert_array_equal(silenced.excites(), drawn.neurons.sign[drawn.recurrent.pre()] > 0)
+    assert drawn.excites("inputs").all()
 
 
 @pytest.mark.parametrize("kind", NETWORKS)

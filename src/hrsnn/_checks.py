@@ -11,7 +11,8 @@ import errno
 import math
 import operator
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,6 +44,24 @@ class RunError(HrsnnError, RuntimeError):
 
 class MissingExtraError(HrsnnError, ImportError):
     """An optional package is needed; the message names the extra that installs it."""
+
+
+@contextmanager
+def extra(name: str, what: str, packages: str) -> Iterator[None]:
+    """An import that fails in here says which extra `what` needs: raises `MissingExtraError`.
+
+    >>> with extra("nir", "exchange with NIR", "nir"):
+    ...     raise ImportError("none")
+    Traceback (most recent call last):
+        ...
+    hrsnn._checks.MissingExtraError: exchange with NIR needs nir (none); `pip install 'hrsnn[nir]'` installs it
+    """
+    try:
+        yield
+    except ImportError as why:
+        them = "them" if " and " in packages else "it"
+        message = f"{what} needs {packages} ({why}); `pip install 'hrsnn[{name}]'` installs {them}"
+        raise MissingExtraError(message) from why
 
 
 def require(ok: object, owner: str, name: str, rule: str, value: object, *, place: str = "", remedy: str = "") -> None:

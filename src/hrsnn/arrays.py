@@ -77,8 +77,9 @@ def matrices(name: str, table: SynapseTable, n_neurons: int, *, dense: bool) -> 
     Sparse matrices store each synapse, dense ones hold 0 where there is none. Raises `InputError` where two synapses
     have the same ends.
     """
-    columns = {column: values for column, values in table.columns().items() if column not in ("ptr", "post")}
-    return {column: _as_matrix(name, table, values, n_neurons, dense) for column, values in columns.items()}
+    return {
+        column: _as_matrix(name, table, values, n_neurons, dense) for column, values in table.edge_columns().items()
+    }
 
 
 # -- matrices and vectors ----------------------------------------------------------------------------------------------
@@ -100,9 +101,8 @@ def _matrix(name: str, values: Matrix) -> Any:
     return matrix
 
 
-def _is_sparse(
-    values: Any,
-) -> bool:  # the types of SciPy's own function say that nothing can be done with what it finds
+def _is_sparse(values: Any) -> bool:
+    # A function of its own: the types of SciPy's narrow to something that nothing can be done with.
     return bool(sparse.issparse(values))
 
 

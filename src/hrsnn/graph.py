@@ -1,10 +1,9 @@
-"""Measures of the wiring of a network as a directed, unweighted graph: its synapses whose weight is not zero. And which
-of its synapses excite."""
+"""Measures of the wiring of a network as a directed, unweighted graph: its synapses whose weight is not zero."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,22 +18,6 @@ from hrsnn.tables import SynapseTable
 
 # Sums are made per block and the blocks added in order, so that threads, who take whole blocks, do not change a bit.
 _SOURCES_PER_BLOCK = 32
-
-
-def excites(network: Network, table: Literal["recurrent", "inputs"] = "recurrent") -> NDArray[np.bool_]:
-    """Which synapses of a table excite, bool (n_synapses,): with Dale's law those of excitatory neurons, and all of the
-    input; without it those whose weight is not negative.
-
-    >>> net = Network.from_arrays([[0.0, -0.5], [0.8, 0.7]], [[1.2], [-0.1]], tau_mem_ms=10.0)
-    >>> net.recurrent.weight.tolist(), excites(net).tolist(), excites(net, "inputs").tolist()
-    ([0.800000011920929, -0.5, 0.699999988079071], [True, False, True], [True, False])
-    """
-    synapses = network.recurrent if table == "recurrent" else network.inputs
-    if not network.dale:
-        return ~np.signbit(synapses.weight)
-    if table == "inputs":
-        return np.ones(len(synapses), dtype=bool)
-    return np.repeat(network.neurons.sign > 0, synapses.out_degree)
 
 
 def betweenness(

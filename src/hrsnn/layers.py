@@ -100,36 +100,23 @@ def unstack(network: Network) -> list[Network]:
         others = np.flatnonzero(network.outputs.weight.any(axis=0) & (layer < names.size - 1))
         rule = "must read neurons of the last population alone"
         require(not others.size, "unstack", "outputs.weight", rule, f"weights of neurons {as_text(others)}")
-    place = np.zeros(network.n_neurons, np.int64)
+    place = np.zeros(network.n_neurons, np.int64)  # of a neuron in its layer
     for k in range(names.size):
         place[layer == k] = np.arange(np.count_nonzero(layer == k))
-    layers = []
+    layers: list[Network] = []
     for k in range(names.size):
-        own, fed = layer[table.post] == k, (layer[table.post] == k) & (steps == 1)
-        rows = network.neurons.select(layer == k)
-        inner = _rows(table, own & (steps == 0), place[pre], place[table.post], len(rows))
-        inputs = network.inputs if k == 0 else _rows(
-            table, fed, place[pre], place[table.post], int(np.count_nonzero(layer == k - 1))
-        )  # fmt: skip
-        if k == 0:
-            inputs = replace(inputs, post=place[inputs.post].astype(np.int32))
-        is_last = k == names.size - 1
-        outputs = network.outputs.select(layer == k) if is_last and network.outputs is not None else None
-        layers.append(
-            replace(
-                network, neurons=rows, recurrent=inner, inputs=inputs, outputs=outputs,
-                dale=network.dale and bool((inputs.weight >= 0).all()),
-                provenance={"history": [f"layer {k + 1} of {names.size} of a stack"]},
-            )
-        )  # fmt: skip
+        own = network.keep_neurons(layer == k)
+        inputs, is_last = own.inputs, k == names.size - 1
+        if k:
+            fed = (layer[table.post] == k) & (steps == 1)
+            columns = {name: column[fed] for name, column in table.edge_columns().items()}
+            n_before = layers[-1].n_neurons
+            inputs = SynapseTable.from_edges(place[pre[fed]], place[table.post[fed]], n_pre=n_before, **columns)
+        dale = network.dale and bool((inputs.weight >= 0).all())
+        history = [f"layer {k + 1} of {names.size} of a stack"]
+        outputs = own.outputs if is_last else None
+        layers.append(replace(own, inputs=inputs, outputs=outputs, dale=dale, provenance={"history": history}))
     return layers
-
-
-def _rows(
-    table: SynapseTable, chosen: NDArray[np.bool_], pre: NDArray[np.int64], post: NDArray[np.int64], n_pre: int
-) -> SynapseTable:
-    columns = {name: values[chosen] for name, values in table.columns().items() if name not in ("ptr", "post")}
-    return SynapseTable.from_edges(pre[chosen], post[chosen], n_pre=n_pre, **columns)
 
 
 # A layer without a mechanism in a stack where another has it.
@@ -140,7 +127,7 @@ def _joined(parts: Sequence[tuple[SynapseTable, NDArray[Any], NDArray[Any]]], n_
     short_term = [table.u is not None for table, _, _ in parts if len(table)]
     rule = "must all have short-term dynamics, or none"
     require(all(short_term) or not any(short_term), "stack", "layers", rule, f"{sum(short_term)} tables that have them")
-    columns = [{k: v for k, v in table.columns().items() if k not in ("ptr", "post")} for table, _, _ in parts]
+    columns = [table.edge_columns() for table, _, _ in parts]
     some = [one for one, (table, _, _) in zip(columns, parts, strict=True) if len(table)] or columns[:1]
     return SynapseTable.from_edges(
         np.concatenate([pre for _, pre, _ in parts]), np.concatenate([post for _, _, post in parts]),

@@ -222,6 +222,21 @@ class Network(Shown):
     def n_inputs(self) -> int:
         return self.inputs.n_pre
 
+    def excites(self, table: Literal["recurrent", "inputs"] = "recurrent") -> NDArray[np.bool_]:
+        """Which synapses of a table excite, bool (n_synapses,): with Dale's law those of excitatory neurons, and all of
+        the input; without it those whose weight is not negative.
+
+        >>> net = Network.from_arrays([[0.0, -0.5], [0.8, 0.7]], [[1.2], [-0.1]], tau_mem_ms=10.0)
+        >>> net.recurrent.weight.tolist(), net.excites().tolist(), net.excites("inputs").tolist()
+        ([0.800000011920929, -0.5, 0.699999988079071], [True, False, True], [True, False])
+        """
+        synapses = self.recurrent if table == "recurrent" else self.inputs
+        if not self.dale:
+            return ~np.signbit(synapses.weight)
+        if table == "inputs":
+            return np.ones(len(synapses), dtype=bool)
+        return np.repeat(self.neurons.sign > 0, synapses.out_degree)
+
     @property
     def hash(self) -> str:
         """SHA-256 over names, dtypes, shapes and bytes of every column, and everything that is not a column.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hrsnn._checks import MissingExtraError, real_array, require, whole_number
+from hrsnn._checks import extra, real_array, require, whole_number
 from hrsnn.network import Network
 from hrsnn.spikes import Spikes
 
@@ -84,9 +84,6 @@ def _axes(ax: Any) -> Any:
     """`ax`, or that of a new figure."""
     if ax is not None:
         return ax
-    try:
+    with extra("plot", "a figure", "matplotlib"):
         from matplotlib import pyplot
-    except ImportError as why:
-        message = f"figures need matplotlib ({why}); `pip install 'hrsnn[plot]'` installs it"
-        raise MissingExtraError(message) from why
     return pyplot.subplots()[1]

@@ -5,6 +5,7 @@ A mechanism that a network does not use has no columns: they are None, and no en
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
@@ -56,8 +57,37 @@ class StdpRule:
         object.__setattr__(self, "normalise", bool(self.normalise))
 
 
+class _Table(Shown):
+    """Columns that are read-only arrays; those of a mechanism that is not there are None."""
+
+    __slots__ = ()
+
+    def columns(self) -> Columns:
+        """Every column that there is, by name."""
+        return {f.name: column for f in fields(self) if (column := getattr(self, f.name)) is not None}  # type: ignore[arg-type]
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return False
+        one, two = self.columns(), other.columns()
+        return one.keys() == two.keys() and all(_are_same(one[name], two[name]) for name in one)
+
+    def _check(
+        self, owner: str, bounds: Mapping[str, Mapping[str, Any]], *, optional: tuple[str, ...] = (), dtype: type,
+        length: int,
+    ) -> None:  # fmt: skip
+        """Make columns what they are to be; `optional` ones are there together, or None."""
+        absent = [name for name in optional if getattr(self, name) is None]
+        rule = f"must be given with {', '.join(optional)}"
+        require(len(absent) in (0, len(optional)), owner, absent[0] if absent else "", rule, "none")
+        for f in fields(self):  # type: ignore[arg-type]
+            if f.name in bounds and f.name not in absent:
+                rules = {"dtype": dtype, "length": length, "at_most": LARGEST, **bounds[f.name]}
+                object.__setattr__(self, f.name, check_column(owner, f.name, getattr(self, f.name), **rules))
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class NeuronTable(Shown):
+class NeuronTable(_Table):
     """One row per neuron; all columns have length N.
 
     tau_mem_ms, tau_syn_exc_ms, tau_syn_inh_ms   time constants of membrane and of the two synaptic currents, > 0
@@ -100,18 +130,11 @@ class NeuronTable(Shown):
             "sign": {"dtype": np.int8},
             "population": {"dtype": np.int16, "at_least": 0},
         }
-        _check_together("NeuronTable", self, ADAPTATION)
-        for f in fields(self):
-            if getattr(self, f.name) is None and f.name in ADAPTATION:
-                continue
-            values = as_array("NeuronTable", f.name, getattr(self, f.name))
-            if f.name == "position":
-                require(values.shape == (n, 3), "NeuronTable", "position", f"must have shape ({n}, 3)", values.shape)
-                flat = check_column("NeuronTable", "position", values.reshape(-1), dtype=np.float64)
-                object.__setattr__(self, "position", flat.reshape(n, 3))
-                continue
-            rules = {"dtype": np.float64, "at_most": LARGEST, **bounds[f.name]}
-            object.__setattr__(self, f.name, check_column("NeuronTable", f.name, values, length=n, **rules))
+        self._check("NeuronTable", bounds, optional=ADAPTATION, dtype=np.float64, length=n)
+        position = as_array("NeuronTable", "position", self.position)
+        require(position.shape == (n, 3), "NeuronTable", "position", f"must have shape ({n}, 3)", position.shape)
+        flat = check_column("NeuronTable", "position", position.reshape(-1), dtype=np.float64)
+        object.__setattr__(self, "position", flat.reshape(n, 3))
         check_all("NeuronTable", "sign", "must be +1 or -1", self.sign, np.abs(self.sign) == 1)
         check_all("NeuronTable", "v_reset", "must be < v_th", self.v_reset, self.v_reset < self.v_th)
 
@@ -121,20 +144,13 @@ class NeuronTable(Shown):
     def _glance(self) -> dict[str, object]:
         return {"n_neurons": len(self)}
 
-    def __eq__(self, other: object) -> bool:
-        return _same_columns(self, other)
-
     def select(self, keep: NDArray[np.bool_]) -> NeuronTable:
         """The rows where `keep` is true."""
         return NeuronTable(**{name: column[keep] for name, column in self.columns().items()})
 
-    def columns(self) -> Columns:
-        """Every column that there is, by name."""
-        return _columns(self)
-
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class SynapseTable(Shown):
+class SynapseTable(_Table):
     """Synapses in compressed rows by presynaptic unit; all columns but `ptr` have length n_synapses.
 
     ptr            int64 (n_pre + 1,), rises from 0 to n_synapses
@@ -181,14 +197,7 @@ class SynapseTable(Shown):
             "tau_rec_ms": {"above": 0},
             "tau_fac_ms": {"above": 0},
         }
-        _check_together("SynapseTable", self, SHORT_TERM)
-        for name, rules in bounds.items():
-            values = getattr(self, name)
-            if values is None and name in SHORT_TERM:
-                continue
-            rules = {"dtype": np.float32, "length": post.size, "at_most": LARGEST, **rules}
-            column = check_column("SynapseTable", name, values, **rules)
-            object.__setattr__(self, name, column)
+        self._check("SynapseTable", bounds, optional=SHORT_TERM, dtype=np.float32, length=post.size)
 
     @classmethod
     def from_edges(cls, pre: ArrayLike, post: ArrayLike, *, n_pre: int, **columns: ArrayLike | None) -> SynapseTable:
@@ -214,8 +223,9 @@ class SynapseTable(Shown):
     def _glance(self) -> dict[str, object]:
         return {"n_synapses": len(self), "n_pre": self.n_pre}
 
-    def __eq__(self, other: object) -> bool:
-        return _same_columns(self, other)
+    def edge_columns(self) -> Columns:
+        """Every column that there is but the ends: what `from_edges` takes beside them."""
+        return {name: column for name, column in self.columns().items() if name not in ("ptr", "post")}
 
     @property
     def n_pre(self) -> int:
@@ -249,13 +259,9 @@ class SynapseTable(Shown):
         columns = {name: column[keep] for name, column in self.columns().items() if name != "ptr"}
         return SynapseTable(ptr=kept_before[self.ptr], **columns)
 
-    def columns(self) -> Columns:
-        """Every column that there is, by name."""
-        return _columns(self)
-
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class OutputTable(Shown):
+class OutputTable(_Table):
     """Leaky units that do not spike, driven by the spikes of all neurons: a readout that is part of the network.
 
     weight    float32 (n_outputs, N), what a spike adds to the potential of a unit in its own step
@@ -276,12 +282,8 @@ class OutputTable(Shown):
         limits: dict[str, Any] = {"at_least": -LARGEST, "at_most": LARGEST}
         flat = check_column("OutputTable", "weight", weight.reshape(-1), dtype=np.float32, **limits)
         object.__setattr__(self, "weight", flat.reshape(weight.shape))
-        n: dict[str, Any] = {"dtype": np.float64, "length": len(weight)}
-        tau_ms = check_column(
-            "OutputTable", "tau_ms", self.tau_ms, **n, above=0, at_least=_SHORTEST_MS, at_most=LARGEST
-        )
-        object.__setattr__(self, "tau_ms", tau_ms)
-        object.__setattr__(self, "bias", check_column("OutputTable", "bias", self.bias, **n, **limits))
+        bounds = {"tau_ms": {"above": 0, "at_least": _SHORTEST_MS}, "bias": {"at_least": -LARGEST}}
+        self._check("OutputTable", bounds, dtype=np.float64, length=len(weight))
 
     def __len__(self) -> int:
         return len(self.weight)
@@ -289,27 +291,9 @@ class OutputTable(Shown):
     def _glance(self) -> dict[str, object]:
         return {"n_outputs": len(self), "n_neurons": self.weight.shape[1]}
 
-    def __eq__(self, other: object) -> bool:
-        return _same_columns(self, other)
-
     def select(self, keep: NDArray[np.bool_]) -> OutputTable:
         """The outputs of a network with the neurons where `keep` is true."""
         return replace(self, weight=self.weight[:, keep])
-
-    def columns(self) -> Columns:
-        """Every column, by name."""
-        return _columns(self)
-
-
-def _columns(table: Any) -> Columns:
-    return {f.name: column for f in fields(table) if (column := getattr(table, f.name)) is not None}
-
-
-def _check_together(owner: str, table: Any, names: tuple[str, ...]) -> None:
-    """Columns of one mechanism are there together."""
-    absent = [name for name in names if getattr(table, name) is None]
-    some = 0 < len(absent) < len(names)
-    require(not some, owner, absent[0] if absent else names[0], f"must be given with {', '.join(names)}", "none")
 
 
 def _along(name: str, values: ArrayLike, length: int) -> NDArray[Any]:
@@ -318,13 +302,6 @@ def _along(name: str, values: ArrayLike, length: int) -> NDArray[Any]:
         return np.full(length, array)
     require(array.shape == (length,), "SynapseTable", name, f"must have length {length}", f"shape {array.shape}")
     return array
-
-
-def _same_columns(a: Any, b: object) -> bool:
-    if type(a) is not type(b):
-        return False
-    one, other = _columns(a), _columns(b)
-    return one.keys() == other.keys() and all(_are_same(one[name], other[name]) for name in one)
 
 
 def _are_same(a: NDArray[Any], b: NDArray[Any]) -> bool:

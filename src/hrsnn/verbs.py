@@ -12,11 +12,14 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hrsnn._checks import MissingExtraError, among, as_path, as_text, did_you_mean, require
+from hrsnn._checks import among, as_path, as_text, did_you_mean, extra, require
 from hrsnn.analysis.drive import WhiteDrive
 from hrsnn.analysis.importance import require_shapiq
 from hrsnn.analysis.lyapunov import SURROGATE_GAIN
 from hrsnn.config import Config, load_config, prune_table, to_toml
+from hrsnn.exchange import PARTNERS, Form, is_network_file, read_network, to_nir, write_graph
+from hrsnn.exchange.files import SUFFIX
+from hrsnn.exchange.form import Decay, Flavour
 from hrsnn.network import Network
 from hrsnn.network_file import write_atomically
 from hrsnn.pruning.schedule import Snapshot
@@ -30,7 +33,6 @@ from hrsnn.wiring import build
 from hrsnn.work.pool import process_pool, usable_cpus
 
 if TYPE_CHECKING:
-    from hrsnn.exchange.form import Decay, Flavour
     from hrsnn.optimisation.space import Space
     from hrsnn.optimisation.study import Searched
     from hrsnn.runs import Finished, Watcher
@@ -140,12 +142,9 @@ def search(
     from hrsnn.optimisation.objective import OfNetworks, with_values
     from hrsnn.runs import seen_from_anywhere
 
-    try:
+    with extra("search", "a search", "optuna and botorch"):
         import hrsnn.optimisation.sampler  # noqa: F401 - which that imports later
         from hrsnn.optimisation.study import search as carried_out
-    except ImportError as why:
-        message = f"a search needs optuna and botorch ({why}); `pip install 'hrsnn[search]'` installs them"
-        raise MissingExtraError(message) from why
     _require_own_process("search")
     data = _path("search", "data_dir", data_dir)
     changes = _changes("search", set) + ([f"prune.methods={json.dumps([pruned])}"] if pruned else [])
@@ -440,11 +439,10 @@ def export(
     Raises `InputError` for what the kind or the partner cannot have, `RunError` when the partner fails; the file is
     written before.
     """
-    from hrsnn.exchange import Form, to_nir, write_graph
     from hrsnn.exchange.check import check as checked
 
     require(among(kind, ("nir",)), "export", "kind", "must be nir", kind)
-    rule = "must be given with check: one of norse, sinabs, snntorch, spyx"
+    rule = f"must be given with check: one of {', '.join(PARTNERS)}"
     require(partner is not None or not check, "export", "partner", rule, partner)
     form = Form.of(flavour, decay, split_populations, partner)
     subject = subject_of("export", network, arm=arm, changes=_changes("export", set), seed=seed, data_dir=data_dir,
@@ -489,7 +487,7 @@ def subject_of(
 
     `dt_ms` is the step of a NIR graph that says none.
     """
-    is_graph = isinstance(source, (str, PathLike)) and str(source).endswith(".nir")
+    is_graph = is_network_file(source) and str(source).endswith(SUFFIX)
     rule = "must not stand beside what is no NIR graph: it says its own step"
     require(dt_ms is None or is_graph, owner, "dt_ms", rule, dt_ms)
     if not _is_config(source):
@@ -501,8 +499,6 @@ def subject_of(
         require(arm is None, owner, "arm", "must not stand beside a network", arm, remedy=remedy)
         if isinstance(source, Network):
             return Subject("network", source)
-        from hrsnn.exchange import read_network
-
         return Subject(Path(source).stem, read_network(source, dt_ms=dt_ms))  # type: ignore[arg-type]
     config = load_config(source, changes, data_dir=_path(owner, "data_dir", data_dir))  # type: ignore[arg-type]
     name = _known(owner, config.task.arms[-1] if arm is None else arm)
@@ -512,8 +508,7 @@ def subject_of(
 
 def _is_config(source: Source) -> bool:
     """What a network is built from, and more than a spec."""
-    is_saved = isinstance(source, (str, PathLike)) and str(source).endswith((".safetensors", ".nir"))
-    return not (is_saved or isinstance(source, (Network, NetworkSpec)))
+    return not (is_network_file(source) or isinstance(source, (Network, NetworkSpec)))
 
 
 def _known(owner: str, arm: str) -> Any:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn._checks import MissingExtraError, check_all, require
+from hrsnn._checks import check_all, extra, require
 from hrsnn.distributions import Distribution
 from hrsnn.metrics import interval_of_mean
 from hrsnn.spec import NetworkSpec
@@ -254,9 +254,6 @@ def _check_seeds(seeds: Sequence[int]) -> None:
 
 def require_shapiq() -> Any:
     """The package shapiq; raises `MissingExtraError` without it. Called first by what takes long before it is used."""
-    try:
+    with extra("explain", "`importance`", "shapiq"):
         import shapiq
-    except ImportError as why:
-        message = f"`importance` needs shapiq ({why}); `pip install 'hrsnn[explain]'` installs it"
-        raise MissingExtraError(message) from why
     return shapiq

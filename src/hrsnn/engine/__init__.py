@@ -72,7 +72,7 @@ def simulate(
     n_threads = whole_number("simulate", "n_threads", n_threads, at_least=1, below=_THREADS_END)
     if state is not None:
         state = _checked_state("simulate", state, spikes.n_samples, c)
-    job = Job.of(c, spikes, record, state, _checked_current("simulate", current, spikes, c))
+    job = Job.of(c, spikes, record, state, checked_current("simulate", current, _shape(spikes, c), c))
     engines.static("simulate", backend, job, _magnitudes(network, c), n_threads).run(range(spikes.n_samples))
     return job.results.recording()
 
@@ -120,7 +120,7 @@ def simulate_stdp(
     if batch_size is not None:
         batch_size = whole_number("simulate_stdp", "batch_size", batch_size, at_least=1)
     n_threads = whole_number("simulate_stdp", "n_threads", n_threads, at_least=1, below=_THREADS_END)
-    job = Job.of(c, spikes, record, None, _checked_current("simulate_stdp", current, spikes, c))
+    job = Job.of(c, spikes, record, None, checked_current("simulate_stdp", current, _shape(spikes, c), c))
     tell = _teller(job, progress)
     if batch_size is None:
         plastic = engines.plastic("simulate_stdp", backend, job, weights)
@@ -224,10 +224,10 @@ def _checked(owner: str, network: Network, spikes: Spikes, record: Record, dtype
     rule = f"must have the network's step of time, dt_ms = {network.dt_ms!r}"
     remedy = "bin the events to the step of the network, or build the network for this step"
     require(spikes.dt_ms == network.dt_ms, owner, "spikes", rule, f"dt_ms = {spikes.dt_ms!r}", remedy=remedy)
-    rule = f"must be <= n_steps of the spikes, {spikes.n_steps}"
-    remedy = "it is made with outputs, or record.outputs is None"
+    remedy = "make the network with outputs, or leave it out"
     has = record.outputs is None or network.outputs is not None
     require(has, owner, "record.outputs", "must be None for a network without", record.outputs, remedy=remedy)
+    rule = f"must be <= n_steps of the spikes, {spikes.n_steps}"
     require(record.n_bins <= spikes.n_steps, owner, "record.n_bins", rule, record.n_bins)
     return coefficients(network, dtype)
 
@@ -261,10 +261,9 @@ def _checked_state(owner: str, state: State, n_samples: int, c: Coefficients) ->
     return State(**columns)
 
 
-def _checked_current(owner: str, current: ArrayLike | None, spikes: Spikes, c: Coefficients) -> NDArray[Any] | None:
-    if current is None:
-        return None
-    return checked_current(owner, current, (spikes.n_samples, spikes.n_steps, c.n_neurons), c)
+def _shape(spikes: Spikes, c: Coefficients) -> tuple[int, int, int]:
+    """Of analogue input."""
+    return spikes.n_samples, spikes.n_steps, c.n_neurons
 
 
 def _magnitudes(network: Network, c: Coefficients) -> Magnitudes:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from hrsnn._checks import MissingExtraError, require
+from hrsnn._checks import MissingExtraError, extra, require
 from hrsnn.engine import batch_layout
 from hrsnn.engine.batch_layout import Samples
 from hrsnn.engine.coefficients import Coefficients
@@ -151,11 +151,8 @@ def _enter(
 
 
 def _torch() -> Any:
-    try:
+    with extra("torch", "the batch engine", "torch"):
         import torch
-    except ImportError as why:
-        message = f"the batch engine needs torch ({why}); `pip install 'hrsnn[torch]'` installs it"
-        raise MissingExtraError(message) from why
     return torch
 
 

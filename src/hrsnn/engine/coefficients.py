@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrsnn._checks import check_all, require
-from hrsnn.engine.outputs import Outputs
+from hrsnn.engine.outputs import OutputCoefficients
 from hrsnn.network import Network
 from hrsnn.tables import NeuronTable, SynapseTable
 
@@ -78,7 +78,7 @@ class NeuronCoefficients:
 
 
 @dataclass(frozen=True, slots=True)
-class ShortTerm:
+class ShortTermCoefficients:
     """Short-term dynamics of a synapse table, (n_synapses,): U, and decays per step in powers of two."""
 
     u: Floats
@@ -109,7 +109,7 @@ class SynapseCoefficients:
     rate_plus: Floats
     rate_minus: Floats
     mixed: NDArray[np.int8] | None = None
-    short_term: ShortTerm | None = None
+    short_term: ShortTermCoefficients | None = None
 
     def __len__(self) -> int:
         return self.post.size
@@ -152,7 +152,7 @@ class Coefficients:
     soft_bound: float
     exp2: Exp2
     subtracts: bool = False
-    outputs: Outputs | None = None
+    outputs: OutputCoefficients | None = None
 
     @property
     def n_neurons(self) -> int:
@@ -183,7 +183,7 @@ def coefficients(network: Network, dtype: Any) -> Coefficients:
         soft_bound=float(network.rule.soft_bound),
         exp2=Exp2(dtype.type(lowest), tuple(dtype.type(c) for c in polynomial)),
         subtracts=network.reset == "subtract",
-        outputs=None if network.outputs is None else Outputs.of(network.outputs, network.dt_ms, dtype),
+        outputs=None if network.outputs is None else OutputCoefficients.of(network.outputs, network.dt_ms, dtype),
     )
 
 
@@ -246,7 +246,9 @@ def _of_synapses(
 
     short_term = None
     if table.u is not None and table.tau_rec_ms is not None and table.tau_fac_ms is not None:
-        short_term = ShortTerm(table.u.astype(dtype, copy=False), rate(table.tau_rec_ms), rate(table.tau_fac_ms))
+        short_term = ShortTermCoefficients(
+            table.u.astype(dtype, copy=False), rate(table.tau_rec_ms), rate(table.tau_fac_ms)
+        )
     return SynapseCoefficients(
         ptr=table.ptr,
         post=table.post,

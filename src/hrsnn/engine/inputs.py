@@ -11,8 +11,12 @@ from hrsnn.engine.coefficients import Coefficients, Floats
 from hrsnn.tables import LARGEST
 
 
-def checked_current(owner: str, current: ArrayLike, shape: tuple[int, ...], c: Coefficients) -> Floats:
+def checked_current(
+    owner: str, current: ArrayLike | None, shape: tuple[int, ...], c: Coefficients
+) -> Floats | None:  # fmt: skip
     """`current` in the type of the engine. Raises `InputError` for another shape and for numbers that do not fit."""
+    if current is None:
+        return None
     given = as_array(owner, "current", current)
     require(given.shape == shape, owner, "current", f"must have shape {shape}", f"shape {given.shape}")
     limits: dict[str, Any] = {"dtype": c.dtype.type, "at_least": -LARGEST, "at_most": LARGEST}

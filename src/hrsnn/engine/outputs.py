@@ -14,7 +14,7 @@ Floats = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Outputs:
+class OutputCoefficients:
     """Coefficients: y <- alpha y + drive + (the weights of the neurons that spike, added up in ascending order).
 
     weight   (N, n_outputs); the others (n_outputs,)
@@ -25,7 +25,7 @@ class Outputs:
     drive: Floats
 
     @classmethod
-    def of(cls, table: OutputTable, dt_ms: float, dtype: np.dtype[Any]) -> Outputs:
+    def of(cls, table: OutputTable, dt_ms: float, dtype: np.dtype[Any]) -> OutputCoefficients:
         to_rest = -np.expm1(-dt_ms / table.tau_ms)
         weight = np.ascontiguousarray(table.weight.T.astype(dtype))
         return cls(weight, np.exp(-dt_ms / table.tau_ms).astype(dtype), (to_rest * table.bias).astype(dtype))

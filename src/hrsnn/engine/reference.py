@@ -102,6 +102,7 @@ def run(
     counts = np.zeros((record.n_bins, c.n_neurons), dtype=np.int32)
     windows, potentials, events = [], [], []
     tables = (c.recurrent, c.inputs)
+    signs = [table.signs() for table in tables]
     learning = [_Traces(table, c) for table in tables]
     short_term = _ShortTerm.of(c, live)
     for t in range(drive.n_steps):
@@ -109,8 +110,8 @@ def run(
         given = np.zeros(c.inputs.n_pre, dtype=bool)
         given[drive.unit[drive.step == t]] = True
         _decay_and_join(c, live, t)
-        for table, m, active, dynamics in zip(tables, magnitudes, (fired, given), short_term, strict=True):
-            _deliver(c, table, m if dynamics is None else dynamics.used(m, active, t), active, live, t)
+        for table, sign, m, active, dynamics in zip(tables, signs, magnitudes, (fired, given), short_term, strict=True):
+            _deliver(c, table, sign, m if dynamics is None else dynamics.used(m, active, t), active, live, t)
         live.filtered[:] = factor * live.filtered + fired.astype(c.dtype)
         counts[t * record.n_bins // drive.n_steps] += fired
         events.append(np.flatnonzero(fired))
@@ -200,9 +201,9 @@ def _decay_and_join(c: Coefficients, live: Live, t: int) -> None:
 
 
 def _deliver(
-    c: Coefficients, table: SynapseCoefficients, m: Floats, active: NDArray[np.bool_], live: Live, t: int
-) -> None:
-    sign = table.signs()
+    c: Coefficients, table: SynapseCoefficients, sign: NDArray[np.int8], m: Floats, active: NDArray[np.bool_],
+    live: Live, t: int,
+) -> None:  # fmt: skip
     for unit in np.flatnonzero(active):
         row = slice(table.ptr[unit], table.ptr[unit + 1])
         post, delay, weight = table.post[row], table.delay[row], m[row] * sign[row].astype(c.dtype)

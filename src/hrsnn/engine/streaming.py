@@ -49,7 +49,7 @@ class Stream:
         given = channels if type(channels) is np.ndarray else as_array("Stream.step", "channels", channels)
         if given.dtype.kind not in "iu" or given.ndim != 1 or given.size > self._n_inputs:
             given = self._rising(given)
-        analogue = None if current is None else checked_current("Stream.step", current, (self._c.n_neurons,), self._c)
+        analogue = checked_current("Stream.step", current, (self._c.n_neurons,), self._c)
         fired = self._engine.step(given, analogue)
         if fired is None:  # looked for by the engine, since looking here would take longer than the step
             fired = self._engine.step(self._rising(given), analogue)

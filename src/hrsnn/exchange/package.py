@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from hrsnn._checks import MissingExtraError
+from hrsnn._checks import extra
 
 
 def nir_package() -> Any:
     """The module `nir`; raises `MissingExtraError` where it is not installed."""
-    try:
+    with extra("nir", "exchange with NIR", "the package nir"):
         import nir
-    except ImportError as why:
-        message = f"exchange with NIR needs the package nir ({why}); `pip install 'hrsnn[nir]'` installs it"
-        raise MissingExtraError(message) from why
     return nir

@@ -17,7 +17,6 @@ from hrsnn.analysis.lyapunov import SURROGATE_GAIN
 from hrsnn.analysis.lyapunov.activity import no_exponents, without_tangent
 from hrsnn.engine import Recording, simulate
 from hrsnn.evaluation import facts_of_network, versions
-from hrsnn.graph import excites
 from hrsnn.network import Network
 from hrsnn.outcome import plain_values
 from hrsnn.pruning.drive import DURATION_MS, on_grid_ms, rates_on, standard_drive
@@ -137,7 +136,7 @@ def _histograms(dense: Network, pruned: Network, rates_hz: Sequence[NDArray[np.f
     for name, sign in (("excitatory", 1), ("inhibitory", -1)):
         tau = [n.neurons.tau_mem_ms[n.neurons.sign == sign] for n in networks]
         found[f"tau_mem_ms_{name}"] = _histogram(tau)
-        sizes = [np.abs(n.recurrent.weight[excites(n) == (sign > 0)]) for n in networks]
+        sizes = [np.abs(n.recurrent.weight[n.excites() == (sign > 0)]) for n in networks]
         found[f"weight_{name}"] = {**_histogram([np.log10(s[s > 0]) for s in sizes]), "log10": True}
     found["rate_hz"] = _histogram(rates_hz)
     return {name: histogram for name, histogram in found.items() if histogram.get("edges") is not None}

@@ -24,7 +24,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrsnn._checks import among, check_column, did_you_mean, require
-from hrsnn.graph import excites
 from hrsnn.network import Network
 from hrsnn.pruning.drive import DRIVE_HZ, DURATION_MS, rates_on, rates_under_drive
 from hrsnn.spikes import Spikes
@@ -190,6 +189,6 @@ def _changed(network: Network, own: Array, common: float, match: Match) -> Netwo
     if match == "bias":
         return replace(network, neurons=replace(neurons, bias=neurons.bias + change))
     of_inhibitory = 0.0 if match == "population" else -1.0
-    gain = np.exp(np.where(excites(network), 1.0, of_inhibitory) * change[recurrent.post])
-    of_input = np.where(excites(network, "inputs"), 1.0, -1.0) * _of_input(own, common, match)[inputs.post]
+    gain = np.exp(np.where(network.excites(), 1.0, of_inhibitory) * change[recurrent.post])
+    of_input = np.where(network.excites("inputs"), 1.0, -1.0) * _of_input(own, common, match)[inputs.post]
     return replace(network, recurrent=recurrent.scaled(gain), inputs=inputs.scaled(np.exp(of_input)))

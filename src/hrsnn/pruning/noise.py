@@ -16,7 +16,6 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from hrsnn._checks import among, check_column, did_you_mean, require
-from hrsnn.graph import excites
 from hrsnn.network import Network
 from hrsnn.pruning.covariance import sampled_variances, spectral_abscissa, stationary_covariance
 from hrsnn.pruning.options import LNP, Diagonal, MatrixMode
@@ -106,7 +105,7 @@ def prune_by_noise(
         abscissa = spectral_abscissa(a)
     probabilities = probabilities_of(np.abs(strength) * variance, n_keep)
     pre, post = network.recurrent.pre().astype(np.int64), network.recurrent.post.astype(np.int64)
-    inputs_of_a_kind = 2 * post + excites(network)
+    inputs_of_a_kind = 2 * post + network.excites()
     kept = chosen(probabilities, n_keep, seed=seed, ends=(pre, inputs_of_a_kind))
     pruned = rescaled(network, kept, probabilities)
     gain = np.where(kept, 1 / probabilities, 0.0)

@@ -54,13 +54,13 @@ def copied(network: Network, pre: NDArray[Any], post: NDArray[Any], rng: np.rand
     for kind in np.unique(of_new):
         new = of_new == kind
         row[new] = rng.choice(np.flatnonzero(of_old == kind), np.count_nonzero(new))
-    return {name: column[row] for name, column in _columns(network.recurrent).items()}
+    return {name: column[row] for name, column in network.recurrent.edge_columns().items()}
 
 
 def with_synapses(network: Network, pre: NDArray[Any], post: NDArray[Any], columns: Columns) -> Network:
     """`network` with these recurrent synapses too."""
     old = network.recurrent
-    together = {name: np.concatenate([column, columns[name]]) for name, column in _columns(old).items()}
+    together = {name: np.concatenate([column, columns[name]]) for name, column in old.edge_columns().items()}
     ends = np.concatenate([old.pre(), pre]), np.concatenate([old.post, post])
     return replace(network, recurrent=SynapseTable.from_edges(*ends, n_pre=old.n_pre, **together))
 
@@ -69,7 +69,3 @@ def _class_of_each(network: Network) -> Indices:
     """The class of every recurrent synapse, -1 for those of weight zero."""
     table = network.recurrent
     return np.where(table.weight != 0, class_of(network, table.pre(), table.post), -1)
-
-
-def _columns(table: SynapseTable) -> Columns:
-    return {name: column for name, column in table.columns().items() if name not in ("ptr", "post")}

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from hrsnn import tasks
-from hrsnn._checks import MissingExtraError
+from hrsnn._checks import extra
 from hrsnn.config import Config, load_config
 from hrsnn.evaluation import Label
 from hrsnn.metrics import spread
@@ -163,11 +163,8 @@ def searches_document(name: str, order: Order) -> dict[str, Any]:
     Raises `MissingExtraError` without optuna or botorch, `RunError` when a unit fails or a file cannot be written;
     finished units are kept.
     """
-    try:
+    with extra("search", name, "optuna and botorch"):
         import hrsnn.optimisation.compared  # noqa: F401 - asked for before anything is done
-    except ImportError as why:
-        message = f"{name} needs optuna and botorch ({why}); `pip install 'hrsnn[search]'` installs them"
-        raise MissingExtraError(message) from why
     experiment = SearchExperiment(name, order.sizes)
     values = measured(experiment.work(order.out), order.say, n_jobs=order.n_jobs, executor=order.executor)
     return document_of(experiment, values, command=order.command)

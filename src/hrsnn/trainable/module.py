@@ -64,7 +64,7 @@ class SpikingModule(nn.Module):
     def __init__(self, network: Network, surrogate: Surrogate, dtype: torch.dtype, train: frozenset[str]) -> None:
         super().__init__()
         self.network, self.surrogate = network, surrogate
-        c = coefficients(network, np.float32 if dtype == torch.float32 else np.float64)  # what does not fit is told
+        coefficients(network, str(dtype).removeprefix("torch."))  # what does not fit in this precision is told
         c = coefficients(network, np.float64)
         self._subtracts, self._is_exp, self._n_pending = c.subtracts, c.synapse == "exp", c.n_pending
         self._delays = sorted({1, *c.recurrent.delay.tolist(), *c.inputs.delay.tolist()})

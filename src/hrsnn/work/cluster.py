@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
-from hrsnn._checks import InputError, MissingExtraError, RunError, as_text
+from hrsnn._checks import InputError, RunError, as_text, extra
 
 _ADDRESS = re.compile(r"dask://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
 _SECONDS_TO_ANSWER = 10.0  # of a scheduler that is being started, too
@@ -49,11 +49,8 @@ def places(executor: Executor) -> int:
 
 @contextmanager
 def _cluster(host: str, port: str, say: Callable[[str], None]) -> Iterator[Executor]:
-    try:
+    with extra("cluster", "an executor dask://...", "distributed"):
         from distributed import Client
-    except ImportError as why:
-        message = f"an executor dask://... needs distributed ({why}); `pip install 'hrsnn[cluster]'` installs it"
-        raise MissingExtraError(message) from why
     with _quiet():
         try:
             if not _answers(host.strip("[]"), int(port)):

@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn.engine.coefficients import Coefficients, Floats, SynapseCoefficients
-from hrsnn.engine.coefficients import ShortTerm as ShortTermCoefficients
+from hrsnn.engine.coefficients import Coefficients, Floats, ShortTermCoefficients, SynapseCoefficients
 
 LANES = 16  # synapses that are updated together: the widest vector of single precision
 HISTORY = 64  # spikes of a neuron that are kept for rows that have not seen them
