@@ -204,11 +204,11 @@ def test_documents_of_networks_without_a_tangent_map_say_so_and_leave_exponents_
     network = mixed(**more)
     found = hrsnn.analyse(network, depth=QUICK, out=tmp_path / "analysis", n_threads=1)
     assert (found["lyapunov"], found["lyapunov_max_per_ms"]) == ({}, None)
-    assert any("no Lyapunov exponents" in warning for warning in found["warnings"])
+    assert any("No Lyapunov exponents" in warning for warning in found["warnings"])
     assert found["memory_capacity"] >= 0
     pruned = hrsnn.prune(network, method="magnitude", keep_synapses=0.5, out=tmp_path / "pruned")
     assert pruned.document["after"]["lyapunov_max_per_ms"] is None
-    assert any("no Lyapunov exponents" in warning for warning in pruned.document["warnings"])
+    assert any("No Lyapunov exponents" in warning for warning in pruned.document["warnings"])
     assert set(pruned.network.recurrent.columns()) == set(network.recurrent.columns())
     with pytest.raises(InputError, match="local_exponents"):
         hrsnn.prune(network, keep_synapses=0.5)

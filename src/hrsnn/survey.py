@@ -95,8 +95,10 @@ def document_of(
     untold = without_tangent(network)
     lyapunov: dict[str, Any] = {}
     largest: float | None = None
-    warnings: tuple[str, ...] = (no_exponents(untold),) if untold else ()
-    if not untold:
+    warnings: tuple[str, ...] = (f"{no_exponents(untold)}.",) if untold else ()
+    if untold:
+        say(f"3 of 4: {no_exponents(untold)}")
+    else:
         say(f"3 of 4: the first {k} of {dimension} Lyapunov exponents")
         spikes = _drive_for(network, drive, 100 * network.dt_ms + depth.exponent_ms, seed)
         spectrum = lyapunov_spectrum(network, spikes, k=k, surrogate_gain=surrogate_gain)

@@ -74,7 +74,7 @@ PARAMETERS = {
     "tau_mem_ms": ("membrane time constant", True), "v_th": ("threshold", True), "a_plus": ("STDP amplitude a₊", True),
     "a_minus": ("STDP amplitude a₋", True), "tau_plus_ms": ("STDP time constant τ₊", True),
     "tau_minus_ms": ("STDP time constant τ₋", True), "t_ref_ms": ("refractory period", False),
-    "adapt": ("step of the adaptive threshold", False), "tau_adapt_ms": ("time constant of adaptation", False),
+    "adapt": ("step of adaptation", False), "tau_adapt_ms": ("decay of adaptation", False),
     "u": ("share used at first", False), "tau_rec_ms": ("recovery", False), "tau_fac_ms": ("facilitation", False),
     "weight": ("weight", False), "delay_ms": ("delay", False),
 }  # fmt: skip

@@ -40,7 +40,7 @@ def without_tangent(network: Network) -> list[str]:
 
 def no_exponents(names: list[str]) -> str:
     """The sentence of a document about a network `without_tangent`."""
-    return f"no Lyapunov exponents: the tangent map has no {', '.join(names)}"
+    return f"No Lyapunov exponents: the tangent map has no {', '.join(names)}"
 
 
 def activity(owner: str, network: Network, spikes: Spikes, n_warm_up_steps: int, n_needed: int) -> Activity:
