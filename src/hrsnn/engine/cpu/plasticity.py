@@ -210,14 +210,14 @@ def _add_used(target: Any, current: Any, sign: Any, effect: Any) -> None:
 
 @inlined
 def _transmit(
-    d: Any, target: Any, current: Any, y: Any, short_term: Any, unit: Any, begin: Any, t: Any, tile: Any
-) -> None:
+    d: Any, target: Any, current: Any, sign: Any, short_term: Any, unit: Any, begin: Any, t: Any, tile: Any
+) -> None:  # fmt: skip
     """Deliver a row."""
     if short_term is None:
-        _add_row(d, target, current, y.sign[unit], tile)
+        _add_row(d, target, current, sign, tile)
     else:
         use_tiles(short_term, d, unit, begin * _L, np.uint64(target.size), t, tile)
-        _add_used(target, current, y.sign[unit], short_term.effect)
+        _add_used(target, current, sign, short_term.effect)
 
 
 @inlined
@@ -288,9 +288,10 @@ def visit(y: Any, exc: Any, inh: Any, units: Any, q: Any, t: Any) -> None:
         _replay(d, post, unit, y, q)
         target = y.target[begin * _L : end * _L]
         if inh is None:
-            _transmit(d, target, exc, y, y.short_term, unit, begin, t, tile)
+            _transmit(d, target, exc, y.sign[unit], y.short_term, unit, begin, t, tile)
         else:
-            _transmit(d, target, exc if y.sign[unit] > 0 else inh, y, y.short_term, unit, begin, t, tile)
+            current = exc if y.sign[unit] > 0 else inh
+            _transmit(d, target, current, y.sign[unit], y.short_term, unit, begin, t, tile)
         _look_up_traces(post, y.shared, q.scratch, q.rule, t)
         _apply_step(d, end - begin, unit, y.last[unit], y.shared, q.scratch, q.rule, t)
         y.seen[unit] = t
