@@ -24,18 +24,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from served import served
 
 N, N_INPUTS, DT_S = 1000, 200, 0.001
 SAME_STEPS, SAME_COUNT, BAR = 20, 0.05, 0.9
@@ -193,24 +192,6 @@ def serve(name: str, n_steps: int) -> None:
 # -- all of them -------------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def process(python: str, name: str, n_steps: int) -> Iterator[Callable[[], dict[str, Any]]]:
-    """A call that lets simulator `name` run once, in a process of its own."""
-    command = [python, __file__, "--serve", name, "--steps", str(n_steps)]
-    one_thread = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=one_thread) as child:
-        assert child.stdin is not None
-        assert child.stdout is not None
-
-        def run() -> dict[str, Any]:
-            print("run", file=child.stdin, flush=True)
-            told: dict[str, Any] = json.loads(child.stdout.readline())  # type: ignore[union-attr]
-            return told
-
-        yield run
-        child.stdin.close()
-
-
 def same(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
     """Whether two simulators have one network: spike for spike first, in number later. Ours comes a step later."""
     early = ours["early"][1:] == theirs["early"][:SAME_STEPS]
@@ -265,7 +246,10 @@ def _alternate(
     n_rounds: int,
     rounds: dict[str, list[dict[str, Any]]],
 ) -> None:
-    with process(pythons[0], pair[0], n_steps) as one, process(pythons[1], pair[1], n_steps) as other:
+    commands = [
+        [python, __file__, "--serve", name, "--steps", str(n_steps)] for python, name in zip(pythons, pair, strict=True)
+    ]
+    with served(commands[0]) as one, served(commands[1]) as other:
         for _ in range(n_rounds):
             rounds[pair[0]].append(one())
             rounds[pair[1]].append(other())

@@ -228,8 +228,9 @@ def _kappa(tau_syn_ms: NDArray[np.float64], tau_mem_ms: NDArray[np.float64], dt_
 
 def _signs_of_rows(table: SynapseTable) -> NDArray[np.int8] | None:
     """The sign of the weights of each row, +1 of empty ones; None where a row has both."""
-    is_negative = np.signbit(table.weight)
-    n_negative = np.diff(np.concatenate([[0], np.cumsum(is_negative)])[table.ptr])
+    before = np.zeros(len(table) + 1, np.int32)
+    np.cumsum(np.signbit(table.weight), out=before[1:])
+    n_negative = np.diff(before[table.ptr])
     if not ((n_negative == 0) | (n_negative == table.out_degree)).all():
         return None
     return np.where(n_negative > 0, -1, 1).astype(np.int8)
@@ -259,6 +260,6 @@ def _of_synapses(
         w_max=table.w_max.astype(dtype, copy=False),
         rate_plus=rate(table.tau_plus_ms),
         rate_minus=rate(table.tau_minus_ms),
-        mixed=np.where(np.signbit(table.weight), -1, 1).astype(np.int8) if sign is None else None,
+        mixed=1 - 2 * np.signbit(table.weight).view(np.int8) if sign is None else None,
         short_term=short_term,
     )

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hrsnn._compiled import compiled
 from hrsnn.engine.coefficients import Coefficients, Floats, ShortTermCoefficients, SynapseCoefficients
 
 LANES = 16  # synapses that are updated together: the widest vector of single precision
@@ -263,18 +264,10 @@ def halved(table: SynapseCoefficients, names: tuple[str, ...] = _COLUMNS) -> Hal
     unit in two rows, one after the other, and these columns in their order."""
     if table.mixed is None:
         return Halves(table, slice(None), None)
-    n_pre = table.n_pre
-    before = np.concatenate([[0], np.cumsum(table.mixed < 0)])  # negative synapses before each
-    n_negative = np.diff(before[table.ptr])
-    sizes = np.stack([np.diff(table.ptr) - n_negative, n_negative], axis=1).reshape(-1)
-    ptr = np.concatenate([[0], np.cumsum(sizes)])
-    order, negative = np.empty(len(table), np.int64), np.flatnonzero(table.mixed < 0)
-    # A positive synapse moves back by the negative ones before it in its row, a negative one behind all positive ones.
-    order[np.arange(negative.size) + np.repeat(ptr[1::2] - before[table.ptr[:-1]], n_negative)] = negative
-    positive = np.flatnonzero(table.mixed > 0)
-    n_positive = sizes[::2]
-    of_rows_before = np.concatenate([[0], np.cumsum(n_positive)])[:-1]
-    order[np.arange(positive.size) + np.repeat(ptr[:-1:2] - of_rows_before, n_positive)] = positive
+    n_pre, order = table.n_pre, np.empty(len(table) + 1, np.int64)
+    ptr = np.zeros(2 * n_pre + 1, np.int64)
+    _split(table.ptr, table.mixed, order, ptr)
+    order = order[:-1]
     sign = np.tile(np.array([1, -1], np.int8), n_pre)
     two = replace(_selected(table, order, ptr, names), sign=sign, mixed=None)
     return Halves(two, order, np.zeros(2 * n_pre, np.int32))
@@ -296,6 +289,18 @@ def _tiled(table: SynapseCoefficients) -> tuple[NDArray[np.int64], NDArray[np.bo
     filling = np.diff(ptr) * LANES - length
     kinds = np.tile([True, False], table.n_pre)
     return ptr, np.repeat(kinds, np.stack([length, filling], axis=1).reshape(-1))
+
+
+@compiled
+def _split(ptr: Any, mixed: Any, order: Any, ends: Any) -> None:
+    """The synapses of each row, the positive ones first, into `order`, which has room for one more; where rows end."""
+    k = 0
+    for row in range(ptr.size - 1):
+        for half in range(2):
+            for synapse in range(ptr[row], ptr[row + 1]):
+                order[k] = synapse  # written over where it is of the other sign
+                k += (mixed[synapse] < 0) == (half == 1)
+            ends[2 * row + half + 1] = k
 
 
 def _selected(
