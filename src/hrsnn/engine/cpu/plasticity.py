@@ -203,21 +203,17 @@ def _add_row(d: Any, target: Any, current: Any, sign: Any, tile: Any) -> None:
 
 
 @inlined
-def _add_used(target: Any, current: Any, sign: Any, effect: Any) -> None:
-    for k in range(np.uint64(target.size)):
-        current[np.uint64(target[k])] += sign * effect[k]
-
-
-@inlined
-def _transmit(
-    d: Any, target: Any, current: Any, sign: Any, short_term: Any, unit: Any, begin: Any, t: Any, tile: Any
+def _add_used(
+    d: Any, target: Any, exc: Any, inh: Any, sign: Any, short_term: Any, unit: Any, begin: Any, t: Any, tile: Any
 ) -> None:  # fmt: skip
-    """Deliver a row."""
-    if short_term is None:
-        _add_row(d, target, current, sign, tile)
-    else:
+    """Deliver a row whose synapses have short-term dynamics; a function of its own, as those without have none."""
+    if short_term is not None:
         use_tiles(short_term, d, unit, begin * _L, np.uint64(target.size), t, tile)
-        _add_used(target, current, sign, short_term.effect)
+        for k in range(np.uint64(target.size)):
+            if inh is None or sign > 0:
+                exc[np.uint64(target[k])] += sign * short_term.effect[k]
+            else:
+                inh[np.uint64(target[k])] += sign * short_term.effect[k]
 
 
 @inlined
@@ -287,11 +283,13 @@ def visit(y: Any, exc: Any, inh: Any, units: Any, q: Any, t: Any) -> None:
         d, post = y.data[begin * tile : end * tile], y.post[begin * _L : end * _L]
         _replay(d, post, unit, y, q)
         target = y.target[begin * _L : end * _L]
-        if inh is None:
-            _transmit(d, target, exc, y.sign[unit], y.short_term, unit, begin, t, tile)
+        if y.short_term is None:
+            if inh is None:
+                _add_row(d, target, exc, y.sign[unit], tile)
+            else:
+                _add_row(d, target, exc if y.sign[unit] > 0 else inh, y.sign[unit], tile)
         else:
-            current = exc if y.sign[unit] > 0 else inh
-            _transmit(d, target, current, y.sign[unit], y.short_term, unit, begin, t, tile)
+            _add_used(d, target, exc, inh, y.sign[unit], y.short_term, unit, begin, t, tile)
         _look_up_traces(post, y.shared, q.scratch, q.rule, t)
         _apply_step(d, end - begin, unit, y.last[unit], y.shared, q.scratch, q.rule, t)
         y.seen[unit] = t
