@@ -41,7 +41,7 @@ def describe_task(config: Any, data_dir: Path | None) -> str:
     return "a fake <task>"
 
 
-def run_unit(config: Any, unit: Unit, *, data_dir: Path | None, progress: Any) -> UnitResult:
+def run_unit(config: Any, unit: Unit, *, data_dir: Path | None, progress: Any, checkpoint: Any = None) -> UnitResult:
     calls.append(unit.name)
     if "FAKE_PIDS" in os.environ:
         (Path(os.environ["FAKE_PIDS"]) / str(os.getpid())).touch()

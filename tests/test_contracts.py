@@ -243,7 +243,7 @@ ALIKE = encoders.Example("alike", alike, [np.eye(3), 2 * np.eye(3)], np.zeros((3
         (partial(criteria.reaches_exact_sizes, Forgetful()), "which a JSON file cannot hold"),
         (partial(criteria.depends_on_the_seed_alone, Certain()), "must be the same"),
         (partial(criteria.depends_on_the_seed_alone, Drawn()), "must differ"),
-        (partial(learners.changes_weights_alone, Restless()), "must leave `neurons` as it was"),
+        (partial(learners.changes_weights_alone, Restless()), "must leave `tau_mem_ms` of neurons as it was"),
         (partial(learners.leaves_a_line, Restless()), "must add one line"),
         (partial(learners.tells_how_far_it_is, Restless()), "must tell how far it is"),
         (partial(learners.needs_labels_or_ignores_them, Restless()), "must give the same bits without them"),

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -102,19 +103,21 @@ class Calibrate:
 
 @dataclass(frozen=True, slots=True)
 class Learn:
-    """What the learner makes of `data`."""
+    """What the learner makes of `data`. `checkpoint`: where it may keep how far it is, if it does."""
 
     learner: Learner | None
     data: Dataset | Spikes
     seed: int
     progress: Progress = no_progress
+    checkpoint: Path | None = None
 
     @property
     def name(self) -> str:
         return "learn" if self.learner is None else f"learn by {self.learner.rule}"
 
     def __call__(self, network: Network) -> Network:
-        return learn(network, self.data, self.learner, seed=self.seed, progress=self.progress)
+        kept = self.checkpoint if self.learner is not None and self.learner.keeps_checkpoints else None
+        return learn(network, self.data, self.learner, seed=self.seed, progress=self.progress, checkpoint=kept)
 
 
 OnEnd = Callable[[Trajectory, Spikes], object]
@@ -165,12 +168,13 @@ def steps_of(
     course: Progress = no_progress,
     on_snapshot: Callable[[Snapshot], object] = id,
     on_end: OnEnd = _nothing,
+    checkpoint: Path | None = None,
 ) -> tuple[Step, ...]:
     """What is done to every network of a run or a search: calibrated, pruned before it learns, taught.
 
     data       of the training part
     pruned_by  a method of the table `[prune]`, None prunes nothing
-    progress   is told of learning before a cut, `course` of that at the end
+    progress   is told of learning before a cut, `course` of that at the end, which may keep a `checkpoint`
     """
     steps: list[Step] = [Calibrate(data, rule, seed)] if rule.calibrate else []
     learning = None if learner is None else Learn(learner, data, seed, progress)
@@ -179,7 +183,7 @@ def steps_of(
         steps.append(
             pruning(pruned_by, table, spikes, learning=learning, seed=seed, on_snapshot=on_snapshot, on_end=on_end)
         )
-    return tuple(steps) if learning is None else (*steps, replace(learning, progress=course))
+    return tuple(steps) if learning is None else (*steps, replace(learning, progress=course, checkpoint=checkpoint))
 
 
 def pruning(

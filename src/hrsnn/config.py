@@ -36,7 +36,17 @@ from hrsnn.learners import Learner, learner_of
 from hrsnn.pruning.spec import PruneSpec
 from hrsnn.readout import ReadoutSpec
 from hrsnn.recommendation import tables_of
-from hrsnn.spec import InputSpec, NetworkSpec, PlasticitySpec, PopulationSpec, SynapseSpec, Table, arm_names, validated
+from hrsnn.spec import (
+    PRESETS,
+    InputSpec,
+    NetworkSpec,
+    PlasticitySpec,
+    PopulationSpec,
+    SynapseSpec,
+    Table,
+    arm_names,
+    validated,
+)
 from hrsnn.tasks import TaskSpec, shared_task
 
 DEFAULT_PRESET = "spoken-digits"
@@ -71,6 +81,11 @@ class Config(Table):
     readout: ReadoutSpec = ReadoutSpec()
     prune: PruneSpec | None = None
     arms: dict[str, dict[str, Any]] = {}
+
+    @property
+    def keeps_checkpoints(self) -> bool:
+        """Whether units keep how far they are."""
+        return self.learn is not None and self.learn.keeps_checkpoints
 
     def of_arm(self, name: str) -> Config:
         """The config that this arm is made of, with no `arms` of its own.
@@ -112,6 +127,7 @@ def load_config(
     if source is None and any(text.replace(" ", "").startswith("task.path=") for text in overrides):
         tables = {"task": {}, "learn": {}}  # own data, not the demonstration
     _apply(tables, overrides)
+    _let_arms_follow(tables, overrides)
     tables = {name: content for name, content in tables.items() if content is not None}
     for name, value in (("seed", seed), ("n_seeds", n_seeds)):
         if value is not None:
@@ -372,6 +388,22 @@ def _put(tables: dict[str, Any], given: Sequence[tuple[list[str], Any]]) -> None
         if path == _RULE and value != inner.get("rule", "stdp"):
             inner.clear()  # what else stands there are the settings of another rule
         inner[path[-1]] = value
+
+
+def _let_arms_follow(tables: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Arms that were not given, or not with another rule that was, are those that the rule teaches."""
+    given = [_override(text)[0] for text in overrides]
+    task, learn = tables.get("task") or {}, tables.get("learn") or {}
+    rule = LEARNERS.get(str(learn.get("rule", "stdp")))
+    arms = task.get("arms", PRESETS)
+    chosen = ["task", "arms"] in given or ("arms" in task and _RULE not in given)
+    if rule is None or chosen or not isinstance(arms, (list, tuple)) or not all(isinstance(arm, str) for arm in arms):
+        return
+    known = arm_names(rule.letter)
+    if not all(arm in known for arm in arms):
+        neurons = list(dict.fromkeys(arm[:3] for arm in arms))
+        fitting = [arm for start in neurons for arm in known if arm.startswith(start)]
+        tables["task"] = {**task, "arms": fitting or list(arms)}
 
 
 def _populations() -> list[list[str]]:

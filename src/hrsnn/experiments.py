@@ -60,9 +60,17 @@ def data_digest(config: Config, data_dir: Path | None = None) -> str:
 
 
 def run_unit(
-    config: Config, unit: Unit, *, data_dir: Path | None = None, progress: Progress = no_progress
+    config: Config,
+    unit: Unit,
+    *,
+    data_dir: Path | None = None,
+    progress: Progress = no_progress,
+    checkpoint: Path | None = None,
 ) -> UnitResult:
-    """Do one unit of work. The result depends on config and unit alone, not on threads or what ran before."""
+    """Do one unit of work. The result depends on config and unit alone, not on threads or what ran before.
+
+    checkpoint   a file in which learning may keep how far it is, and goes on from
+    """
     started = time.perf_counter()
     config = config.of_arm(unit.kind)
     with threadpool_limits(1):
@@ -73,7 +81,7 @@ def run_unit(
             n, network = config.network.n_neurons, None
             evaluation = evaluate_control(control, task, config.readout, seed=unit.seed, n_features=n)
         else:
-            evaluation, network = _evaluate_arm(config, unit, task, progress)
+            evaluation, network = _evaluate_arm(config, unit, task, progress, checkpoint)
     outcome = replace(evaluation.outcome, wall_s=time.perf_counter() - started)
     return UnitResult(outcome, plain_values(evaluation.details), network, evaluation.readout, task.chain_facts)
 
@@ -86,10 +94,12 @@ def _check_grid(network: NetworkSpec, task: Task) -> None:
         require(given == needed, "network", name, f"must be {needed:g}, that of the task", given, remedy=remedy)
 
 
-def _evaluate_arm(config: Config, unit: Unit, task: Task, progress: Progress) -> tuple[Evaluation, Network]:
+def _evaluate_arm(
+    config: Config, unit: Unit, task: Task, progress: Progress, checkpoint: Path | None
+) -> tuple[Evaluation, Network]:  # fmt: skip
     """Make the arm of the unit and evaluate it; the details hold what the report draws."""
     course, ways, label = _Course(progress), list[tuple[Trajectory, Spikes]](), Label.of(unit)
-    arm = _arm_of(config, label, task, progress, course, lambda *way: ways.append(way))
+    arm = _arm_of(config, label, task, progress, course, lambda *way: ways.append(way), checkpoint)
     *before, network = arm.walk(unit.seed)
     drawn = label.stage == "trained" and unit.seed == config.task.seed
     evaluation = tasks.evaluate_network(network, task, config.readout, label=label, drawn=drawn, progress=progress)
@@ -111,6 +121,7 @@ def _arm_of(
     progress: Progress,
     course: Progress,
     on_way: OnEnd,
+    checkpoint: Path | None,
 ) -> Arm:
     """The arm of a label: drawn, calibrated, pruned before it learns, taught; a control leaves out one thing.
 
@@ -125,6 +136,7 @@ def _arm_of(
         config.network.input, config.learn, task.train, seed=label.seed,
         pruned_by=label.method if label.stage == "pruned" else None, table=config.prune,
         progress=progress, course=course, on_snapshot=on_snapshot, on_end=on_way,
+        checkpoint=checkpoint,
     )  # fmt: skip
     arm = Arm(label.arm, config.network.arm(label.arm), steps)
     return arm if label.stage != "control" else control_arm(str(label.method), arm)
@@ -138,7 +150,8 @@ class _Course:
         self._events: list[ProgressEvent] = []
 
     def __call__(self, event: ProgressEvent) -> None:
-        if event.done == event.total or event.done % max(1, event.total // 50) == 0:
+        last = self._events[-1].done if self._events else 0
+        if event.done == event.total or event.done - last >= max(1, event.total // 50):
             self._events.append(event)
         self._progress(event)
 
@@ -147,6 +160,8 @@ class _Course:
             "sample": [event.done for event in self._events],
             "spikes_per_neuron": [event.spikes_per_neuron for event in self._events],
             "silent_share": [event.silent_share for event in self._events],
+            "loss": [event.loss for event in self._events],
+            "score": [event.score for event in self._events],
         }
 
 

@@ -11,13 +11,19 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class ProgressEvent:
-    """How far a phase of a unit of work has come, and how alive the network is."""
+    """How far a phase of a unit of work has come, how alive the network is, and how well it does.
+
+    loss    that is made smaller
+    score   on what is held out to choose by, larger is better
+    """
 
     phase: Literal["pruning", "learning", "simulating", "fitting"]
     done: int
     total: int
     spikes_per_neuron: float | None = None
     silent_share: float | None = None
+    loss: float | None = None
+    score: float | None = None
 
 
 Progress = Callable[[ProgressEvent], None]
@@ -51,6 +57,8 @@ class ProgressLine:
         text = f"{event.phase} {event.done} of {event.total}"
         if event.spikes_per_neuron is not None and event.silent_share is not None:
             text += f", {event.spikes_per_neuron:.1f} spikes/neuron, {event.silent_share:.0%} silent"
+        named = {"loss": event.loss, "score": event.score}
+        text += "".join(f", {name} {value:.3g}" for name, value in named.items() if value is not None)
         if self._is_terminal:
             print(f"\r{text:<79}", end="\n" if is_last else "", file=sys.stderr, flush=True)
         else:

@@ -34,6 +34,7 @@ _MARK = "# Written by hrsnn"
 _UNIT_FILE = re.compile(r"[^/]+-s\d+(-[^/]+)?\.(json|safetensors)")
 _TOP_FILES = ("results.json", "report.html", "chain.json", "config.toml")
 _FOLDERS = ("outcomes", "networks", "readouts")
+_CHECKPOINTS = "checkpoints"  # there while units learn that keep where they stand
 
 
 class Saveable(Protocol):
@@ -154,7 +155,7 @@ class RunDirectory:
     def clear(self) -> None:
         """Remove the files of a run, nothing else; the mark that it is complete goes first, the log is emptied."""
         self.results_file.unlink(missing_ok=True)
-        for folder in _FOLDERS:
+        for folder in (*_FOLDERS, _CHECKPOINTS):
             for file in self._unit_files(folder):
                 file.unlink()
             with suppress(OSError):
@@ -166,7 +167,19 @@ class RunDirectory:
 
     def clear_partial(self) -> None:
         """Remove files that a process had not finished writing when it ended."""
-        self._store.sweep(".", *_FOLDERS)
+        self._store.sweep(".", *_FOLDERS, _CHECKPOINTS)
+
+    def checkpoint_of(self, unit: Unit) -> Path:
+        """Where a unit may keep how far it is, in a folder that is there then."""
+        folder = self.path / _CHECKPOINTS
+        folder.mkdir(exist_ok=True)
+        return folder / f"{unit.name}.safetensors"
+
+    def clear_checkpoint(self, file: Path) -> None:
+        """Remove it, and the folder with the last."""
+        file.unlink(missing_ok=True)
+        with suppress(OSError):
+            file.parent.rmdir()
 
     def write_unit(self, unit: Unit, result: UnitResult, config: Config, source: str = "") -> None:
         """Write the files of a unit; the outcome comes last and holds the digests of all others.

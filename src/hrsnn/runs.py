@@ -38,7 +38,7 @@ class Experiment:
     """The functions a run consists of. They go to other processes by name, so they are functions of a module.
 
     plan        config -> units
-    run_unit    (config, unit, data_dir=, progress=) -> UnitResult; the same numbers in any process and order
+    run_unit    (config, unit, data_dir=, progress=, checkpoint=) -> UnitResult; the same numbers in any order
     summarise   (config, [(outcome, details)], data_dir=) -> results.json but its schema, date and versions
     data_digest (config, data_dir=) -> a digest of the data; another one makes other units
     """
@@ -78,8 +78,13 @@ class RunWork:
     def do(self, unit: Unit, progress: Progress) -> None:
         task = self.config.task.model_copy(update=self.own_data)
         config = self.config.model_copy(update={"task": task}) if self.own_data else self.config
-        result = self.experiment.run_unit(config, unit, data_dir=self.data_dir, progress=progress)
+        checkpoint = self.directory.checkpoint_of(unit) if config.keeps_checkpoints else None
+        result = self.experiment.run_unit(
+            config, unit, data_dir=self.data_dir, progress=progress, checkpoint=checkpoint
+        )  # fmt: skip
         self.directory.write_unit(unit, result, self.config, self.source)
+        if checkpoint is not None:
+            self.directory.clear_checkpoint(checkpoint)
 
     def for_others(self) -> RunWork:
         """The same for processes that stand in another directory and have other variables."""

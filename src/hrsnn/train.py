@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from os import PathLike
+
 import numpy as np
 
-from hrsnn._checks import instance, require, whole_number
+from hrsnn._checks import as_path, instance, require, whole_number
 from hrsnn.data.dataset import Dataset
 from hrsnn.learners import Learner, Stdp, learner_of
 from hrsnn.network import Network
@@ -22,6 +24,7 @@ def learn(
     seed: int = 0,
     progress: Progress | bool = no_progress,
     dtype: type = np.float32,
+    checkpoint: str | PathLike[str] | None = None,
 ) -> Network:
     """The network with the weights that are left after it saw `data`.
 
@@ -29,6 +32,8 @@ def learn(
     seed       of the order of the recordings
     progress   called after each recording; True tells on standard error
     dtype      of STDP: np.float32 or np.float64
+    checkpoint of backpropagation: a file that holds where training stands after every epoch, and that it goes on from
+               where it was stopped, to the same numbers
 
     >>> import hrsnn
     >>> spec = hrsnn.NetworkSpec.preset("HoNHoS", n_inputs=2, n_neurons=20)
@@ -46,7 +51,11 @@ def learn(
     require(told, "learn", "progress", "must be true, false or a function", progress)
     if isinstance(progress, bool):
         progress = ProgressLine() if progress else no_progress
-    if isinstance(learner, Stdp):
+    if isinstance(learner, Stdp) and checkpoint is None:
         return learner.learn(network, data, seed=seed, progress=progress, dtype=dtype)
     require(dtype is np.float32, "learn", "dtype", "is chosen for STDP alone", dtype)
-    return learner.learn(network, data, seed=seed, progress=progress)
+    if not learner.keeps_checkpoints:
+        require(checkpoint is None, "learn", "checkpoint", f"is not kept by {learner.rule}; leave it out", checkpoint)
+        return learner.learn(network, data, seed=seed, progress=progress)
+    path = None if checkpoint is None else as_path("learn", "checkpoint", checkpoint)
+    return learner.learn(network, data, seed=seed, progress=progress, checkpoint=path)  # type: ignore[call-arg]

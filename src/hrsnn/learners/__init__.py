@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from hrsnn._checks import did_you_mean, require
+from hrsnn.learners.backprop import Backprop
 from hrsnn.learners.learner import Learner
 from hrsnn.learners.stdp import Stdp
 from hrsnn.spec import validated
 
-__all__ = ["KINDS", "Learner", "Stdp", "learner_of"]
+__all__ = ["KINDS", "Backprop", "Learner", "Stdp", "learner_of"]
 
-KINDS: dict[str, type[Learner]] = {"stdp": Stdp}
+KINDS: dict[str, type[Learner]] = {"stdp": Stdp, "backprop": Backprop}
 
 
 def learner_of(table: Mapping[str, Any]) -> Learner:

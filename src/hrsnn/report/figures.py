@@ -213,11 +213,15 @@ def _histogram(unit: Repeat, name: str) -> list[tuple[list[float], list[float]]]
 
 
 def learning(units: Sequence[Repeat]) -> list[Figure | None]:
-    """Spikes per neuron and share of silent neurons while learning, one line per arm."""
+    """Spikes per neuron and share of silent neurons while learning, loss and score where told; one line per arm."""
     # Below the axis: four names in half the width would lie under the buttons.
     legend = {**draw.LEGEND, "y": -0.3, "yanchor": "top"}
-    figures, shares = [], {"spikes per neuron and sample": "spikes_per_neuron", "silent neurons (%)": "silent_share"}
-    for title, name in shares.items():
+    figures: list[Figure | None] = []
+    columns = {
+        "spikes per neuron and sample": "spikes_per_neuron", "silent neurons (%)": "silent_share", "loss": "loss",
+        "score on what is held out": "score",
+    }  # fmt: skip
+    for title, name in columns.items():
         data, scale = [], 100.0 if name == "silent_share" else 1.0
         for unit in units:
             colour, symbol, dash = style(unit.key)
@@ -225,6 +229,8 @@ def learning(units: Sequence[Repeat]) -> list[Figure | None]:
             x, y, mark = [x for x, _ in points], [scale * y for _, y in points], symbol if len(points) <= 40 else ""
             line = draw.curve(x, y, colour, dash, name=shown(unit.key.label), mark=mark, hover=None)
             data += [line] if points else []
+        if not data and name in ("loss", "score"):
+            continue
         y_axis, label = draw.axis_from_zero(""), f"{title} while learning"
         figures.append(draw.chart(data, "samples seen", y_axis, label, 330, title=title, legend=legend))
     return figures

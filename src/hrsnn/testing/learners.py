@@ -43,8 +43,11 @@ def changes_weights_alone(learner: Learner) -> None:
     dense, data = network(), recordings()
     before, raster = dense.hash, data.spikes.dense()
     learned = _learned(learner, dense)
-    for name in ("neurons", "dt_ms", "synapse", "rule"):
+    for name in ("dt_ms", "synapse", "rule"):
         claim(getattr(learned, name) == getattr(dense, name), learner.rule, f"must leave `{name}` as it was")
+    for name in (f.name for f in fields(dense.neurons) if f.name not in learner.changes):
+        old, new = (getattr(n.neurons, name) for n in (dense, learned))
+        claim(np.array_equal(old, new), learner.rule, f"must leave `{name}` of neurons as it was")
     for name in ("recurrent", "inputs"):
         old, new = getattr(dense, name), getattr(learned, name)
         claim(_but_weights(new) == _but_weights(old), learner.rule, f"must leave all of `{name}` but weights as it was")
@@ -81,6 +84,9 @@ def tells_how_far_it_is(learner: Learner) -> None:
 def needs_labels_or_ignores_them(learner: Learner) -> None:
     """As `needs_labels` says."""
     dense, data = network(), recordings()
+    if learner.reads_labels:
+        learn(dense, data.spikes, learner, seed=1)
+        return
     if learner.needs_labels:
         refuses(learner.rule, "spikes without labels", partial(learn, dense, data.spikes, learner), "label")
         return

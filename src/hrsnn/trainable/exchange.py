@@ -65,8 +65,8 @@ def module_of(
     return SpikingModule(network, Surrogate(surrogate, slope, height), dtype, frozenset(wanted))
 
 
-def network_of(module: SpikingModule) -> Network:
-    """The network that `module` is by now, with a line in its history that says what has changed.
+def network_of(module: SpikingModule, *, history: str | None = None) -> Network:
+    """The network that `module` is by now, with one more line in its history; by default it says what has changed.
 
     Weights are rounded to single precision, in which networks have them. What has not changed keeps its bits, all that
     is not trained (delays, plasticity with its bounds `w_max`, outputs) is that of the first network. Raises
@@ -88,9 +88,11 @@ def network_of(module: SpikingModule) -> Network:
         columns["v_th"] = first + (first - reset) * _array(torch.expm1(module.log_gap.double()))
     if network.neurons.adapt is not None:
         columns["adapt"] = _kept(network.neurons.adapt, magnitude(module.adapt))
+    back = replace(network.with_weights(**weights), neurons=replace(network.neurons, **columns))
+    if history is not None:
+        return back.with_history(history)
     changed = [name for name in TABLES if not np.array_equal(weights[name], getattr(network, name).weight)]
     changed += [name for name, new in columns.items() if not np.array_equal(new, getattr(network.neurons, name))]
-    back = replace(network.with_weights(**weights), neurons=replace(network.neurons, **columns))
     return back.with_history(f"back from torch: {', '.join(changed) or 'nothing'} changed")
 
 

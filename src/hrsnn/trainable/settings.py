@@ -1,0 +1,101 @@
+"""How a network is trained by backpropagation through time, as a table: without torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hrsnn._checks import require
+from hrsnn.spec import Table
+
+Trained = Literal["recurrent", "inputs", "tau_mem", "tau_syn", "v_th", "adapt"]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+
+_COLUMNS = {
+    "tau_mem": ("tau_mem_ms",), "tau_syn": ("tau_syn_exc_ms", "tau_syn_inh_ms"), "v_th": ("v_th",), "adapt": ("adapt",),
+}  # fmt: skip
+
+
+class Augmentation(Table):
+    """The table `[learn.augment]`: what is done to each recording anew every time it is seen in training.
+
+    shift_channels  moved along the channels by a whole number, up to this far either way; what leaves is dropped
+    warp_share      stretched or shortened in time by a factor, up to this share either way
+    drop_share      of the events left out
+    blend_share     of the recordings mixed with another of the same class: half of the events of each, at the same mean
+                    time. Without classes nothing is mixed
+    """
+
+    shift_channels: Count = 0
+    warp_share: Share = 0.0
+    drop_share: Share = 0.0
+    blend_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class Settings(Table):
+    """What `[learn]` of `rule = "backprop"` says beside the rule.
+
+    train                what is trained: recurrent, inputs (weights), tau_mem, tau_syn, v_th, adapt
+    n_epochs             passes over the recordings at most
+    batch_size           recordings of one step
+    learning_rate        of weights and head, at its highest
+    tau_rate             that of time constants, thresholds and adaptation, in units of it
+    weight_decay         of weights, as in AdamW
+    warm_up_share        of all steps, in which the rate rises from 0; it falls as a cosine after
+    clip_norm            gradients are scaled down to this norm together; 0 leaves them
+    validation_share     held out of what is given to choose the epoch by: whole groups (speakers) where there are some
+    patience             epochs without a better one after which training ends; 0 trains through all
+    surrogate, slope     see `hrsnn.torch.Surrogate`; slope 0: what is customary
+    n_bins               of the counts that the head reads
+    tau_filter_ms        of the filtered spike trains that it reads without classes
+    ahead_ms             how much of the input is foretold there
+    dropout              of neurons, for the head alone
+    label_smoothing      of the cross-entropy
+    rate_penalty         adds that many times the mean square of what neurons fire above `rate_hz`, in units of it
+    rate_hz              no penalty below
+    truncate_ms          gradients go no further back than such a stretch; 0: through the whole recording
+    n_threads            of torch. The same bits need the same number
+    device               "cpu" or "cuda"
+    """
+
+    train: Annotated[list[Trained], Field(min_length=1)] = ["recurrent", "inputs"]
+    n_epochs: Annotated[int, Field(ge=1)] = 30
+    batch_size: Annotated[int, Field(ge=1)] = 32
+    learning_rate: Positive = 2e-3
+    tau_rate: Positive = 1.0
+    weight_decay: NonNegative = 1e-3
+    warm_up_share: Share = 0.05
+    clip_norm: NonNegative = 1.0
+    validation_share: Share = 0.1
+    patience: Count = 0
+    surrogate: Literal["fast-sigmoid", "atan", "superspike"] = "fast-sigmoid"
+    slope: NonNegative = 0.0
+    n_bins: Annotated[int, Field(ge=1)] = 5
+    tau_filter_ms: Positive = 30.0
+    ahead_ms: Positive = 10.0
+    dropout: Share = 0.0
+    label_smoothing: Share = 0.0
+    rate_penalty: NonNegative = 0.0
+    rate_hz: Positive = 20.0
+    truncate_ms: NonNegative = 0.0
+    n_threads: Annotated[int, Field(ge=1)] = 1
+    device: Literal["cpu", "cuda"] = "cpu"
+    augment: Augmentation = Augmentation()
+
+    @model_validator(mode="after")
+    def _patience_needs_validation(self) -> Self:
+        rule, remedy = "must be > 0 where training ends by patience", "hold out 0.1, or take patience = 0"
+        ok = self.validation_share > 0 or not self.patience
+        require(ok, "learn", "validation_share", rule, self.validation_share, remedy=remedy)
+        twice = len(set(self.train)) < len(self.train)
+        require(not twice, "learn", "train", "must name each once", self.train)
+        return self
+
+    @property
+    def changes(self) -> frozenset[str]:
+        """The columns of neurons that training changes, beside weights."""
+        return frozenset(column for name in self.train for column in _COLUMNS.get(name, ()))

@@ -1,0 +1,359 @@
+"""Backpropagation as a rule of learning: what it reaches, what it goes on from, what it refuses."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hrsnn._checks import InputError
+from hrsnn.config import load_config
+from hrsnn.data.dataset import Dataset
+from hrsnn.experiments import run_unit
+from hrsnn.learners import learner_of
+from hrsnn.network import Network
+from hrsnn.progress import ProgressEvent, no_progress
+from hrsnn.spikes import Spikes
+from hrsnn.train import learn
+from hrsnn.trainable.batches import augmented_batch_of, batch_of
+from hrsnn.trainable.heads import AheadHead, Batch, ClassHead, counts_in_stretches
+from hrsnn.trainable.held_out import divided
+from hrsnn.trainable.settings import Augmentation
+from hrsnn.work.unit import Unit
+
+N_INPUTS = 10
+
+
+def network(n: int = 30, seed: int = 0) -> Network:
+    """Mixed signs, exponential currents, no delays."""
+    rng = np.random.default_rng(seed)
+    w_rec = rng.normal(0, 0.1, (n, n)) * (rng.random((n, n)) < 0.3)
+    return Network.from_arrays(
+        w_rec, rng.normal(0.2, 0.6, (n, N_INPUTS)), dale=False, tau_mem_ms=rng.uniform(8, 30, n), tau_syn_exc_ms=5.0
+    )
+
+
+def task(n: int = 60, *, n_steps: int = 50) -> Dataset:
+    """Two classes with the same counts in every channel: early and late channels change places."""
+    rng = np.random.default_rng(5)
+    labels = np.arange(n) % 2
+    raster = np.zeros((n, n_steps, N_INPUTS), bool)
+    half = n_steps // 2
+    for k, label in enumerate(labels):
+        early = np.arange(N_INPUTS) % 2 == label
+        raster[k, :half, early] = rng.random((N_INPUTS // 2, half)) < 0.3
+        raster[k, half:, ~early] = rng.random((N_INPUTS // 2, n_steps - half)) < 0.3
+    return Dataset(Spikes.from_dense(raster, dt_ms=1.0), labels, ("even first", "odd first"), np.arange(n) % 6)
+
+
+def backprop(**settings: Any) -> Any:
+    return learner_of({"rule": "backprop", "batch_size": 10, "n_epochs": 3, **settings})
+
+
+# -- what it reaches ---------------------------------------------------------------------------------------------------
+
+
+def test_learns_an_order_that_one_count_cannot_tell() -> None:
+    """The head has one bin, and classes the same counts of input: only what neurons make of time tells them apart."""
+    events: list[ProgressEvent] = []
+    found = learn(network(), task(), backprop(n_epochs=20, n_bins=1, learning_rate=0.01), progress=events.append)
+    scores = [event.score for event in events if event.score is not None]
+    assert len(scores) == 20
+    assert max(scores) == 1.0
+    assert re.fullmatch(
+        r"learned by backpropagation on 50 recordings, epoch \d+ of 20", found.provenance["history"][-1]
+    )
+
+
+def test_foretells_an_input_without_classes() -> None:
+    """A channel after the other, each for 5 ms: what is next follows from what is now. The score of the mean is -1."""
+    steps = np.arange(200)
+    raster = (steps[:, None] // 5 % N_INPUTS) == np.arange(N_INPUTS)
+    rows = np.stack([np.roll(raster, 5 * shift, axis=0) for shift in range(8)])
+    spikes = Spikes.from_dense(rows & (np.random.default_rng(0).random(rows.shape) < 0.8), dt_ms=1.0)
+    events: list[ProgressEvent] = []
+    table = backprop(n_epochs=25, ahead_ms=5.0, learning_rate=0.02, batch_size=1, validation_share=0.2)
+    learn(network(), spikes, table, progress=events.append)
+    scores = [event.score for event in events if event.score is not None]
+    assert scores[0] < -0.95
+    assert max(scores) > -0.8
+
+
+def test_time_constants_and_thresholds_train_and_the_rest_stays() -> None:
+    dense = network()
+    found = learn(dense, task(), backprop(train=["tau_mem", "tau_syn", "v_th"]))
+    for name in ("tau_mem_ms", "tau_syn_exc_ms", "v_th"):
+        assert not np.array_equal(getattr(found.neurons, name), getattr(dense.neurons, name))
+    assert found.recurrent == dense.recurrent
+    assert found.inputs == dense.inputs
+    assert np.array_equal(found.neurons.bias, dense.neurons.bias)
+
+
+def test_the_epoch_that_was_best_is_kept() -> None:
+    """What is left scores what the best epoch scored: training on, with all rates at 0, leaves it in place."""
+    table = backprop(n_epochs=6, learning_rate=0.3)
+    events: list[ProgressEvent] = []
+    found = learn(network(), task(), table, progress=events.append)
+    scores = [event.score for event in events if event.score is not None]
+    best = 1 + int(np.argmax(scores))
+    assert f"epoch {best} of 6" in found.provenance["history"][-1]
+    unbroken = learn(network(), task(), backprop(n_epochs=6, learning_rate=0.3, patience=1))
+    ended = int(unbroken.provenance["history"][-1].split()[-1])
+    assert ended == next((k + 1 for k in range(1, 6) if scores[k] <= max(scores[:k])), 6)
+
+
+def test_a_penalty_lowers_the_rate() -> None:
+    def spikes_per_neuron(**settings: Any) -> float:
+        events: list[ProgressEvent] = []
+        learn(network(), task(), backprop(n_epochs=10, learning_rate=0.01, **settings), progress=events.append)
+        assert events[-1].spikes_per_neuron is not None
+        return events[-1].spikes_per_neuron
+
+    assert spikes_per_neuron(rate_penalty=10.0, rate_hz=5.0) < 0.7 * spikes_per_neuron()
+
+
+# -- going on ----------------------------------------------------------------------------------------------------------
+
+
+class Stop(Exception):
+    pass
+
+
+@pytest.mark.parametrize("settings", [{}, {"dropout": 0.2, "truncate_ms": 20.0, "train": ["recurrent", "tau_mem"]}])
+def test_goes_on_to_the_same_numbers(tmp_path: Path, settings: dict[str, Any]) -> None:
+    table = backprop(n_epochs=4, augment={"shift_channels": 1, "blend_share": 0.5}, **settings)
+    file = tmp_path / "training.safetensors"
+
+    def stop(event: ProgressEvent) -> None:
+        if event.done > 120:  # amid the third epoch
+            raise Stop
+
+    with pytest.raises(Stop):
+        learn(network(), task(), table, checkpoint=file, progress=stop)
+    events: list[ProgressEvent] = []
+    found = learn(network(), task(), table, checkpoint=file, progress=events.append)
+    assert events[0].done == 110
+    assert found == learn(network(), task(), table)
+    again = learn(network(), task(), table, checkpoint=file, progress=events.append)
+    assert again == found
+
+
+@pytest.mark.parametrize("other", ["seed", "table", "damage"])
+def test_what_is_of_another_training_is_not_gone_on_from(tmp_path: Path, other: str) -> None:
+    file = tmp_path / "training.safetensors"
+    learn(network(), task(), backprop(n_epochs=1), checkpoint=file)
+    if other == "damage":
+        file.write_bytes(file.read_bytes()[:-20])
+    table = backprop(n_epochs=2 if other == "table" else 1)
+    seed = 1 if other == "seed" else 0
+    events: list[ProgressEvent] = []
+    found = learn(network(), task(), table, seed=seed, checkpoint=file, progress=events.append)
+    assert events[0].done == 10
+    assert found == learn(network(), task(), table, seed=seed)
+
+
+def test_a_run_keeps_and_clears_its_checkpoint(tmp_path: Path) -> None:
+    config = load_config(
+        "spoken-digits",
+        ["learn.rule=backprop", "learn.n_epochs=1", "network.n_neurons=40", "synapses.delay_ms=0.0", "task.n_seeds=1",
+         "learn.batch_size=100", "readout.n_bins=[4]", "task.controls=[]"],
+    )  # fmt: skip
+    assert config.task.arms == ["HoNB", "HeNB"]
+    file = tmp_path / "HeNB-s0.safetensors"
+    first = run_unit(config, Unit("HeNB", 0), checkpoint=file)
+    assert file.exists()
+    assert first.network is not None
+    assert "backpropagation" in first.network.provenance["history"][-1]
+    assert first.details["learning"]["score"][-1] is not None
+    assert run_unit(config, Unit("HeNB", 0), checkpoint=file).network == first.network
+
+
+def test_a_truncation_longer_than_the_recordings_truncates_nothing() -> None:
+    whole = learn(network(), task(), backprop())
+    assert learn(network(), task(), backprop(truncate_ms=50.0)).hash != learn(
+        network(), task(), backprop(truncate_ms=10.0)
+    ).hash  # fmt: skip
+    assert learn(network(), task(), backprop(truncate_ms=500.0)).recurrent == whole.recurrent
+
+
+# -- parts -------------------------------------------------------------------------------------------------------------
+
+
+def test_counts_of_pieces_are_those_of_the_whole() -> None:
+    spikes = torch.tensor(np.random.default_rng(0).random((20, 3, 4)) < 0.3, dtype=torch.float32)
+    batch = Batch(torch.zeros(20, 3, 1), torch.tensor([0, 1, 0]))
+    head = ClassHead(4, 2, n_bins=5, dropout=0.0, smoothing=0.0)
+    _, whole = head.read(spikes, 0, batch, None, None)
+    _, half = head.read(spikes[:7], 0, batch, None, None)
+    _, both = head.read(spikes[7:], 7, batch, half, None)
+    torch.testing.assert_close(both, whole)
+    of_bins = spikes.unflatten(0, (5, 4)).sum(1) / 2  # over the square root of the 4 steps of a bin
+    torch.testing.assert_close(whole, of_bins.transpose(0, 1).flatten(1))
+
+
+def test_the_next_input_is_foretold_from_filtered_spikes() -> None:
+    rng = np.random.default_rng(0)
+    spikes = torch.tensor(rng.random((12, 2, 4)) < 0.3, dtype=torch.float64)
+    batch = Batch(torch.tensor(rng.random((12, 2, 3)) < 0.3, dtype=torch.float64), None)
+    counts = counts_in_stretches(batch.inputs, 4)
+    decay = 0.9
+    head = AheadHead(4, torch.zeros(3), torch.ones(3), 4, decay, 0.0).double()
+    head.linear.weight.data = torch.tensor(rng.normal(size=(3, 4)))
+    trace, told = torch.zeros(2, 4, dtype=torch.float64), []
+    for s in spikes:
+        trace = decay * trace + s
+        told.append(trace)
+    wanted = (head.linear((1 - decay) ** 0.5 * torch.stack([told[3], told[7]])) - counts[1:]).square().mean()
+    assert head.read(spikes, 0, batch, None, None)[0].loss.item() == pytest.approx(wanted.item())
+    first, memory = head.read(spikes[:4], 0, batch, None, None)
+    second, memory = head.read(spikes[4:], 4, batch, memory, None)
+    assert (first.loss.item() + second.loss.item()) / 2 == pytest.approx(wanted.item())
+    torch.testing.assert_close(memory, trace)
+
+
+@given(st.integers(1, 60), st.floats(0, 0.9), st.integers(0, 4), st.integers(0, 100))
+def test_what_is_held_out(n: int, share: float, n_groups: int, seed: int) -> None:
+    spikes = Spikes.empty(n, n_units=1, n_steps=1, dt_ms=1.0)
+    groups = np.arange(n) % n_groups if n_groups else None
+    data = Dataset(spikes, np.arange(n) % 3, ("a", "b", "c"), groups)
+    chosen, held = divided(data, share, seed)
+    assert np.array_equal(np.sort(np.concatenate([chosen, held])), np.arange(n))
+    assert held.size == 0 if share == 0 or n < 2 else held.size >= 1
+    if groups is not None and n_groups > 1 and held.size and share < 0.3 and n >= 4 * n_groups:
+        assert not set(groups[held]) & set(groups[chosen])
+    if groups is None and held.size >= 3:
+        counts = np.bincount(data.labels[held], minlength=3)
+        possible = np.bincount(data.labels, minlength=3)
+        assert all(counts[i] >= min(counts.max() - 1, possible[i]) for i in range(3))
+
+
+def test_augmentation_does_what_it_says() -> None:
+    data = task()
+    rows = np.arange(20)
+    plain = batch_of(data.spikes, rows, torch.float32)
+
+    def changed(**how: Any) -> torch.Tensor:
+        rng = np.random.default_rng(3)
+        return augmented_batch_of(data.spikes, data.labels, rows, Augmentation(**how), rng, torch.float32)
+
+    assert torch.equal(changed(), plain)
+    assert np.array_equal(plain.numpy(), data.spikes.dense()[rows].transpose(1, 0, 2))
+    shifted = changed(shift_channels=2)
+    shifts = set()
+    for k in range(20):
+        fits = [s for s in range(-2, 3) if torch.equal(shifted[:, k], _shifted(plain[:, k], s))]
+        assert len(fits) == 1
+        shifts.add(fits[0])
+    assert shifts == {-2, -1, 0, 1, 2}
+    dropped = changed(drop_share=0.3)
+    assert ((plain - dropped) >= 0).all()
+    assert float(dropped.sum() / plain.sum()) == pytest.approx(0.7, abs=0.03)
+    warped = changed(warp_share=0.2)
+    assert warped.shape == plain.shape
+    assert torch.equal(warped[:40].sum((0, 2)) > 0, plain.sum((0, 2)) > 0)
+    blended = changed(blend_share=1.0)
+    assert 0.88 < float(blended.sum() / plain.sum()) < 1.02  # less where the halves have an event at one place
+    early = blended[:20].sum(0).unflatten(1, (-1, 2)).sum(1)  # spikes of even and odd channels: of the same class still
+    assert torch.equal(early.argmax(1), torch.tensor(data.labels[rows]))
+
+
+def _shifted(raster: torch.Tensor, by: int) -> torch.Tensor:
+    moved = torch.zeros_like(raster)
+    n = raster.shape[1]
+    moved[:, max(0, by) : n + min(0, by)] = raster[:, max(0, -by) : n - max(0, by)]
+    return moved
+
+
+# -- bad input ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_epoch_before(tmp_path: Path) -> None:
+    file = tmp_path / "training.safetensors"
+    table = backprop(n_epochs=2, learning_rate=1e25, clip_norm=0.0, warm_up_share=0.0)
+    with pytest.raises(
+        InputError, match=r"training left the numbers: .* in epoch \d, batch \d; lower learn.learning_rate"
+    ):
+        learn(network(), task(), table, checkpoint=file)
+    good = backprop(n_epochs=2)
+    learn(network(), task(), backprop(n_epochs=1), checkpoint=file)
+    before = file.read_bytes()
+
+    def spoil(event: ProgressEvent) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        learn(network(), task(), good, checkpoint=tmp_path / "other", progress=spoil)
+    assert file.read_bytes() == before
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_silent_network_is_told() -> None:
+    dense = network()
+    silent = dense.with_weights(inputs=1e-6 * dense.inputs.weight)
+    with pytest.raises(InputError, match=r"must spike on the recordings .*100% of the neurons.*gradients are"):
+        learn(silent, task(), backprop())
+    weight = dense.inputs.weight.copy()
+    weight[dense.inputs.post >= 8] *= 1e-6
+    mostly = dense.with_weights(0 * dense.recurrent.weight, inputs=weight)
+    with pytest.warns(RuntimeWarning, match="% of the neurons are silent in the first batch"):
+        learn(mostly, task(), backprop(n_epochs=1))
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"train": []}, "`learn.train`"),
+        ({"train": ["weights"]}, "`learn.train"),
+        ({"train": ["inputs", "inputs"]}, "must name each once"),
+        ({"validation_share": 0.0, "patience": 2}, "must be > 0 where training ends by patience"),
+        ({"device": "tpu"}, "`learn.device`"),
+        ({"augment": {"drop_share": 1.0}}, "`learn.augment.drop_share`"),
+        ({"augment": {"shift": 1}}, "learn.augment.shift"),
+        ({"learning_rate": 0.0}, "`learn.learning_rate`"),
+    ],
+)
+def test_wrong_settings_are_told(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        backprop(**settings)
+
+
+def test_data_that_do_not_fit_are_told() -> None:
+    other = Spikes.from_dense(np.ones((2, 20, 3), bool), dt_ms=1.0)
+    with pytest.raises(InputError, match="`data` of `learn` must have the 10 channels of the network, got 3"):
+        learn(network(), other, backprop())
+    coarse = Spikes.from_dense(np.ones((2, 20, N_INPUTS), bool), dt_ms=2.0)
+    with pytest.raises(InputError, match="must have the time step of the network, 1 ms, got 2"):
+        learn(network(), coarse, backprop())
+    with pytest.raises(InputError, match="`n_bins` of `learn` must be at most 50"):
+        learn(network(), task(), backprop(n_bins=51))
+    with pytest.raises(InputError, match="`ahead_ms` of `learn` must be at most half of the recordings"):
+        learn(network(), task().spikes, backprop(ahead_ms=26.0))
+    with pytest.raises(InputError, match="without adaptive thresholds must do without adapt"):
+        learn(network(), task(), backprop(train=["adapt"]))
+    if not torch.cuda.is_available():
+        with pytest.raises(InputError, match="must be one that is there, got cuda"):
+            learn(network(), task(), backprop(device="cuda"))
+
+
+def test_checkpoints_are_kept_by_those_that_do(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="`checkpoint` of `learn` is not kept by stdp"):
+        learn(network(), task(), learner_of({}), checkpoint=tmp_path / "file")
+
+
+def test_another_rule_brings_its_arms() -> None:
+    assert load_config("lorenz63", ["learn.rule=backprop"]).task.arms == ["HoNB", "HeNB"]
+    assert load_config("lorenz63", ["learn.rule=backprop", "task.arms=['HeNB']"]).task.arms == ["HeNB"]
+    with pytest.raises(InputError, match="must be of HoNB, HeNB, which backprop teaches"):
+        load_config("lorenz63", ["learn.rule=backprop", "task.arms=['HeNHeS']"])
+
+
+def test_threads_of_torch_are_left_as_they_were() -> None:
+    before = torch.get_num_threads()
+    learn(network(), task(), backprop(n_epochs=1, n_threads=1), progress=no_progress)
+    assert torch.get_num_threads() == before
