@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -351,6 +352,13 @@ def test_another_rule_brings_its_arms() -> None:
     assert load_config("lorenz63", ["learn.rule=backprop", "task.arms=['HeNB']"]).task.arms == ["HeNB"]
     with pytest.raises(InputError, match="must be of HoNB, HeNB, which backprop teaches"):
         load_config("lorenz63", ["learn.rule=backprop", "task.arms=['HeNHeS']"])
+
+
+def test_the_reference_tells_the_defaults() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "reference" / "config.md").read_text(encoding="utf-8")
+    (block,) = (part for part in re.findall(r"```toml\n(.*?)```", text, re.DOTALL) if 'rule = "backprop"' in part)
+    told = tomllib.loads(block)["learn"]
+    assert told == learner_of({"rule": "backprop"}).model_dump()
 
 
 def test_threads_of_torch_are_left_as_they_were() -> None:

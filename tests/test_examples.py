@@ -242,7 +242,7 @@ def is_there(name: str) -> bool:
 
 
 def test_the_page_of_the_config_holds_every_key_with_its_default(tmp_path: Path) -> None:
-    (block,) = blocks((ROOT / "docs" / "reference" / "config.md").read_text("utf-8"), "toml")
+    block, _ = blocks((ROOT / "docs" / "reference" / "config.md").read_text("utf-8"), "toml")  # the other: backprop
     (tmp_path / "page.toml").write_text(block, "utf-8")
     defaults = Config(task=TaskSpec(), network=NetworkSpec(n_inputs=140), learn=LearnSpec(), prune=PruneSpec())
     assert tomllib.loads(block) == tomllib.loads(to_toml(defaults))
