@@ -37,6 +37,8 @@ RECIPES = {
     ),
     "sinabs": Recipe((TORCH, ("sinabs==3.1.3", "nir==1.0.4", "nirtorch==1.0")), ("sinabs", "nir", "nirtorch", "torch")),
     "snntorch": Recipe((TORCH, NIR, ("snntorch==1.0.0", "nirtorch==2.6")), ("snntorch", "nir", "nirtorch", "torch")),
+    # named for benchmarks/bptt.py alone: it reads no NIR
+    "spikingjelly": Recipe((TORCH, ("spikingjelly==2.0.0",)), ("spikingjelly", "torch")),
     "spyx": Recipe((NIR, ("spyx==1.0.0", "jax==0.10.2", "flax==0.12.8")), ("spyx", "nir", "jax", "flax")),
 }
 

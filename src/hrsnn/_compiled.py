@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import types as python_types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 
 jit = numba.njit(nogil=True, error_model="numpy")  # no fast-math: the operations are those that are written
 
@@ -16,6 +19,31 @@ jit = numba.njit(nogil=True, error_model="numpy")  # no fast-math: the operation
 def compiled(function: Callable[..., Any]) -> Kernel:
     """A decorator: `function` compiled at its first call. Functions it calls are `jit`, in the same file."""
     return Kernel(function, function.__name__)
+
+
+class Kernels:
+    """The kernels of `files`: of a function one for each set of types of its arguments, named after all of these.
+
+    Numba looks at one file to tell whether compiled code is out of date; kernels stand in several.
+    """
+
+    def __init__(self, files: Iterable[Path]) -> None:
+        self._sources = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files))).digest()
+        self._kernels: dict[str, Kernel] = {}
+
+    def bind(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Kernel:
+        """`function` for arguments of the types of these; nothing is compiled or read before the first call."""
+        name = f"{function.__name__}_{hashlib.sha256(self._sources + _kind(arguments).encode()).hexdigest()[:16]}"
+        return self._kernels.setdefault(name, Kernel(function, name))
+
+
+def _kind(value: Any) -> str:
+    """What numba's type of a value depends on; `numba.typeof` says the same in fifty times the time."""
+    if isinstance(value, tuple):
+        return f"{type(value).__name__}({','.join(map(_kind, value))})"
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype.str}{value.ndim}{value.flags.c_contiguous:d}{value.flags.writeable:d}"
+    return type(value).__name__
 
 
 class Kernel:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hrsnn._checks import did_you_mean, instance, listed, require
+from hrsnn._checks import among, did_you_mean, instance, listed, require, whole_number
 from hrsnn.network import Network
-from hrsnn.trainable.module import TABLES, TAUS, SpikingModule, magnitude
+from hrsnn.trainable.module import TABLES, TAUS, Choice, SpikingModule, magnitude
 from hrsnn.trainable.surrogate import Kind, Surrogate
 
 _TRAINABLE = (*TABLES, "tau_mem", "tau_syn", "v_th", "adapt")
@@ -27,17 +27,23 @@ def module_of(
     height: float = 1.0,
     dtype: torch.dtype = torch.float32,
     train: Collection[str] = TABLES,
+    step: Choice = "auto",
+    checkpoint_steps: int | None = None,
 ) -> SpikingModule:
     """`network` as a module of torch, whose spikes are those of `hrsnn.simulate`.
 
-    surrogate   "fast-sigmoid", "atan" or "superspike", with `slope` and `height`: see `Surrogate`
-    dtype       torch.float32 or torch.float64
-    train       what becomes a parameter: "recurrent", "inputs", "tau_mem", "tau_syn", "v_th", "adapt"
+    surrogate         "fast-sigmoid", "atan" or "superspike", with `slope` and `height`: see `Surrogate`
+    dtype             torch.float32 or torch.float64
+    train             what becomes a parameter: "recurrent", "inputs", "tau_mem", "tau_syn", "v_th", "adapt"
+    step              "compiled": on the CPU, by the sparsity of weights and of spikes; "plain": by autograd, on every
+                      device, written to be read; "auto": the first where it can be taken. `SpikingModule.step` says
+                      which one it is
+    checkpoint_steps  of the compiled step: keep the states every so many steps instead of all potentials, and do the
+                      steps between again on the way back. None keeps all
 
-    What can differ from the engines is the order of sums: a matrix product adds up the spikes that reach a neuron in
-    one step in another order, which moves a current of k arrivals by some k units in its last place. Where sums are
-    exact, as of weights that are multiples of a power of two, nothing differs but by the rounding of the decaying
-    current they are added to; docs/NUMERICS.md says what that comes to. Output units stay with the network and are not
+    Spikes of the compiled step are those of the engines in every bit, as long as nothing has been trained. The plain
+    one adds up the spikes that reach a neuron in one step in another order, which moves a current of k arrivals by some
+    k units in its last place; docs/NUMERICS.md says what that comes to. Output units stay with the network and are not
     computed.
 
     Raises `InputError` for a network with short-term dynamics, for options that are not there, and for constants the
@@ -62,7 +68,13 @@ def module_of(
     require(network.synapse == "exp" or "tau_syn" not in wanted, "module_of", "train", rule, wanted)
     rule = "of a network without adaptive thresholds must do without adapt"
     require(network.neurons.adapt is not None or "adapt" not in wanted, "module_of", "train", rule, wanted)
-    return SpikingModule(network, Surrogate(surrogate, slope, height), dtype, frozenset(wanted))
+    choices = get_args(Choice)
+    require(among(step, choices), "module_of", "step", f"must be one of {', '.join(choices)}", step)
+    if checkpoint_steps is not None:
+        checkpoint_steps = whole_number("module_of", "checkpoint_steps", checkpoint_steps, at_least=1)
+        require(step != "plain", "module_of", "checkpoint_steps", "must be None with the plain step", checkpoint_steps)
+    own = Surrogate(surrogate, slope, height)
+    return SpikingModule(network, own, dtype, frozenset(wanted), step, checkpoint_steps)
 
 
 def network_of(module: SpikingModule, *, history: str | None = None) -> Network:

@@ -1,8 +1,11 @@
-"""A network as a module of torch: the step of `hrsnn.engine.reference` on tensors, with gradients by autograd."""
+"""A network as a module of torch: the step of `hrsnn.engine.reference` on tensors, with gradients by autograd.
+
+That plain form is the definition. `hrsnn.trainable.fast` computes the same in compiled code where it can.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -12,9 +15,13 @@ from hrsnn._checks import instance, require
 from hrsnn.engine.coefficients import SynapseCoefficients, coefficients
 from hrsnn.network import Network
 from hrsnn.trainable.constants import Taus, moved
+from hrsnn.trainable.fast import Given, Steps, named
+from hrsnn.trainable.layout import Layout
 from hrsnn.trainable.surrogate import Surrogate
 
 Tensor = torch.Tensor
+Form = Literal["compiled", "plain"]
+Choice = Literal["auto", "compiled", "plain"]
 
 TABLES = ("recurrent", "inputs")
 TAUS = ("tau_mem", "tau_syn_exc", "tau_syn_inh")
@@ -59,20 +66,31 @@ class SpikingModule(nn.Module):
     n_ref: Tensor
     bias: Tensor
     first_v_th: Tensor
+    first_v_rest: Tensor
     first_v_reset: Tensor
 
-    def __init__(self, network: Network, surrogate: Surrogate, dtype: torch.dtype, train: frozenset[str]) -> None:
+    def __init__(
+        self, network: Network, surrogate: Surrogate, dtype: torch.dtype, train: frozenset[str],
+        choice: Choice = "auto", checkpoint_steps: int | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.network, self.surrogate = network, surrogate
+        self._choice, self._checkpoint_steps = choice, checkpoint_steps
         coefficients(network, str(dtype).removeprefix("torch."))  # what does not fit in this precision is told
         c = coefficients(network, np.float64)
         self._subtracts, self._is_exp, self._n_pending = c.subtracts, c.synapse == "exp", c.n_pending
         self._delays = sorted({1, *c.recurrent.delay.tolist(), *c.inputs.delay.tolist()})
+        self._layouts: list[Layout] = []
         for name, table, of_network in zip(
             TABLES, (c.recurrent, c.inputs), (network.recurrent, network.inputs), strict=True
         ):
             weight = torch.tensor(of_network.weight, dtype=dtype)
             self._add(name, weight.abs() if network.dale else weight, name in train)
+            negative = table.signs() < 0 if network.dale or not self._is_exp else None
+            negative = negative if self._is_exp else np.zeros(len(table), np.bool_)
+            self._layouts.append(
+                Layout(table.ptr, table.post, table.delay, negative, n=network.n_neurons, is_exp=self._is_exp)
+            )
             self._fix(f"{name}_sign", torch.tensor(table.signs(), dtype=dtype))
             self._fix(f"{name}_place", torch.tensor(self._places(table)))
         self._names = [n for n in c.neurons.__slots__ if getattr(c.neurons, n) is not None and n != "n_ref"]
@@ -161,7 +179,7 @@ class SpikingModule(nn.Module):
 
         Gradients are those of autograd, with the derivative of the surrogate for that of a spike, in the reset and in
         what follows from spikes as well; a refractory neuron passes none. Raises `InputError` for tensors of another
-        shape, dtype or device.
+        shape, dtype or device, and where the compiled step is asked for and cannot be taken.
         """
         n, n_inputs = self.network.n_neurons, self.network.n_inputs
         self._check("spikes", spikes, "[T, B, N_in]", (None, None, n_inputs))
@@ -170,13 +188,75 @@ class SpikingModule(nn.Module):
         if current is not None:
             self._check("current", current, "[T, B, N]", (n_steps, n_samples, n))
         c = self.constants()
-        v, exc, inh, refractory, b, *under_way = self._start(c["v_init"], n_samples, state)
-        currents = [exc, inh] if self._is_exp else [exc]
+        begun = self._start(c["v_init"], n_samples, state)
+        given = Given(
+            self.weight("recurrent"), self.weight("inputs"), spikes, current, begun.v, begun.current_exc,
+            begun.current_inh, begun.adaptation, begun.pending_exc, begun.pending_inh, (),
+        )  # fmt: skip
+        is_compiled = self.step == "compiled"
+        hindrance = self._hindrance()
+        rule = "must do without the compiled step"
+        require(self._choice != "compiled" or is_compiled, "SpikingModule", "step", rule, hindrance)
+        if not is_compiled or n_samples == 0:
+            spikes, left = self._plain(given, c, begun.refractory)
+            return spikes, left
+        if not self._is_exp:
+            given = given._replace(inh=None, pending_inh=None)
+        found = self._steps(c, begun.refractory)(given, c)
+        spikes, v, exc, inh, b, pending_exc, pending_inh, refractory = found
+        if not self._is_exp:
+            inh, pending_inh = begun.current_inh, begun.pending_inh
+        return spikes, SpikingState(v, exc, inh, refractory, b, pending_exc, pending_inh)
+
+    @property
+    def step(self) -> Form:
+        """What `forward` takes: "compiled", or "plain" where that is chosen or the other cannot be."""
+        return "plain" if self._choice == "plain" or self._hindrance() else "compiled"
+
+    def _hindrance(self) -> str | None:
+        """Why the compiled step cannot be taken; None where it can."""
+        if self.recurrent.device.type != "cpu":
+            return f"a module on the device {self.recurrent.device}"
+        if self.dtype not in (torch.float32, torch.float64):
+            return f"a module of {self.dtype}"
+        if type(self.surrogate) is not Surrogate:
+            return f"a surrogate of the class {type(self.surrogate).__name__}"
+        return None
+
+    def _steps(self, c: dict[str, Tensor], refractory: Tensor) -> Steps:
+        fixed = c.get("rho", torch.zeros_like(c["v_rest"])), c["v_rest"], c["v_reset"]
+        untrained = {name: values for name, values in c.items() if not values.requires_grad}
+
+        def plain(given: Given) -> tuple[Any, ...]:
+            if given.inh is None or given.pending_inh is None:
+                given = given._replace(
+                    inh=torch.zeros_like(given.exc), pending_inh=torch.zeros_like(given.pending_exc)
+                )  # fmt: skip
+            spikes, left = self._plain(given, untrained | named(given.coefficients), refractory)
+            inh = (left.current_inh, left.pending_inh) if self._is_exp else (None, None)
+            return spikes, left.v, left.current_exc, inh[0], left.adaptation, left.pending_exc, inh[1]
+
+        return Steps(
+            layouts=(self._layouts[0], self._layouts[1]), fixed=fixed, refractory=refractory, n_ref=self.n_ref,
+            is_exp=self._is_exp, subtracts=self._subtracts, adapts="rho" in c, surrogate=self.surrogate, plain=plain,
+            checkpoint_steps=self._checkpoint_steps,
+        )  # fmt: skip
+
+    # -- the plain form ------------------------------------------------------------------------------------------------
+
+    def _plain(self, given: Given, c: dict[str, Tensor], refractory: Tensor) -> tuple[Tensor, SpikingState]:
+        """The definition: spikes and the state that is left, with the coefficients `c`."""
+        n_steps, n_samples = given.spikes.shape[:2]
+        v, b, inh, pending_inh = given.v, given.adaptation, given.inh, given.pending_inh
+        assert inh is not None
+        assert pending_inh is not None
+        currents = [given.exc, inh] if self._is_exp else [given.exc]
+        under_way = [given.pending_exc, pending_inh]
         pending = [list(part.unbind(0)) for part in under_way[: len(currents)]]
-        matrix = self._matrix("recurrent")
+        matrix, by_input = self._matrix("recurrent", given.recurrent), self._matrix("inputs", given.inputs)
         # Rows are taken by unbind: the gradient of an index is a tensor of zeros of all steps, for each of them.
-        given = (spikes.flatten(0, 1) @ self._matrix("inputs")).unflatten(0, (n_steps, n_samples)).unbind(0)
-        driven = None if current is None else (c["to_rest"] * current).unbind(0)
+        fed = (given.spikes.flatten(0, 1) @ by_input).unflatten(0, (n_steps, n_samples)).unbind(0)
+        driven = None if given.current is None else (c["to_rest"] * given.current).unbind(0)
         log = []
         for t in range(n_steps):
             vp = c["v_rest"] + c["alpha"] * (v - c["v_rest"])
@@ -205,12 +285,12 @@ class SpikingModule(nn.Module):
                 if coming:
                     currents[kind] = currents[kind] + coming.pop(0)
                     coming.append(torch.zeros_like(v))
-            for arrivals in (s @ matrix, given[t]):
+            for arrivals in (s @ matrix, fed[t]):
                 self._join(arrivals, currents, pending)
             log.append(s)
-        left = [torch.stack(part) if part else v.new_zeros(0, n_samples, n) for part in pending]
+        left = [torch.stack(part) if part else v.new_zeros(0, *v.shape) for part in pending]
         if not self._is_exp:
-            currents, left = [*currents, inh], [*left, under_way[1]]
+            currents, left = [*currents, inh], [*left, pending_inh]
         return torch.stack(log), SpikingState(v, currents[0], currents[1], refractory, b, left[0], left[1])
 
     def _betas(self, c: dict[str, Tensor]) -> list[Tensor]:
@@ -260,9 +340,9 @@ class SpikingModule(nn.Module):
         row = table.pre().astype(np.int64) * n_kinds * len(self._delays)
         return (row + np.searchsorted(self._delays, table.delay)) * n + table.post
 
-    def _matrix(self, name: str) -> Tensor:
+    def _matrix(self, name: str, weight: Tensor) -> Tensor:
         """Weights as a matrix (n_pre, kinds delays N): which current of which neuron a unit feeds, and how late."""
-        table, place, weight = getattr(self.network, name), getattr(self, f"{name}_place"), self.weight(name)
+        table, place = getattr(self.network, name), getattr(self, f"{name}_place")
         width = len(self._delays) * self.network.n_neurons
         flat = weight.new_zeros(table.n_pre * width * (2 if self._is_exp else 1))
         if self._is_exp:  # a synapse feeds the current of the sign of its own weight

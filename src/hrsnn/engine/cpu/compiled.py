@@ -7,7 +7,6 @@ compiled when it is first bound to arguments.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,31 +18,13 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-from hrsnn._compiled import Kernel, jit
+from hrsnn._compiled import Kernels, jit
 
 __all__ = ["bind", "by_presence", "inlined", "jit", "power_of_two", "prefetch", "prefetch_behind"]
 
 inlined = numba.njit(nogil=True, error_model="numpy", forceinline=True)  # where a call each step would cost time
 
-# Numba looks at one file to tell whether compiled code is out of date; the kernels stand in several.
-_SOURCES = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))).digest()
-
-_kernels: dict[str, Kernel] = {}
-
-
-def bind(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Kernel:
-    """`function` compiled for arguments of the types of these; nothing is compiled or read before the first call."""
-    name = f"{function.__name__}_{hashlib.sha256(_SOURCES + _kind(arguments).encode()).hexdigest()[:16]}"
-    return _kernels.setdefault(name, Kernel(function, name))
-
-
-def _kind(value: Any) -> str:
-    """What numba's type of a value depends on; `numba.typeof` says the same in fifty times the time."""
-    if isinstance(value, tuple):
-        return f"{type(value).__name__}({','.join(map(_kind, value))})"
-    if isinstance(value, np.ndarray):
-        return f"{value.dtype.str}{value.ndim}{value.flags.c_contiguous:d}{value.flags.writeable:d}"
-    return type(value).__name__
+bind = Kernels(Path(__file__).parent.glob("*.py")).bind
 
 
 def by_presence(argument: int, absent: Callable[..., Any], present: Callable[..., Any]) -> Callable[..., Any]:
