@@ -151,7 +151,8 @@ class _Course:
 
     def __call__(self, event: ProgressEvent) -> None:
         last = self._events[-1].done if self._events else 0
-        if event.done == event.total or event.done - last >= max(1, event.total // 50):
+        is_scored = event.score is not None  # told once an epoch
+        if is_scored or event.done == event.total or event.done - last >= max(1, event.total // 50):
             self._events.append(event)
         self._progress(event)
 
