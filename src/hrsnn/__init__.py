@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from hrsnn.engine import Stream as Stream
     from hrsnn.engine import simulate as simulate
     from hrsnn.engine import stream as stream
+    from hrsnn.estimators import HRSNNClassifier as HRSNNClassifier
+    from hrsnn.estimators import HRSNNForecaster as HRSNNForecaster
     from hrsnn.exchange import from_nir as from_nir
     from hrsnn.exchange import to_nir as to_nir
     from hrsnn.layers import stack as stack
@@ -80,6 +82,8 @@ _HOME = {
     "Stream": "engine",
     "simulate": "engine",
     "stream": "engine",
+    "HRSNNClassifier": "estimators",
+    "HRSNNForecaster": "estimators",
     "from_nir": "exchange",
     "to_nir": "exchange",
     "stack": "layers",

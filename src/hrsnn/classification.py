@@ -178,6 +178,11 @@ def activity(network: Network, spikes: Spikes, readout: Readout) -> NDArray[Any]
         warnings.warn(f"{told}; fit it again, or give recordings of the same duration and step", stacklevel=4)
     else:
         spikes = on_grid(spikes, readout.grid)
+    return windows_read(network, spikes, readout)
+
+
+def windows_read(network: Network, spikes: Spikes, readout: Readout) -> NDArray[Any]:
+    """The activity windows that a fitted readout reads, for samples on its grid."""
     spec = ReadoutSpec(
         features=readout.features, n_bins=[readout.n_bins], tau_filter_ms=readout.tau_filter_ms, last_ms=readout.last_ms
     )  # fmt: skip

@@ -41,14 +41,8 @@ def recommended(task: Splits | ForecastTask, arm: str = "HeNHeS", **changes: Any
     """
     instance("recommended", "task", task, Splits, ForecastTask)
     kind: Kind = "series" if isinstance(task, ForecastTask) else "recordings"
-    tables = tables_of(kind, n_inputs=task.n_inputs)
-    network: dict[str, Any] = dict(tables["network"])
-    network |= {name: tables[name] for name in ("input", "synapses", "plasticity") if name in tables}
-    shared = {name: network.pop(name) for name in list(network) if name in PopulationSpec.model_fields}
-    for sign in ("excitatory", "inhibitory"):
-        network[sign] = {**shared, **network.get(sign, {})}
-    spec = {**network, "n_inputs": task.n_inputs, "dt_ms": task.dt_ms, **changes}
-    return validated(NetworkSpec, spec).arm(arm)
+    fields = fields_of_spec(kind, n_inputs=task.n_inputs, dt_ms=task.dt_ms)
+    return validated(NetworkSpec, {**fields, **changes}).arm(arm)
 
 
 def recommended_readout(task: Splits | ForecastTask) -> ReadoutSpec:
@@ -61,6 +55,22 @@ def recommended_readout(task: Splits | ForecastTask) -> ReadoutSpec:
     instance("recommended_readout", "task", task, Splits, ForecastTask)
     kind: Kind = "series" if isinstance(task, ForecastTask) else "recordings"
     return validated(ReadoutSpec, tables_of(kind)["readout"])
+
+
+def fields_of_spec(kind: Kind, *, n_inputs: int, dt_ms: float) -> dict[str, Any]:
+    """The fields of `NetworkSpec`, plain tables, that are recommended for data of a kind.
+
+    >>> fields = fields_of_spec("labelled", n_inputs=24, dt_ms=1.0)
+    >>> fields["input"]["span"], fields["input"]["calibrate"], fields["inhibitory"]["t_ref_ms"]
+    (0.5, True, 2.0)
+    """
+    tables = tables_of(kind, n_inputs=n_inputs)
+    network: dict[str, Any] = dict(tables["network"])
+    network |= {name: tables[name] for name in ("input", "synapses", "plasticity") if name in tables}
+    shared = {name: network.pop(name) for name in list(network) if name in PopulationSpec.model_fields}
+    for sign in ("excitatory", "inhibitory"):
+        network[sign] = {**shared, **network.get(sign, {})}
+    return {**network, "n_inputs": n_inputs, "dt_ms": dt_ms}
 
 
 def tables_of(kind: Kind, *, n_inputs: int | None = None) -> Tables:

@@ -144,10 +144,19 @@ def _share_of_classes(known: Recorded, rows: Rows, share: float, seed: int) -> R
             return np.sort(out)
     except ValueError:  # fewer recordings in the share than classes
         pass
-    rng = stream(seed, "parts")  # classes too small for their share give one
+    # classes too small for their share give one
+    return rows[share_of_each(labels, share, stream(seed, "parts"))]
+
+
+def share_of_each(labels: NDArray[np.int64], share: float, rng: np.random.Generator) -> Rows:
+    """Rows of a share of every class, drawn by `rng`, rising: of a small class one, of one recording none.
+
+    >>> share_of_each(np.array([0, 0, 0, 1, 1, 2]), 0.2, np.random.default_rng(0)).size
+    2
+    """
     chosen = []
     for label in np.unique(labels):
-        of_class = rows[labels == label]
+        of_class = np.flatnonzero(labels == label)
         n_out = min(max(1, round(share * of_class.size)), of_class.size - 1)
         chosen.append(rng.choice(of_class, size=n_out, replace=False))
     return np.sort(np.concatenate(chosen))
