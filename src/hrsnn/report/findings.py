@@ -89,12 +89,13 @@ def questions(reference: Key | None) -> tuple[Question, ...]:
     ho, hen, hes, both = Key("HoNHoS"), Key("HeNHoS"), Key("HoNHeS"), Key("HeNHeS")
     ref = reference or both
     neurons = (hen, ho), (both, hes), (Key("HeNB"), Key("HoNB"))
+    learning = "Unsupervised learning" if ref.arm.endswith("S") else "Backpropagation"
     others = {f" against {control.asked}": Key(control.arm) for control in CONTROLS.values() if control.arm}
     return (
         Question("Heterogeneous neurons", neurons, plural=True, differs=True),
         Question("Heterogeneous plasticity", ((hes, ho), (both, hen)), differs=True),
         Question("Heterogeneity of neurons and plasticity together", ((both, ho),), differs=True),
-        Question("Unsupervised learning", ((ref, Key(ref.arm, "control", "untrained")),)),
+        Question(learning, ((ref, Key(ref.arm, "control", "untrained")),)),
         Question("Recurrence", ((ref, ref.without_recurrence),)),
         *(Question("The network", ((ref, key),), False, "gain", "lose", against) for against, key in others.items()),
     )

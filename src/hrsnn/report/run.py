@@ -127,7 +127,7 @@ def _sections(results: Results) -> list[Section]:
             "How often neurons fire over the test part: look for neurons that never fire (left end) and for a few that "
             "fire always (right end).", [figures.rates(_one_per_network(results, "histograms"))]),
         Section("learning", "Course of learning",
-            "Activity while networks learn without labels: look whether it settles and whether neurons fall silent.",
+            "Activity while networks learn: look whether it settles and whether neurons fall silent.",
             figures.learning(_one_per_network(results, "learning")), small=True),
         Section("confusion", "Confusions", f"{who} over all seeds, each row one class that was meant: look for dark "
             "cells off the diagonal, classes taken for one another.", [figures.confusion(results.units_of(reference))]),
