@@ -98,7 +98,8 @@ class _Training:
         require(spikes.dt_ms == network.dt_ms, "learn", "data", rule, spikes.dt_ms)
         chosen, held_out = divided(data, table.validation_share, seed)
         module = module_of(
-            network, surrogate=table.surrogate, slope=table.slope or None, dtype=_DTYPE, train=table.train
+            network, surrogate=table.surrogate, slope=table.slope or None, dtype=_DTYPE, train=table.train,
+            checkpoint_steps=table.checkpoint_steps or None,
         ).to(table.device)  # fmt: skip
         head = _head(network, data, chosen, table).to(table.device)
         labels = data.labels if isinstance(data, Dataset) else None

@@ -58,6 +58,8 @@ class Settings(Table):
     rate_penalty         adds that many times the mean square of what neurons fire above `rate_hz`, in units of it
     rate_hz              no penalty below
     truncate_ms          gradients go no further back than such a stretch; 0: through the whole recording
+    checkpoint_steps     states are kept every so many steps and what is between is computed again: less memory, half as
+                         much time again; 0 keeps everything
     n_threads            of torch. The same bits need the same number
     device               "cpu" or "cuda"
     """
@@ -82,6 +84,7 @@ class Settings(Table):
     rate_penalty: NonNegative = 0.0
     rate_hz: Positive = 20.0
     truncate_ms: NonNegative = 0.0
+    checkpoint_steps: Count = 0
     n_threads: Annotated[int, Field(ge=1)] = 1
     device: Literal["cpu", "cuda"] = "cpu"
     augment: Augmentation = Augmentation()
