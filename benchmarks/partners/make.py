@@ -37,8 +37,15 @@ RECIPES = {
     ),
     "sinabs": Recipe((TORCH, ("sinabs==3.1.3", "nir==1.0.4", "nirtorch==1.0")), ("sinabs", "nir", "nirtorch", "torch")),
     "snntorch": Recipe((TORCH, NIR, ("snntorch==1.0.0", "nirtorch==2.6")), ("snntorch", "nir", "nirtorch", "torch")),
-    # named for benchmarks/bptt.py alone: it reads no NIR
-    "spikingjelly": Recipe((TORCH, ("spikingjelly==2.0.0",)), ("spikingjelly", "torch")),
+    # for benchmarks/bptt.py alone. It asks for torchvision and torchaudio as well, which neurons do without.
+    "spikingjelly": Recipe(
+        (
+            TORCH,
+            ("loguru", "scipy", "tqdm", "packaging", "matplotlib", "requests"),
+            ("--no-deps", "spikingjelly==2.0.0"),
+        ),
+        ("spikingjelly", "torch"),
+    ),
     "spyx": Recipe((NIR, ("spyx==1.0.0", "jax==0.10.2", "flax==0.12.8")), ("spyx", "nir", "jax", "flax")),
 }
 
@@ -46,9 +53,9 @@ RECIPES = {
 def make(name: str, folder: Path) -> None:
     """Make one environment, with its runner and `versions.json`, which is written last."""
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    runner = Path(__file__).with_name(f"run_{name}.py")
+    runner = Path(__file__).with_name(f"run_{name}.py")  # of those that read NIR
     if (folder / "versions.json").exists():
-        shutil.copy(runner, folder / "run.py")
+        _copied(runner, folder)
         print(f"{name}: there", flush=True)
         return
     print(f"{name}: making {folder}", flush=True)
@@ -59,8 +66,13 @@ def make(name: str, folder: Path) -> None:
         subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
     code = f"import importlib.metadata as m, json; print(json.dumps({{n: m.version(n) for n in {recipe.told!r}}}))"
     versions = json.loads(subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout)
-    shutil.copy(runner, folder / "run.py")
+    _copied(runner, folder)
     (folder / "versions.json").write_text(json.dumps(versions, indent=1) + "\n", "utf-8")
+
+
+def _copied(runner: Path, folder: Path) -> None:
+    if runner.exists():
+        shutil.copy(runner, folder / "run.py")
 
 
 def main() -> None:

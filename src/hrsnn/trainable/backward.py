@@ -23,9 +23,10 @@ def run_backward(
     size, n_samples = n.alpha.size, record.v.shape[1]
     row, first = size * (2 if rule.is_exp else 1), LANES * chunk
     n_lanes = min(LANES, n_samples - first)
-    length, room = rule.n_rows * row, 2 * (rule.n_rows + 1) * row
+    length, room = rule.n_rows * row, 2 * rule.n_rows * row
     zeros = np.zeros((8, size), n.alpha.dtype)
-    theta, spiked, by_spike, by_v, free = zeros[0], zeros[1], zeros[2], zeros[3], zeros[4]
+    risen, spiked, by_spike, by_v, free = zeros[0], zeros[1], zeros[2], zeros[3], zeros[4]
+    theta = risen if rule.adapts else n.v_th
     words = np.zeros((size + 7) // 8, np.uint64)
     marks = words.view(np.uint8)
     fired = np.empty(size, np.int64)
@@ -47,16 +48,17 @@ def run_backward(
         if n_given > 0:
             _hand_back(inputs, side, base, given_back, size)
             _apart(by_channel, given_back, n_given)
-        if base < row:
-            base = _move_to_end(window, side, base, length)
+        before = base - row
+        if before < 0:
+            if rule.n_rows > 1:
+                base = _move_to_end(window, side, base, length)
+            before = room - length - row if rule.n_rows > 1 else room - row
         for lane in range(n_lanes):
             b = first + lane
             v, now = record.v[at, b], window[lane]
-            later, by_current = now[base : base + row], now[base - row : base]
+            later, by_current = now[base : base + row], now[before : before + row]
             if rule.adapts:
-                _sum(theta, n.v_th, record.adaptation[at, b])
-            else:
-                copy(theta, n.v_th)
+                _sum(risen, n.v_th, record.adaptation[at, b])
             if rule.holds:
                 _unpack(free, record.held[at, b])
             _mark_again(v, theta, free, rule, marks, spiked)
@@ -77,7 +79,7 @@ def run_backward(
                 )  # fmt: skip
             if n_given > 0:
                 copy(gradients.spikes[t, b], by_channel[lane])
-        base -= row
+        base = before
         _beside(side, window, base, row)
     carry.window[chunk] = window[:, base : base + length]
 

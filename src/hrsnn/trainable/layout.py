@@ -38,7 +38,7 @@ class Layout:
         place = run * n + post
         sides = 2 if self._by_sign else 1
         is_single = np.unique(place).size == place.size  # two synapses of the same ends have two weights
-        self.is_dense = bool(is_single and 0 < runs.size * n * sides * DENSE_FROM <= place.size)
+        self.is_dense = bool(is_single and runs.size and runs.size * n * sides * DENSE_FROM <= place.size)
         nothing = np.zeros(0, np.uint32)
         if not self.is_dense:
             self._place: Integers | None = None
