@@ -192,6 +192,8 @@ def test_plasticity_is_searched_where_networks_are_taught() -> None:
     names = {kind: [part.name for part in OfNetworks(config, "HeNHeS", (kind,)).space()] for kind in ("task", "memory")}
     rest = [name for name in names["task"] if not name.startswith("plasticity.")]
     assert names["memory"] == rest != names["task"]
+    by_gradients = load_config("spoken-digits", ["learn.rule=backprop"])
+    assert not any(name.startswith("plasticity") for name, _ in space_of(by_gradients, "HeNB").start)
 
 
 def test_networks_of_a_search_are_those_of_a_run() -> None:

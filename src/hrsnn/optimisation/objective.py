@@ -195,8 +195,8 @@ def space_of(config: Config, arm: str, *, family: str = "gamma", around: float =
     """What is searched where nothing else is asked for (method.md 5.2): the laws of an arm, and scales of its wiring.
 
     Means lie between 1/`around` and `around` times those of the config. A law that the arm has no spread in is a
-    number. What a config does not use (plasticity without learning) is left out. The search begins with what the config
-    has, but for free curves.
+    number. What a config does not use (plasticity without learning, or with backpropagation) is left out. The search
+    begins with what the config has, but for free curves.
     """
     network = config.network
     parts: list[Law | Scalar] = []
@@ -213,7 +213,7 @@ def space_of(config: Config, arm: str, *, family: str = "gamma", around: float =
         add(f"network.{sign}.tau_mem_ms", getattr(network, sign).tau_mem_ms, of_neurons)
         if not isinstance(getattr(network, sign).v_th, Constant):
             add(f"network.{sign}.v_th", getattr(network, sign).v_th, of_neurons)
-    if config.learn is not None:
+    if config.learn is not None and config.learn.letter == "S":
         for name in ("a_plus", "a_minus", "tau_plus_ms", "tau_minus_ms"):
             add(f"plasticity.{name}", getattr(network.plasticity, name), of_synapses)
     add("synapses.weight_scale", Constant(network.synapses.weight_scale), False)
