@@ -400,9 +400,9 @@ def test_what_no_module_or_network_can_be_is_told() -> None:
 def test_without_torch_the_extra_is_named(tmp_path: Path) -> None:
     code = "import sys; sys.modules['torch'] = None; import hrsnn; hrsnn.torch"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT / "src", capture_output=True, text=True, check=False)
-    assert done.stderr.splitlines()[-1].endswith(
-        "MissingExtraError: `hrsnn.torch` needs torch; `pip install 'hrsnn[torch]'` installs it"
-    )
+    told = done.stderr.splitlines()[-1]
+    assert "MissingExtraError: `hrsnn.torch` needs torch (import of torch halted" in told
+    assert told.endswith("; `pip install 'hrsnn[torch]'` installs it")
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------

@@ -12,16 +12,11 @@ The library of that name is not hidden: imports here are absolute, and this file
 
 from __future__ import annotations
 
-from hrsnn._checks import MissingExtraError
+from hrsnn._checks import extra
 
-try:
+with extra("torch", "`hrsnn.torch`", "torch"):
     from hrsnn.trainable.exchange import module_of, network_of
     from hrsnn.trainable.module import SpikingModule, SpikingState
     from hrsnn.trainable.surrogate import Surrogate
-except ModuleNotFoundError as why:
-    if why.name != "torch":
-        raise
-    message = "`hrsnn.torch` needs torch; `pip install 'hrsnn[torch]'` installs it"
-    raise MissingExtraError(message) from why
 
 __all__ = ["SpikingModule", "SpikingState", "Surrogate", "module_of", "network_of"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from hrsnn._checks import MissingExtraError
+from hrsnn._checks import extra
 from hrsnn.data.dataset import Dataset
 from hrsnn.learners.learner import Learner
 from hrsnn.network import Network
@@ -45,11 +45,6 @@ class Backprop(Settings, Learner):
         network, data, table and seed. Raises `InputError` where the loss is not finite, after which the file still
         holds the epoch before, and for a network in which nothing can be learned because no neuron spikes.
         """
-        try:
+        with extra("torch", '`learn.rule = "backprop"`', "torch"):
             from hrsnn.trainable.fit import fit
-        except ModuleNotFoundError as why:
-            if why.name != "torch":
-                raise
-            message = "`learn.rule = \"backprop\"` needs torch; `pip install 'hrsnn[torch]'` installs it"
-            raise MissingExtraError(message) from why
         return fit(network, data, self, seed=seed, progress=progress, checkpoint=checkpoint)
