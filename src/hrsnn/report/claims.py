@@ -189,6 +189,10 @@ def _scale_in_words(document: Document) -> str:
             f", {scale['n_mechanism_seeds']} pairs of networks with and without a mechanism, on the delayed tasks of "
             f"{scale['n_delayed_neurons']} neurons with {'all' if n is None else n} recordings of each part"
         )
+    if "n_backprop_seeds" in scale:
+        mechanisms += (
+            f", {scale['n_backprop_seeds']} pairs of {scale['n_backprop_neurons']} neurons trained by backpropagation"
+        )
     return (
         f"Scale {scale['name']}: {scale['n_seeds']} pairs of networks of {scale['n_neurons']} neurons under the white "
         f"drive, {scale['n_digit_seeds']} pairs on spoken digits, {scale['n_map_seeds']} seeds per point of the map of "

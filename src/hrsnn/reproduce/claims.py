@@ -13,12 +13,20 @@ import numpy as np
 from scipy import stats
 
 from hrsnn.analysis.importance import require_shapiq
+from hrsnn.config import to_tables
 from hrsnn.metrics import interval_of_mean
 from hrsnn.outcome import plain_values
 from hrsnn.report.parts.words import quantity, with_sign, within
 from hrsnn.reproduce import measurements
 from hrsnn.reproduce.ledger import CLAIMS, Claim, Test
-from hrsnn.reproduce.measurements import delayed_config, digit_spec, drive_spec, map_axes, mechanism_spec
+from hrsnn.reproduce.measurements import (
+    backprop_config,
+    delayed_config,
+    digit_spec,
+    drive_spec,
+    map_axes,
+    mechanism_spec,
+)
 from hrsnn.reproduce.pairs import Observations
 from hrsnn.reproduce.scales import Order, Scale
 from hrsnn.reproduce.store import Measuring, document_head, measured
@@ -50,6 +58,9 @@ def work_of(scale: Scale, out: Path) -> Measuring:
 
 def _facts(scale: Scale, unit: Unit) -> list[Any]:
     specs = [drive_spec(scale.n_neurons).to_dict(), digit_spec(scale.n_digit_neurons).to_dict()]
+    if unit.kind == "backprop":
+        config = backprop_config(unit.options[1], scale.n_backprop_neurons, scale.n_backprop_epochs)
+        specs += [to_tables(config)]
     if unit.kind == "mechanism":
         where, variant = unit.options
         specs += [mechanism_spec(where, variant, scale).to_dict()]

@@ -9,6 +9,7 @@ The networks
   therefore that of method.md 3.4, whose rates are known: 35 input synapses onto every neuron, of mean weight 1 onto
   excitatory and 0.5 onto inhibitory ones, each 10 times a second. Nothing else is changed, and no claim was looked at.
 * `digit_config`, the built-in config of the spoken digits, other sizes of the same.
+* `backprop_config`, the same config with backpropagation in place of STDP.
 * `delayed_config`, the built-in configs of the delayed tasks, without what a search found for each arm.
 
 Learning is unsupervised STDP: under the white drive on recordings of 500 ms of another white drive with the same
@@ -32,7 +33,7 @@ from hrsnn.analysis.importance import GROUPS, with_homogeneous
 from hrsnn.analysis.memory import StateKind, input_memory_capacity, memory_capacity
 from hrsnn.analysis.separation import separation_rank
 from hrsnn.arms import Arm, Learn
-from hrsnn.config import Config, load_config
+from hrsnn.config import Config, from_tables, load_config, to_tables
 from hrsnn.data.dataset import Dataset, Splits
 from hrsnn.distributions import Constant, Gamma
 from hrsnn.engine import Record, simulate
@@ -83,6 +84,18 @@ def spread_spec(spec: NetworkSpec, cv: float) -> NetworkSpec:
 @lru_cache(maxsize=1)
 def digit_config() -> Config:
     return load_config("spoken-digits", ["network.gain=resistance"])  # one resistance for all, as in the papers
+
+
+@lru_cache
+def backprop_config(trained: str, n_neurons: int, n_epochs: int) -> Config:
+    """Of networks trained by backpropagation, `trained` being one of `units.TRAINED`."""
+    parameters = ["recurrent", "inputs", *(["tau_mem"] if trained == "weights+tau" else [])]
+    learn = {"rule": "backprop", "train": parameters, "n_epochs": n_epochs}
+    tables = to_tables(digit_config())
+    task = {**tables["task"], "arms": ["HoNB", "HeNB"]}
+    return from_tables(
+        {**tables, "task": task, "network": {**tables["network"], "n_neurons": n_neurons}, "learn": learn}
+    )
 
 
 def digit_spec(n_neurons: int) -> NetworkSpec:
@@ -218,9 +231,26 @@ def _matching_data(network: Network, unit: Unit, scale: Scale) -> Spikes:
     return spikes.select(np.arange(min(_RECORDINGS_TO_MATCH, spikes.n_samples)))
 
 
+def _backprop(unit: Unit, scale: Scale) -> Values:
+    """The unit of a run that has this config."""
+    arm, trained = unit.options
+    config = backprop_config(trained, scale.n_backprop_neurons, scale.n_backprop_epochs)
+    task = digit_task(None)
+    learning = Learn(config.learn, task.train, unit.seed)
+    drawn, network = Arm(arm, config.network.arm(arm), (learning,)).walk(unit.seed)
+    evaluation = tasks.evaluate_network(network, task, config.readout, label=Label(arm, seed=unit.seed))
+    untrained = tasks.evaluate_network(drawn, task, config.readout, label=Label(arm, seed=unit.seed))
+    return {
+        **evaluation.outcome.metrics,
+        "accuracy_untrained": untrained.outcome.metrics["accuracy"],
+        "rate_hz": float(evaluation.details["rate_hz"].mean()),
+        "silent_share": float(np.mean(evaluation.details["rate_hz"] == 0)),
+    }
+
+
 _MEASURES: dict[str, Callable[[Unit, Scale], Values]] = {
     "untrained": _untrained, "learned": _learned, "input": _input, "game": _game, "spread": _spread,
-    "digits": _digits, "map": _map, "mechanism": _mechanism,
+    "digits": _digits, "map": _map, "mechanism": _mechanism, "backprop": _backprop,
 }  # fmt: skip
 
 

@@ -15,7 +15,16 @@ from numpy.typing import ArrayLike, NDArray
 from hrsnn.analysis.importance import GROUPS, Importance, importance
 from hrsnn.reproduce.measurements import coalition_spec, drive_spec
 from hrsnn.reproduce.scales import Scale
-from hrsnn.reproduce.units import PLAIN, Values, coalitions, digit_unit, game_unit, map_units, mechanism_unit
+from hrsnn.reproduce.units import (
+    PLAIN,
+    Values,
+    backprop_unit,
+    coalitions,
+    digit_unit,
+    game_unit,
+    map_units,
+    mechanism_unit,
+)
 from hrsnn.spec import NetworkSpec
 from hrsnn.work.unit import Unit
 
@@ -57,6 +66,10 @@ class Observations:
         """Of a network with or without a mechanism (`units.VARIANTS`), (n_seeds,)."""
         seeds = range(self.scale.n_mechanism_seeds)
         return self.of((mechanism_unit(seed, where, variant) for seed in seeds), quantity)
+
+    def backprop(self, arm: str, trained: str, quantity: str) -> NDArray[Any]:
+        """Of a network trained by backpropagation on spoken digits, (n_seeds,)."""
+        return self.of((backprop_unit(k, arm, trained) for k in range(self.scale.n_backprop_seeds)), quantity)
 
     def spread(self, quantity: str) -> NDArray[Any]:
         """(n_seeds, n_cvs), of networks that differ in their CV alone."""
@@ -106,6 +119,11 @@ def on_digits(quantity: str, a: str, b: str, less: str = "") -> PairsOf:
 def with_mechanism(quantity: str, where: str, variant: str) -> PairsOf:
     """A network with a mechanism against the same one without it."""
     return lambda m: _paired(*(m.mechanism(where, of, quantity) for of in (variant, PLAIN)))
+
+
+def by_backprop(quantity: str, a: tuple[str, str], b: tuple[str, str], less: str = "") -> PairsOf:
+    """Two of an arm and what is trained, by backpropagation; or the first against itself in another quantity."""
+    return lambda m: _paired(m.backprop(*a, quantity), m.backprop(*b, less or quantity))
 
 
 def gain(at: Mapping[str, Any], less: Mapping[str, Any] | None = None) -> PairsOf:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from hrsnn._checks import FileError, require
 
-_SEEDS = ("n_seeds", "n_spread_seeds", "n_digit_seeds", "n_map_seeds", "n_mechanism_seeds")
+_SEEDS = ("n_seeds", "n_spread_seeds", "n_digit_seeds", "n_map_seeds", "n_mechanism_seeds", "n_backprop_seeds")
 
 
 class Sizes:
@@ -51,6 +51,9 @@ class Scale(Sizes):
     With and without a mechanism, under the white drive with its sizes, and on the delayed tasks:
     n_delayed_neurons, n_delayed_recordings   on the tasks: N, and recordings of each part; None is all
     n_mechanism_seeds   pairs
+
+    Trained by backpropagation, on all of spoken digits:
+    n_backprop_neurons, n_backprop_epochs, n_backprop_seeds   N, epochs at most, and pairs
     """
 
     name: str
@@ -73,6 +76,9 @@ class Scale(Sizes):
     n_delayed_neurons: int
     n_delayed_recordings: int | None
     n_mechanism_seeds: int
+    n_backprop_neurons: int
+    n_backprop_epochs: int
+    n_backprop_seeds: int
 
 
 _SMALL = Scale(
@@ -81,6 +87,7 @@ _SMALL = Scale(
     digit_sizes=(100, 250, 500), n_digit_neurons=250, fractions=(0.1, 0.25, 1.0), n_digit_seeds=10,
     n_digit_recordings=None, n_map_neurons=100, n_map_points=9, n_map_seeds=5, n_map_recordings=140,
     n_delayed_neurons=500, n_delayed_recordings=200, n_mechanism_seeds=20,
+    n_backprop_neurons=100, n_backprop_epochs=12, n_backprop_seeds=20,
 )  # fmt: skip
 SCALES = {
     "smoke": Scale(
@@ -89,6 +96,7 @@ SCALES = {
         digit_sizes=(20, 30), n_digit_neurons=30, fractions=(0.1, 0.25, 1.0), n_digit_seeds=2,
         n_digit_recordings=60, n_map_neurons=20, n_map_points=3, n_map_seeds=2, n_map_recordings=5,
         n_delayed_neurons=40, n_delayed_recordings=60, n_mechanism_seeds=2,
+        n_backprop_neurons=20, n_backprop_epochs=1, n_backprop_seeds=2,
     ),
     "small": _SMALL,
     "paper": replace(
@@ -96,6 +104,7 @@ SCALES = {
         digit_sizes=(100, 250, 500, 1000, 2000), n_digit_neurons=2000, fractions=(0.1, 0.25, 0.5, 1.0),
         n_digit_seeds=50, n_map_neurons=1000, n_map_recordings=560,
         n_delayed_neurons=2000, n_delayed_recordings=None, n_mechanism_seeds=50,
+        n_backprop_neurons=1000, n_backprop_epochs=30, n_backprop_seeds=50,
     ),
 }  # fmt: skip
 

@@ -28,6 +28,7 @@ ARMS: dict[str, tuple[str, ...]] = {
 WHITE_DRIVE = "white-drive"
 MECHANISM_TASKS = ("delayed-recall", "delayed-match")
 PLAIN, AS_DRAWN = "plain", "-as-drawn"
+TRAINED = ("weights", "weights+tau")  # what backpropagation changes
 VARIANTS = (PLAIN, *(f"{mechanism}{end}" for mechanism in MECHANISMS for end in ("", AS_DRAWN)))
 
 
@@ -51,6 +52,8 @@ def plan(scale: Scale) -> list[Unit]:
         units += [unit for arm in ("HoNHoS", "HeNHeS") for unit in map_units(seed, arm, scale.n_map_points)]
     for seed in range(scale.n_mechanism_seeds):
         units += [mechanism_unit(seed, *of) for of in product((WHITE_DRIVE, *MECHANISM_TASKS), VARIANTS)]
+    for seed in range(scale.n_backprop_seeds):
+        units += [backprop_unit(seed, *of) for of in product(("HoNB", "HeNB"), TRAINED)]
     return units
 
 
@@ -66,6 +69,11 @@ def digit_unit(seed: int, arm: str, n_neurons: int, share: float) -> Unit:
 def mechanism_unit(seed: int, where: str, variant: str) -> Unit:
     """Under the white drive or on a task, a network of `VARIANTS`."""
     return Unit("mechanism", seed, (where, variant))
+
+
+def backprop_unit(seed: int, arm: str, trained: str) -> Unit:
+    """On spoken digits, HoNB or HeNB, one of `TRAINED`."""
+    return Unit("backprop", seed, (arm, trained))
 
 
 def coalitions() -> list[str]:
