@@ -387,8 +387,8 @@ def fake_measure(unit, scale):
     rng = np.random.default_rng(list(unit.name.encode()))
     names = [
         "memory", "spikes", "efficiency", "rate_hz", "silent_share", "log_participation", "squared_correlation", "rank",
-        "accuracy", "accuracy_train", "accuracy_seen", "accuracy_unseen", "active_share", "n_synapses",
-        "mean_activation", "interval_cv", "pairwise_correlation", "third_order",
+        "accuracy", "accuracy_train", "accuracy_untrained", "accuracy_seen", "accuracy_unseen",
+        "active_share", "n_synapses", "mean_activation", "interval_cv", "pairwise_correlation", "third_order",
     ]  # fmt: skip
     ends = ("", "_counts", "_regular", "_counts_regular")
     return {f"{name}{end}": float(rng.uniform(1, 2)) for name in names for end in ends}
