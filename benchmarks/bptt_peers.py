@@ -280,6 +280,9 @@ def main() -> None:
         import torch
 
         torch.set_num_threads(n_threads)
+    elif n_threads == 1:
+        os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     step = make(float(sys.argv[2]), float(sys.argv[3]), **options)
     before_mb = _status_mb("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak is that of the steps from here on

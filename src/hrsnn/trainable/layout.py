@@ -11,7 +11,7 @@ from hrsnn.trainable.parts import Table
 
 # Of the places in the rows of a kind and delay that have a synapse, the share from which on whole rows are faster, see
 # docs/results/bptt.json.
-DENSE_FROM = 0.25
+DENSE_FROM = 0.3
 
 Integers = NDArray[np.int64]
 
