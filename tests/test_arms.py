@@ -85,8 +85,9 @@ def test_a_rule_teaches_the_arms_of_its_letter(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setitem(LEARNERS, "taught", Taught)
     assert load_config("lorenz63", ["learn.rule=taught", 'task.arms=["HoNB", "HeNB"]']).task.arms == ["HoNB", "HeNB"]
+    assert load_config("lorenz63", ["learn.rule=taught"]).task.arms == ["HoNB", "HeNB"]
     with pytest.raises(InputError, match=r"`arms` of `task` must be of HoNB, HeNB, which taught teaches, got HoNHoS"):
-        load_config("lorenz63", ["learn.rule=taught"])
+        load_config("lorenz63", ["learn.rule=taught", 'task.arms=["HoNHoS"]'])
     with pytest.raises(InputError, match=r"which stdp teaches, got HeNB"):
         load_config("lorenz63", ['task.arms=["HeNB"]'])
     with pytest.raises(InputError, match="must be a known arm"):

@@ -48,7 +48,7 @@ def recordings() -> Spikes:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        (["learn.rule=sdtp"], r'`rule` of `learn` must be one of stdp, backprop, halving, got sdtp; did you mean "stdp"\?'),
+        (["learn.rule=sdtp"], r'must be one of stdp, backprop, halving, got sdtp; did you mean "stdp"\?'),
         (["learn.rule=3"], "`rule` of `learn` must be one of"),
         (["learn.rule=halving", "learn.n_epochs=2"], "unknown key `learn.n_epochs`"),
         (["learn.factor=0.1"], "unknown key `learn.factor`"),

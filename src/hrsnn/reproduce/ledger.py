@@ -466,7 +466,7 @@ CLAIMS = (
     ),
     Claim(
         "backprop-heterogeneous-start", "Heterogeneous neurons help networks trained by backpropagation",
-        "S0, table 1 (HeNB above HoNB; method.md 15.2); Perez-Nieves et al. 2021",
+        "S0, table 2 (HeNB above HoNB; method.md 15.3); Perez-Nieves et al. 2021",
         published="Networks whose neurons are drawn with a spread are more accurate than homogeneous ones when both "
         "are trained by backpropagation: 96.8 against 94.9 and 98.1 against 97.1 % on actions and gestures; 73.7 "
         "against 71.7 % on spoken digits as spikes, with time constants as they were drawn.",
