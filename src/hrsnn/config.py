@@ -393,7 +393,9 @@ def _put(tables: dict[str, Any], given: Sequence[tuple[list[str], Any]]) -> None
 def _let_arms_follow(tables: dict[str, Any], overrides: Sequence[str]) -> None:
     """Arms that were not given, or not with another rule that was, are those that the rule teaches."""
     given = [_override(text)[0] for text in overrides]
-    task, learn = tables.get("task") or {}, tables.get("learn") or {}
+    task, learn = (tables.get(name) or {} for name in ("task", "learn"))
+    if not (isinstance(task, Mapping) and isinstance(learn, Mapping)):
+        return  # what is wrong is told where tables are read
     rule = LEARNERS.get(str(learn.get("rule", "stdp")))
     arms = task.get("arms", PRESETS)
     chosen = ["task", "arms"] in given or ("arms" in task and _RULE not in given)
