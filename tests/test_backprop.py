@@ -13,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fake_experiment import FAKE
 from hrsnn._checks import InputError
 from hrsnn.config import load_config
 from hrsnn.data.dataset import Dataset
@@ -20,6 +21,8 @@ from hrsnn.experiments import run_unit
 from hrsnn.learners import learner_of
 from hrsnn.network import Network
 from hrsnn.progress import ProgressEvent, no_progress
+from hrsnn.run_directory import RunDirectory
+from hrsnn.runs import RunWork
 from hrsnn.spikes import Spikes
 from hrsnn.train import learn
 from hrsnn.trainable.batches import augmented_batch_of, batch_of
@@ -159,7 +162,7 @@ def test_what_is_of_another_training_is_not_gone_on_from(tmp_path: Path, other: 
     assert found == learn(network(), task(), table, seed=seed)
 
 
-def test_a_run_keeps_and_clears_its_checkpoint(tmp_path: Path) -> None:
+def test_a_unit_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     config = load_config(
         "spoken-digits",
         ["learn.rule=backprop", "learn.n_epochs=1", "network.n_neurons=40", "synapses.delay_ms=0.0", "task.n_seeds=1",
@@ -173,6 +176,24 @@ def test_a_run_keeps_and_clears_its_checkpoint(tmp_path: Path) -> None:
     assert "backpropagation" in first.network.provenance["history"][-1]
     assert first.details["learning"]["score"][-1] is not None
     assert run_unit(config, Unit("HeNB", 0), checkpoint=file).network == first.network
+
+
+def test_the_folder_of_checkpoints_is_there_while_units_learn(tmp_path: Path) -> None:
+    """A unit that ends takes its own file alone: another may have begun and not have written yet."""
+    config = load_config("spoken-digits", ["learn.rule=backprop"])
+    directory = RunDirectory(tmp_path)
+    work = RunWork(config, FAKE, directory, None)
+    directory.begin(config)
+    other = directory.checkpoint_of(Unit("HoNB", 0))
+    directory.checkpoint_of(Unit("HeNB", 0)).write_bytes(b"where it stands")
+    work.do(Unit("HeNB", 0), no_progress)
+    assert other.parent.is_dir()
+    assert list(other.parent.iterdir()) == []
+    directory.clear_partial()
+    assert not other.parent.exists()
+    directory.checkpoint_of(Unit("HoNB", 0)).write_bytes(b"where it stands")
+    directory.clear_partial()
+    assert other.exists()
 
 
 def test_a_truncation_longer_than_the_recordings_truncates_nothing() -> None:

@@ -166,20 +166,16 @@ class RunDirectory:
         os.truncate(self.log_file, 0)
 
     def clear_partial(self) -> None:
-        """Remove files that a process had not finished writing when it ended."""
+        """Remove files that a process had not finished writing when it ended, and what has nothing in it any more."""
         self._store.sweep(".", *_FOLDERS, _CHECKPOINTS)
+        with suppress(OSError):  # it holds where units stand that are not finished
+            (self.path / _CHECKPOINTS).rmdir()
 
     def checkpoint_of(self, unit: Unit) -> Path:
         """Where a unit may keep how far it is, in a folder that is there then."""
         folder = self.path / _CHECKPOINTS
         folder.mkdir(exist_ok=True)
         return folder / f"{unit.name}.safetensors"
-
-    def clear_checkpoint(self, file: Path) -> None:
-        """Remove it, and the folder with the last."""
-        file.unlink(missing_ok=True)
-        with suppress(OSError):
-            file.parent.rmdir()
 
     def write_unit(self, unit: Unit, result: UnitResult, config: Config, source: str = "") -> None:
         """Write the files of a unit; the outcome comes last and holds the digests of all others.

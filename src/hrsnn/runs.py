@@ -84,7 +84,7 @@ class RunWork:
         )  # fmt: skip
         self.directory.write_unit(unit, result, self.config, self.source)
         if checkpoint is not None:
-            self.directory.clear_checkpoint(checkpoint)
+            checkpoint.unlink(missing_ok=True)  # the folder stays for units that learn beside this one
 
     def for_others(self) -> RunWork:
         """The same for processes that stand in another directory and have other variables."""
