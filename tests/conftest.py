@@ -24,3 +24,14 @@ def data_dir() -> Path:
     if not found:
         pytest.skip("needs recorded data: set HRSNN_DATA")
     return Path(found)
+
+
+@pytest.fixture
+def one_torch_thread() -> Iterator[None]:
+    """Tensors of tests are small: threads would wait for each other."""
+    import torch
+
+    n = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n)

@@ -20,6 +20,7 @@ from hrsnn.data.dataset import Dataset
 from hrsnn.experiments import run_unit
 from hrsnn.learners import learner_of
 from hrsnn.network import Network
+from hrsnn.network_file import load_tensors
 from hrsnn.progress import ProgressEvent, no_progress
 from hrsnn.run_directory import RunDirectory
 from hrsnn.runs import RunWork
@@ -29,6 +30,7 @@ from hrsnn.trainable.batches import augmented_batch_of, batch_of
 from hrsnn.trainable.heads import AheadHead, Batch, ClassHead, counts_in_stretches
 from hrsnn.trainable.held_out import divided
 from hrsnn.trainable.settings import Augmentation
+from hrsnn.trainable.standing import SCHEMA
 from hrsnn.work.unit import Unit
 
 N_INPUTS = 10
@@ -99,14 +101,19 @@ def test_time_constants_and_thresholds_train_and_the_rest_stays() -> None:
     assert np.array_equal(found.neurons.bias, dense.neurons.bias)
 
 
-def test_the_epoch_that_was_best_is_kept() -> None:
-    """What is left scores what the best epoch scored: training on, with all rates at 0, leaves it in place."""
-    table = backprop(n_epochs=6, learning_rate=0.3)
+def test_the_epoch_that_was_best_is_kept(tmp_path: Path) -> None:
+    """At a rate that is too high it is not the last; what is left has its weights, which the file holds."""
+    table, file = backprop(n_epochs=6, learning_rate=0.3), tmp_path / "training.safetensors"
     events: list[ProgressEvent] = []
-    found = learn(network(), task(), table, progress=events.append)
+    found = learn(network(), task(), table, progress=events.append, checkpoint=file)
     scores = [event.score for event in events if event.score is not None]
     best = 1 + int(np.argmax(scores))
+    assert best < 6
     assert f"epoch {best} of 6" in found.provenance["history"][-1]
+    columns, facts = load_tensors(file, SCHEMA)
+    assert (facts["epoch"], facts["best_epoch"]) == (6, best)
+    assert np.array_equal(found.recurrent.weight, columns["best.recurrent"])
+    assert not np.array_equal(found.recurrent.weight, columns["module.recurrent"])
     unbroken = learn(network(), task(), backprop(n_epochs=6, learning_rate=0.3, patience=1))
     ended = int(unbroken.provenance["history"][-1].split()[-1])
     assert ended == next((k + 1 for k in range(1, 6) if scores[k] <= max(scores[:k])), 6)
@@ -295,24 +302,31 @@ def _shifted(raster: torch.Tensor, by: int) -> torch.Tensor:
 # -- bad input ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_loss_that_is_not_finite_stops_and_keeps_the_epoch_before(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_epoch_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "training.safetensors"
     table = backprop(n_epochs=2, learning_rate=1e25, clip_norm=0.0, warm_up_share=0.0)
     with pytest.raises(
         InputError, match=r"training left the numbers: .* in epoch \d, batch \d; lower learn.learning_rate"
     ):
         learn(network(), task(), table, checkpoint=file)
-    good = backprop(n_epochs=2)
-    learn(network(), task(), backprop(n_epochs=1), checkpoint=file)
-    before = file.read_bytes()
+    assert not file.exists()  # no epoch was whole
+    read, n_calls = ClassHead.read, [0]
 
-    def spoil(event: ProgressEvent) -> None:
-        raise Stop
+    def spoiled(head: ClassHead, *given: Any) -> Any:
+        n_calls[0] += 1
+        told, memory = read(head, *given)
+        is_late = n_calls[0] > 8  # five batches and what is held out, then the third batch of the second epoch
+        return told._replace(loss=told.loss * float("nan")) if is_late else told, memory
 
-    with pytest.raises(Stop):
-        learn(network(), task(), good, checkpoint=tmp_path / "other", progress=spoil)
-    assert file.read_bytes() == before
-    assert not (tmp_path / "other").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(ClassHead, "read", spoiled)
+        with pytest.raises(InputError, match="the loss became nan in epoch 2, batch 3"):
+            learn(network(), task(), backprop(n_epochs=2), checkpoint=file)
+    assert load_tensors(file, SCHEMA)[1]["epoch"] == 1
+    whole = learn(network(), task(), backprop(n_epochs=2))
+    assert learn(network(), task(), backprop(n_epochs=2), checkpoint=file) == whole
 
 
 def test_a_silent_network_is_told() -> None:

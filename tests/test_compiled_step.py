@@ -18,19 +18,13 @@ from hrsnn.network import Network
 from hrsnn.torch import SpikingState, Surrogate, module_of
 from networks import neuron_table, random_network, random_spikes, synapse_table
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 N, N_STEPS, N_SAMPLES = 12, 30, 19  # more samples than are computed side by side, and not a multiple of that
 KINDS = [
     dict(zip(("synapse", "reset", "mixed", "adapts", "longest_delay", "density"), kind, strict=True))
     for kind in product(("exp", "delta"), ("hard", "subtract"), (False, True), (False, True), (1, 4), (0.15, 1.0))
 ]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    n = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n)
 
 
 def everything(network: Network) -> list[str]:

@@ -22,20 +22,14 @@ from hrsnn.torch import SpikingModule, SpikingState, Surrogate, module_of, netwo
 from networks import neuron_table, random_network, random_spikes, same_bits, synapse_table
 
 ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 CLOSEST = 1e-9  # to a threshold, far above the 1e-12 that states may differ by
 EVERYTHING = ("recurrent", "inputs", "tau_mem", "v_th")
 KINDS = [
     dict(zip(("synapse", "reset", "mixed", "adapts", "longest_delay"), kind, strict=True))
     for kind in product(("exp", "delta"), ("hard", "subtract"), (False, True), (False, True), (1, 4))
 ]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    n = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n)
 
 
 def dense(spikes: Spikes, dtype: torch.dtype = torch.float64) -> torch.Tensor:

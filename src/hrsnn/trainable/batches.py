@@ -21,7 +21,7 @@ def batch_of(spikes: Spikes, rows: NDArray[np.int64], dtype: torch.dtype) -> tor
     >>> batch_of(spikes, np.array([0]), torch.float32)[:, 0].tolist()
     [[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]
     """
-    return _raster(_events(spikes, rows), spikes, rows.size, dtype)
+    return torch.tensor(spikes.select(rows).dense().transpose(1, 0, 2), dtype=dtype)
 
 
 def augmented_batch_of(
@@ -44,7 +44,9 @@ def augmented_batch_of(
     kept = (unit >= 0) & (unit < spikes.n_units) & (step >= 0) & (step < spikes.n_steps)
     if how.drop_share:
         kept &= rng.random(number.size) >= how.drop_share
-    return _raster((number[kept], step[kept], unit[kept]), spikes, rows.size, dtype)
+    raster = torch.zeros(spikes.n_steps, rows.size, spikes.n_units, dtype=dtype)
+    raster.numpy()[step[kept], number[kept], unit[kept]] = 1
+    return raster
 
 
 def _events(spikes: Spikes, rows: NDArray[np.int64]) -> Events:
@@ -73,10 +75,3 @@ def _blended(
 def _mean_step(events: Events, n: int) -> NDArray[np.float64]:
     number, step, _ = events
     return np.bincount(number, step, n) / np.maximum(np.bincount(number, minlength=n), 1)
-
-
-def _raster(events: Events, spikes: Spikes, n: int, dtype: torch.dtype) -> torch.Tensor:
-    raster = torch.zeros(spikes.n_steps, n, spikes.n_units, dtype=dtype)
-    number, step, unit = events
-    raster.numpy()[step, number, unit] = 1
-    return raster
