@@ -21,7 +21,7 @@ def compiled(function: Callable[..., Any]) -> Kernel:
     return Kernel(function, function.__name__)
 
 
-class Kernels:
+class KernelCache:
     """The kernels of `files`: of a function one for each set of types of its arguments, named after all of these.
 
     Numba looks at one file to tell whether compiled code is out of date; kernels stand in several.

@@ -22,13 +22,23 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hrsnn._compiled import Kernels
+from hrsnn._compiled import KernelCache
 from hrsnn.trainable.backward import run_backward
 from hrsnn.trainable.events import count_events, list_events
 from hrsnn.trainable.forward import run_forward
 from hrsnn.trainable.lanes import LANES
-from hrsnn.trainable.layout import Layout
-from hrsnn.trainable.parts import ALPHA, Carry, Events, Frame, Gradients, Neurons, Record, Rule, Table
+from hrsnn.trainable.layout import WeightLayout
+from hrsnn.trainable.parts import (
+    ALPHA,
+    BatchState,
+    Carry,
+    Gradients,
+    InputEvents,
+    NetworkKind,
+    NeuronConstants,
+    Tape,
+    Weights,
+)
 from hrsnn.trainable.surrogate import Surrogate
 
 Tensor = torch.Tensor
@@ -39,7 +49,7 @@ _CURRENTS = {"k_exc", "k_inh", "beta_exc", "beta_inh"}  # their gradients need t
 _ROWS = 64  # of the input, in one piece of work
 
 _FILES = ("backward.py", "events.py", "forward.py", "lanes.py", "parts.py")
-_bind = Kernels(Path(__file__).with_name(name) for name in _FILES).bind
+_bind = KernelCache(Path(__file__).with_name(name) for name in _FILES).bind
 
 
 class Given(NamedTuple):
@@ -79,7 +89,7 @@ class Steps:
     checkpoint_steps  None: everything is kept
     """
 
-    layouts: tuple[Layout, Layout]
+    layouts: tuple[WeightLayout, WeightLayout]
     fixed: tuple[Tensor, Tensor, Tensor]
     refractory: Tensor
     n_ref: Tensor
@@ -147,13 +157,13 @@ class _Run:
         self._n_threads = torch.get_num_threads()
         self._neurons, self._rule = self._constants()
         weights = (_array(given.recurrent), _array(given.inputs))
-        self._tables: list[Table] = [layout.table(w) for layout, w in zip(steps.layouts, weights, strict=True)]
+        self._tables: list[Weights] = [layout.table(w) for layout, w in zip(steps.layouts, weights, strict=True)]
         self._events = self._listed(_array(given.spikes))
         self._current = self._nothing() if given.current is None else _array(given.current)
         length = self._n_steps if steps.checkpoint_steps is None else steps.checkpoint_steps
         self._spans = [(t, min(t + length, self._n_steps)) for t in range(0, self._n_steps, length)]
-        self._kept: list[Frame] = []
-        self._record: Record | None = None
+        self._kept: list[BatchState] = []
+        self._record: Tape | None = None
 
     def forward(self) -> tuple[Any, ...]:
         given, shape = self._given, (self._n_steps, self._n_samples, self._n)
@@ -161,7 +171,7 @@ class _Run:
             np.ascontiguousarray(_array(x)) for x in (given.v, self._steps.refractory, given.adaptation)
         )
         window = self._joined(given.exc, given.inh, given.pending_exc, given.pending_inh)
-        frame, out = Frame(v, refractory, adaptation, window), np.empty(shape, self._dtype)
+        frame, out = BatchState(v, refractory, adaptation, window), np.empty(shape, self._dtype)
         for span in self._spans:
             if self.is_recorded:
                 self._kept.append(frame)
@@ -197,22 +207,22 @@ class _Run:
 
     # -- forwards ------------------------------------------------------------------------------------------------------
 
-    def _constants(self) -> tuple[Neurons, Rule]:
+    def _constants(self) -> tuple[NeuronConstants, NetworkKind]:
         steps, zeros = self._steps, np.zeros(self._n, self._dtype)
         columns = [*self._given.coefficients, *steps.fixed, steps.n_ref]
-        neurons = Neurons._make(zeros if c is None else np.ascontiguousarray(_array(c)) for c in columns)
+        neurons = NeuronConstants._make(zeros if c is None else np.ascontiguousarray(_array(c)) for c in columns)
         surrogate, number = steps.surrogate, self._dtype.type
         assert surrogate.slope is not None
         is_atan = surrogate.kind == "atan"
         slope = math.pi / 2 * surrogate.slope if is_atan else surrogate.slope
-        rule = Rule(
+        rule = NetworkKind(
             is_exp=steps.is_exp, subtracts=steps.subtracts, adapts=steps.adapts,
             holds=bool(neurons.n_ref.any() or _array(steps.refractory).any()), n_rows=self._n_rows, is_atan=is_atan,
             slope=number(slope), height=number(surrogate.height), zero=number(0), one=number(1),
         )  # fmt: skip
         return neurons, rule
 
-    def _listed(self, spikes: Array) -> Events:
+    def _listed(self, spikes: Array) -> InputEvents:
         rows = np.ascontiguousarray(spikes).reshape(-1, spikes.shape[2])
         counts = np.zeros(len(rows), np.int64)
         pieces = [(first, min(first + _ROWS, len(rows))) for first in range(0, len(rows), _ROWS)]
@@ -220,25 +230,25 @@ class _Run:
         are_ones = all(self._spread(lambda piece: count(rows, counts, *piece), pieces))
         ptr = np.concatenate([[0], np.cumsum(counts)])
         n = int(ptr[-1])
-        events = Events(ptr, np.empty(n, np.uint32), np.empty(0 if are_ones else n, self._dtype))
+        events = InputEvents(ptr, np.empty(n, np.uint32), np.empty(0 if are_ones else n, self._dtype))
         write = _bind(list_events, (rows, events, 0, 0))
         self._spread(lambda piece: write(rows, events, *piece), pieces)
         return events
 
-    def _new_record(self, n_steps: int) -> Record:
+    def _new_record(self, n_steps: int) -> Tape:
         def room(is_needed: bool, width: int, dtype: Any) -> Array:
             return np.empty((n_steps, self._n_samples, width) if is_needed and n_steps else (0, 0, 0), dtype)
 
         asked = {name for name, is_asked in zip(_TRAINED, self._wanted.coefficients, strict=True) if is_asked}
-        return Record(
+        return Tape(
             v=room(True, self._n, self._dtype),
             held=room(self._rule.holds, -(-self._n // 8), np.uint8),
             adaptation=room(self._rule.adapts, self._n, self._dtype),
             currents=room(self._rule.is_exp and bool(asked & _CURRENTS), 2 * self._n, self._dtype),
         )
 
-    def _advance(self, start: Frame, out: Array, record: Record, span: tuple[int, int]) -> Frame:
-        end = Frame(*(np.empty_like(part) for part in start))
+    def _advance(self, start: BatchState, out: Array, record: Tape, span: tuple[int, int]) -> BatchState:
+        end = BatchState(*(np.empty_like(part) for part in start))
         arguments = (
             self._neurons, self._rule, *self._tables, self._events, self._current, start, end, out, record, span,
         )  # fmt: skip

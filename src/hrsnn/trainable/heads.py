@@ -21,7 +21,7 @@ class Batch(NamedTuple):
     labels: Tensor | None
 
 
-class Told(NamedTuple):
+class Reading(NamedTuple):
     """The mean loss of a piece, and the sum over its recordings of what chooses: larger is better."""
 
     loss: Tensor
@@ -39,7 +39,7 @@ class Head(Protocol):
     def piece_steps(self) -> int: ...
     def read(
         self, spikes: Tensor, first: int, batch: Batch, memory: Tensor | None, generator: torch.Generator | None
-    ) -> tuple[Told, Tensor]: ...
+    ) -> tuple[Reading, Tensor]: ...
 
 
 class ClassHead(nn.Module):
@@ -57,7 +57,7 @@ class ClassHead(nn.Module):
 
     def read(
         self, spikes: Tensor, first: int, batch: Batch, memory: Tensor | None, generator: torch.Generator | None
-    ) -> tuple[Told, Tensor]:
+    ) -> tuple[Reading, Tensor]:
         assert batch.labels is not None
         counts = self._counts(spikes, first, batch.inputs.shape[0])
         if memory is not None:
@@ -65,7 +65,7 @@ class ClassHead(nn.Module):
         logits = self.linear(_dropped(counts, self.dropout, generator))
         smoothing = 0.0 if generator is None else self.smoothing
         loss = nn.functional.cross_entropy(logits, batch.labels, label_smoothing=smoothing)
-        return Told(loss, float((logits.argmax(1) == batch.labels).sum())), counts.detach()
+        return Reading(loss, float((logits.argmax(1) == batch.labels).sum())), counts.detach()
 
     def _counts(self, spikes: Tensor, first: int, n_steps: int) -> Tensor:
         """(B, n_bins N), in units of the square root of the steps of a bin: alike for any number of steps."""
@@ -98,7 +98,7 @@ class AheadHead(nn.Module):
 
     def read(
         self, spikes: Tensor, first: int, batch: Batch, memory: Tensor | None, generator: torch.Generator | None
-    ) -> tuple[Told, Tensor]:
+    ) -> tuple[Reading, Tensor]:
         traces, state = [], memory
         weight = self.decay ** torch.arange(self.n_ahead - 1, -1, -1, dtype=spikes.dtype, device=spikes.device)
         whole = spikes[: len(spikes) // self.n_ahead * self.n_ahead].unflatten(0, (-1, self.n_ahead))
@@ -111,7 +111,7 @@ class AheadHead(nn.Module):
         wanted = (coming[: len(told)] - self.get_buffer("mean")) * self.get_buffer("scale")
         error = (self.linear(_dropped(told, self.dropout, generator)) - wanted).square()
         loss = error.mean() if len(told) else error.sum()
-        return Told(loss, -float(loss.detach()) * spikes.shape[1]), state.detach()
+        return Reading(loss, -float(loss.detach()) * spikes.shape[1]), state.detach()
 
 
 def counts_in_stretches(raster: Tensor, n_steps: int) -> Tensor:

@@ -16,7 +16,7 @@ Rows = NDArray[np.int64]
 def divided(data: Dataset | Spikes, share: float, seed: int) -> tuple[Rows, Rows]:
     """Rows to learn from, and about `share` of all that are held out; none for a share of 0, or of one recording.
 
-    Whole groups where half of the recordings remain then; else a share of each class.
+    Whole groups, as long as half of the recordings remain; where that cannot be, a share of each class.
 
     >>> [rows.size for rows in divided(Spikes.empty(10, n_units=1, n_steps=1, dt_ms=1.0), 0.2, 0)]
     [8, 2]
@@ -28,7 +28,7 @@ def divided(data: Dataset | Spikes, share: float, seed: int) -> tuple[Rows, Rows
     rng = stream(seed, "learn.held-out")
     if isinstance(data, Dataset) and data.groups is not None:
         held = _groups(data.groups, max(1, round(share * n)), rng)
-        if held.size <= n // 2:
+        if held.size:
             return np.setdiff1d(everyone, held), held
     alike = np.zeros(n, np.int64)
     held = share_of_each(data.labels if isinstance(data, Dataset) else alike, share, rng)
@@ -38,11 +38,12 @@ def divided(data: Dataset | Spikes, share: float, seed: int) -> tuple[Rows, Rows
 
 
 def _groups(groups: NDArray[np.int64], wanted: int, rng: np.random.Generator) -> Rows:
-    """Those of whole groups, in a random order until there are enough; a group that is much too large waits."""
+    """Those of whole groups, in a random order until there are enough; one that is too large waits. None if all are."""
     numbers, sizes = np.unique(groups, return_counts=True)
     chosen, n = list[int](), 0
     for index in rng.permutation(numbers.size):
-        if n < wanted and (not chosen or n + sizes[index] <= 1.5 * wanted):
+        is_most = 2 * (n + sizes[index]) > groups.size
+        if n < wanted and not is_most and (not chosen or n + sizes[index] <= 1.5 * wanted):
             chosen.append(numbers[index])
             n += int(sizes[index])
     return np.flatnonzero(np.isin(groups, chosen))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrsnn.trainable.parts import Table
+from hrsnn.trainable.parts import Weights
 
 # Of the places in the rows of a kind and delay that have a synapse, the share from which on whole rows are faster, see
 # docs/results/bptt.json.
@@ -16,7 +16,7 @@ DENSE_FROM = 0.3
 Integers = NDArray[np.int64]
 
 
-class Layout:
+class WeightLayout:
     """Where each synapse of a table is, in its order; `table` puts weights there, `by_synapse` takes gradients back.
 
     ptr, post, delay   the synapses, delays in steps
@@ -43,7 +43,7 @@ class Layout:
         if not self.is_dense:
             self._place: Integers | None = None
             self._target = (route * n + post).astype(np.uint32)
-            self._rest = Table(False, ptr, self._target, np.zeros(0), np.zeros(0, np.int64), nothing, nothing)
+            self._rest = Weights(False, ptr, self._target, np.zeros(0), np.zeros(0, np.int64), nothing, nothing)
             return
         self._size, self._per_side = runs.size * n * sides, runs.size * n
         in_order = self._size == place.size and bool((place == np.arange(place.size)).all())
@@ -52,12 +52,12 @@ class Layout:
         target = np.concatenate([(runs // n_pre + side) * n for side in range(sides)])
         order = np.argsort(unit, kind="stable")
         ends = np.concatenate([[0], np.cumsum(np.bincount(unit, minlength=n_pre))])
-        self._rest = Table(
+        self._rest = Weights(
             True, ends, target[order].astype(np.uint32), np.zeros(0), order, unit.astype(np.uint32),
             target.astype(np.uint32),
         )  # fmt: skip
 
-    def table(self, weight: NDArray[Any]) -> Table:
+    def table(self, weight: NDArray[Any]) -> Weights:
         """`weight` (n_synapses,) where the kernels look for it."""
         weight = np.ascontiguousarray(weight)
         negative = np.signbit(weight) if self._by_sign else None

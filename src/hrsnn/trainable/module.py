@@ -16,7 +16,7 @@ from hrsnn.engine.coefficients import SynapseCoefficients, coefficients
 from hrsnn.network import Network
 from hrsnn.trainable.constants import Taus, moved
 from hrsnn.trainable.fast import Given, Steps, named
-from hrsnn.trainable.layout import Layout
+from hrsnn.trainable.layout import WeightLayout
 from hrsnn.trainable.surrogate import Surrogate
 
 Tensor = torch.Tensor
@@ -80,7 +80,7 @@ class SpikingModule(nn.Module):
         c = coefficients(network, np.float64)
         self._subtracts, self._is_exp, self._n_pending = c.subtracts, c.synapse == "exp", c.n_pending
         self._delays = sorted({1, *c.recurrent.delay.tolist(), *c.inputs.delay.tolist()})
-        self._layouts: list[Layout] = []
+        self._layouts: list[WeightLayout] = []
         for name, table, of_network in zip(
             TABLES, (c.recurrent, c.inputs), (network.recurrent, network.inputs), strict=True
         ):
@@ -89,7 +89,7 @@ class SpikingModule(nn.Module):
             negative = table.signs() < 0 if network.dale or not self._is_exp else None
             negative = negative if self._is_exp else np.zeros(len(table), np.bool_)
             self._layouts.append(
-                Layout(table.ptr, table.post, table.delay, negative, n=network.n_neurons, is_exp=self._is_exp)
+                WeightLayout(table.ptr, table.post, table.delay, negative, n=network.n_neurons, is_exp=self._is_exp)
             )
             self._fix(f"{name}_sign", torch.tensor(table.signs(), dtype=dtype))
             self._fix(f"{name}_place", torch.tensor(self._places(table)))

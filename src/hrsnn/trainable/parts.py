@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 ALPHA, K_EXC, K_INH, BETA_EXC, BETA_INH, DRIVE, TO_REST, V_TH, ADAPT = range(9)
 
 
-class Neurons(NamedTuple):
+class NeuronConstants(NamedTuple):
     """Coefficients (N,), as in `hrsnn.engine.coefficients`; zeros for what a network does not have."""
 
     alpha: Any
@@ -33,7 +33,7 @@ class Neurons(NamedTuple):
     n_ref: Any
 
 
-class Rule(NamedTuple):
+class NetworkKind(NamedTuple):
     """What kind of network it is. `n_rows` are those of a window; `zero` and `one` are of the precision of the rest."""
 
     is_exp: bool
@@ -48,7 +48,7 @@ class Rule(NamedTuple):
     one: Any
 
 
-class Table(NamedTuple):
+class Weights(NamedTuple):
     """Weights by presynaptic unit, entries ptr[i]:ptr[i + 1]: synapses, or if dense runs of N of one kind and delay.
 
     target      where in the window after the spike an entry begins, (n_entries,) uint32
@@ -66,7 +66,7 @@ class Table(NamedTuple):
     target_of_run: Any
 
 
-class Events(NamedTuple):
+class InputEvents(NamedTuple):
     """What is not 0 in the input: row t B + b has channels unit[ptr[row]:ptr[row + 1]]; `value` unless all are 1."""
 
     ptr: Any
@@ -74,7 +74,7 @@ class Events(NamedTuple):
     value: Any
 
 
-class Frame(NamedTuple):
+class BatchState(NamedTuple):
     """The state between two steps: v, refractory, adaptation (B, N), window (B, n_rows kinds N)."""
 
     v: Any
@@ -83,7 +83,7 @@ class Frame(NamedTuple):
     window: Any
 
 
-class Record(NamedTuple):
+class Tape(NamedTuple):
     """What a step leaves for the way back, (steps, B, ...): potentials before the reset, and where it is needed who is
     held, as bits, what thresholds have risen by, and the currents. Empty arrays are not filled."""
 

@@ -18,13 +18,13 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-from hrsnn._compiled import Kernels, jit
+from hrsnn._compiled import KernelCache, jit
 
 __all__ = ["bind", "by_presence", "inlined", "jit", "power_of_two", "prefetch", "prefetch_behind"]
 
 inlined = numba.njit(nogil=True, error_model="numpy", forceinline=True)  # where a call each step would cost time
 
-bind = Kernels(Path(__file__).parent.glob("*.py")).bind
+bind = KernelCache(Path(__file__).parent.glob("*.py")).bind
 
 
 def by_presence(argument: int, absent: Callable[..., Any], present: Callable[..., Any]) -> Callable[..., Any]:
