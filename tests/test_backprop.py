@@ -25,6 +25,7 @@ from hrsnn.progress import ProgressEvent, no_progress
 from hrsnn.run_directory import RunDirectory
 from hrsnn.runs import RunWork
 from hrsnn.spikes import Spikes
+from hrsnn.tasks import shared_task
 from hrsnn.train import learn
 from hrsnn.trainable.batches import augmented_batch_of, batch_of
 from hrsnn.trainable.heads import AheadHead, Batch, ClassHead, counts_in_stretches
@@ -117,6 +118,37 @@ def test_the_epoch_that_was_best_is_kept(tmp_path: Path) -> None:
     unbroken = learn(network(), task(), backprop(n_epochs=6, learning_rate=0.3, patience=1))
     ended = int(unbroken.provenance["history"][-1].split()[-1])
     assert ended == next((k + 1 for k in range(1, 6) if scores[k] <= max(scores[:k])), 6)
+
+
+def test_a_validation_part_chooses_in_place_of_a_share() -> None:
+    """All of what is learned from is seen; the scores are of the 7 recordings that are given, so is the file's key."""
+    data, apart = task(), task().select(np.arange(7))
+    events: list[ProgressEvent] = []
+    found = learn(network(), data, backprop(), progress=events.append, validation=apart)
+    assert "on 60 recordings, epoch" in found.provenance["history"][-1]
+    scores = [event.score * 7 for event in events if event.score is not None]
+    assert np.allclose(scores, np.round(scores))
+    plain = learn(network(), data.spikes, backprop(ahead_ms=5.0), validation=apart.spikes)
+    assert "on 60 recordings" in plain.provenance["history"][-1]
+    blind = learn(network(), data, backprop(validation_share=0.0), validation=apart)
+    assert "epoch 3 of 3" in blind.provenance["history"][-1]
+    other = Dataset(apart.spikes, apart.labels, tuple(name + "!" for name in apart.class_names))
+    for part, learner, sentence in [
+        (other, backprop(), "must have the classes of the data"),
+        (apart.spikes, backprop(), "`validation` of `learn`"),
+        (apart, None, "is not looked at by stdp"),
+    ]:
+        with pytest.raises(InputError, match=re.escape(sentence)):
+            learn(network(), data, learner, validation=part)
+
+
+def test_a_run_chooses_on_its_validation_part() -> None:
+    """None of the training part is held out."""
+    config = load_config("spoken-digits", ["learn.rule=backprop", "learn.n_epochs=1", "network.n_neurons=20"])
+    n = shared_task(config.task).train_spikes.n_samples
+    made = run_unit(config, Unit("HeNB", 0)).network
+    assert made is not None
+    assert f"on {n} recordings" in made.provenance["history"][-1]
 
 
 def test_a_penalty_lowers_the_rate() -> None:
@@ -251,7 +283,8 @@ def test_what_is_held_out(n: int, share: float, n_groups: int, seed: int) -> Non
     spikes = Spikes.empty(n, n_units=1, n_steps=1, dt_ms=1.0)
     groups = np.arange(n) % n_groups if n_groups else None
     data = Dataset(spikes, np.arange(n) % 3, ("a", "b", "c"), groups)
-    chosen, held = divided(data, share, seed)
+    same, chosen, held = divided(data, None, share, seed)
+    assert same is data
     assert np.array_equal(np.sort(np.concatenate([chosen, held])), np.arange(n))
     assert held.size == 0 if share == 0 or n < 2 else held.size >= 1
     if groups is not None and n_groups > 1 and held.size and share < 0.3 and n >= 4 * n_groups:

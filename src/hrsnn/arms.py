@@ -103,21 +103,29 @@ class Calibrate:
 
 @dataclass(frozen=True, slots=True)
 class Learn:
-    """What the learner makes of `data`. `checkpoint`: where it may keep how far it is, if it does."""
+    """What the learner makes of `data`. `checkpoint`: where it may keep how far it is, if it does.
+
+    validation   what a learner that chooses may choose by
+    """
 
     learner: Learner | None
     data: Dataset | Spikes
     seed: int
     progress: Progress = no_progress
     checkpoint: Path | None = None
+    validation: Dataset | None = None
 
     @property
     def name(self) -> str:
         return "learn" if self.learner is None else f"learn by {self.learner.rule}"
 
     def __call__(self, network: Network) -> Network:
-        kept = self.checkpoint if self.learner is not None and self.learner.keeps_checkpoints else None
-        return learn(network, self.data, self.learner, seed=self.seed, progress=self.progress, checkpoint=kept)
+        learner = self.learner
+        return learn(
+            network, self.data, learner, seed=self.seed, progress=self.progress,
+            checkpoint=self.checkpoint if learner is not None and learner.keeps_checkpoints else None,
+            validation=self.validation if learner is not None and learner.chooses else None,
+        )  # fmt: skip
 
 
 OnEnd = Callable[[Trajectory, Spikes], object]
@@ -162,6 +170,7 @@ def steps_of(
     data: Dataset | Spikes,
     *,
     seed: int,
+    validation: Dataset | None = None,
     pruned_by: str | None = None,
     table: PruneSpec | None = None,
     progress: Progress = no_progress,
@@ -172,12 +181,12 @@ def steps_of(
 ) -> tuple[Step, ...]:
     """What is done to every network of a run or a search: calibrated, pruned before it learns, taught.
 
-    data       of the training part
+    data       of the training part; `validation` of that which chooses, where there is one
     pruned_by  a method of the table `[prune]`, None prunes nothing
     progress   is told of learning before a cut, `course` of that at the end, which may keep a `checkpoint`
     """
     steps: list[Step] = [Calibrate(data, rule, seed)] if rule.calibrate else []
-    learning = None if learner is None else Learn(learner, data, seed, progress)
+    learning = None if learner is None else Learn(learner, data, seed, progress, validation=validation)
     if pruned_by is not None and table is not None:
         spikes = data.spikes if isinstance(data, Dataset) else data
         steps.append(

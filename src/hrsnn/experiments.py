@@ -134,6 +134,7 @@ def _arm_of(
 
     steps = steps_of(
         config.network.input, config.learn, task.train, seed=label.seed,
+        validation=tasks.validation_of(task),
         pruned_by=label.method if label.stage == "pruned" else None, table=config.prune,
         progress=progress, course=course, on_snapshot=on_snapshot, on_end=on_way,
         checkpoint=checkpoint,

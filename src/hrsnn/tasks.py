@@ -244,6 +244,11 @@ def evaluate_network(
     return _EVALUATE[type(task)](network, task, readout, label=label, drawn=drawn, progress=progress)
 
 
+def validation_of(task: Task) -> Dataset | None:
+    """The recordings that choose; a forecast has none apart from its series."""
+    return None if isinstance(task, ForecastTask) else task.validation
+
+
 def validate_network(network: Network, task: Task, readout: ReadoutSpec, *, seed: int = 0) -> Validation:
     """What `network` is worth on the validation part: for choices, which must not see the test part."""
     if isinstance(task, ForecastTask):

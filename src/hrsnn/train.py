@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from os import PathLike
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,7 @@ def learn(
     progress: Progress | bool = no_progress,
     dtype: type = np.float32,
     checkpoint: str | PathLike[str] | None = None,
+    validation: Dataset | Spikes | None = None,
 ) -> Network:
     """The network with the weights that are left after it saw `data`.
 
@@ -34,6 +36,7 @@ def learn(
     dtype      of STDP: np.float32 or np.float64
     checkpoint of backpropagation: a file that holds where training stands after every epoch, and that it goes on from
                where it was stopped, to the same numbers
+    validation of backpropagation: recordings like `data` that choose the epoch, in place of a share of `data`
 
     >>> import hrsnn
     >>> spec = hrsnn.NetworkSpec.preset("HoNHoS", n_inputs=2, n_neurons=20)
@@ -51,11 +54,17 @@ def learn(
     require(told, "learn", "progress", "must be true, false or a function", progress)
     if isinstance(progress, bool):
         progress = ProgressLine() if progress else no_progress
+    if validation is not None:
+        instance("learn", "validation", validation, type(data))
+        require(learner.chooses, "learn", "validation", f"is not looked at by {learner.rule}; leave it out", validation)
     if isinstance(learner, Stdp) and checkpoint is None:
         return learner.learn(network, data, seed=seed, progress=progress, dtype=dtype)
     require(dtype is np.float32, "learn", "dtype", "is chosen for STDP alone", dtype)
-    if not learner.keeps_checkpoints:
+    more: dict[str, Any] = {}
+    if learner.keeps_checkpoints:
+        more["checkpoint"] = None if checkpoint is None else as_path("learn", "checkpoint", checkpoint)
+    else:
         require(checkpoint is None, "learn", "checkpoint", f"is not kept by {learner.rule}; leave it out", checkpoint)
-        return learner.learn(network, data, seed=seed, progress=progress)
-    path = None if checkpoint is None else as_path("learn", "checkpoint", checkpoint)
-    return learner.learn(network, data, seed=seed, progress=progress, checkpoint=path)  # type: ignore[call-arg]
+    if learner.chooses:
+        more["validation"] = validation
+    return learner.learn(network, data, seed=seed, progress=progress, **more)

@@ -26,6 +26,7 @@ class Backprop(Settings, Learner):
     letter: ClassVar[str] = "B"
     reads_labels: ClassVar[bool] = True
     keeps_checkpoints: ClassVar[bool] = True
+    chooses: ClassVar[bool] = True
 
     rule: Literal["backprop"] = "backprop"
 
@@ -37,9 +38,11 @@ class Backprop(Settings, Learner):
         seed: int,
         progress: Progress,
         checkpoint: Path | None = None,
+        validation: Dataset | Spikes | None = None,
     ) -> Network:
         """The network of the epoch that was best on what is held out, or of the last where nothing is.
 
+        Held out is `validation`, with a `validation_share` above 0, or that share of `data` where there is none.
         `seed` draws what is held out, the order, augmentation, dropout and the head. `checkpoint`: a file that holds
         where training stands after each epoch, and that it goes on from, to the same numbers, where it is of the same
         network, data, table and seed. Raises `InputError` where the loss is not finite, after which the file still
@@ -47,4 +50,4 @@ class Backprop(Settings, Learner):
         """
         with extra("torch", '`learn.rule = "backprop"`', "torch"):
             from hrsnn.trainable.fit import fit
-        return fit(network, data, self, seed=seed, progress=progress, checkpoint=checkpoint)
+        return fit(network, data, self, seed=seed, progress=progress, checkpoint=checkpoint, validation=validation)

@@ -20,13 +20,15 @@ class Learner(Table):
     matters (HeNHoS and HeNHeS differ), any other where it does not (HeNB). `needs_labels` is true where it refuses
     recordings without classes, `reads_labels` where it looks at them if there are any; else they are not looked at. One
     that `keeps_checkpoints` takes `checkpoint`, a path or None: a file of its own that it goes on from, to the same
-    numbers, after it was stopped. `hrsnn.testing.learners` holds it to what is said here.
+    numbers, after it was stopped. One that `chooses` among what it was after each epoch takes `validation`, recordings
+    like `data` to choose by, or None. `hrsnn.testing.learners` holds it to what is said here.
     """
 
     letter: ClassVar[str] = "S"
     needs_labels: ClassVar[bool] = False
     reads_labels: ClassVar[bool] = False
     keeps_checkpoints: ClassVar[bool] = False
+    chooses: ClassVar[bool] = False
 
     rule: str
 

@@ -146,9 +146,10 @@ class OfNetworks:
         spec = with_values(self.config, values).network.arm(self.arm)
         table, steps = self.config.prune or PruneSpec(), tuple[Step, ...]()
         if taught:
-            train = self._task.train
+            task = self._task
             steps = steps_of(
-                spec.input, self.config.learn, train, seed=seed, pruned_by=self.pruned or None, table=table
+                spec.input, self.config.learn, task.train, seed=seed, validation=tasks.validation_of(task),
+                pruned_by=self.pruned or None, table=table,
             )  # fmt: skip
         elif self.pruned:
             spikes = self._task.train_spikes

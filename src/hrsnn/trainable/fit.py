@@ -35,13 +35,20 @@ _DTYPE = torch.float32
 
 
 def fit(
-    network: Network, data: Dataset | Spikes, table: Settings, *, seed: int, progress: Progress, checkpoint: Path | None
+    network: Network,
+    data: Dataset | Spikes,
+    table: Settings,
+    *,
+    seed: int,
+    progress: Progress,
+    checkpoint: Path | None,
+    validation: Dataset | Spikes | None,
 ) -> Network:
     """See `Backprop.learn`."""
     if table.device == "cuda" and not torch.cuda.is_available():
         raise InputError('`device` of `learn` must be one that is there, got cuda; take "cpu"')
     with _threads(table.n_threads):
-        training = _Training.of(network, data, table, seed)
+        training = _Training.of(network, data, table, seed, validation)
         standing = Standing.read(checkpoint, training.key, training.parts, chooses=training.held_out.size > 0)
         n = training.chosen.size
         while standing.epoch < table.n_epochs and not standing.is_over(table.patience):
@@ -90,20 +97,23 @@ class _Training:
     key: str
 
     @classmethod
-    def of(cls, network: Network, data: Dataset | Spikes, table: Settings, seed: int) -> _Training:
+    def of(
+        cls, network: Network, data: Dataset | Spikes, table: Settings, seed: int, validation: Dataset | Spikes | None
+    ) -> _Training:  # fmt: skip
         spikes = data if isinstance(data, Spikes) else data.spikes
         rule = f"must have the {network.n_inputs} channels of the network"
         require(spikes.n_units == network.n_inputs, "learn", "data", rule, spikes.n_units)
         rule = f"must have the time step of the network, {network.dt_ms:g} ms"
         require(spikes.dt_ms == network.dt_ms, "learn", "data", rule, spikes.dt_ms)
-        chosen, held_out = divided(data, table.validation_share, seed)
+        data, chosen, held_out = divided(data, validation, table.validation_share, seed)
+        spikes = data if isinstance(data, Spikes) else data.spikes
         module = module_of(
             network, surrogate=table.surrogate, slope=table.slope or None, dtype=_DTYPE, train=table.train,
             checkpoint_steps=table.checkpoint_steps or None,
         ).to(table.device)  # fmt: skip
         head = _head(network, data, chosen, table).to(table.device)
         labels = data.labels if isinstance(data, Dataset) else None
-        key = key_of_training(network, spikes, labels, table, seed)
+        key = key_of_training(network, spikes, labels, chosen, table, seed)
         optimiser = _optimiser(module, head, table)
         return cls(table, seed, spikes, labels, chosen, held_out, module, head, optimiser, key)
 

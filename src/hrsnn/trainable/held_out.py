@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from hrsnn._checks import require
 from hrsnn.data.dataset import Dataset
 from hrsnn.data.parts import share_of_each
 from hrsnn.randomness import stream
@@ -13,15 +14,39 @@ from hrsnn.spikes import Spikes
 Rows = NDArray[np.int64]
 
 
-def divided(data: Dataset | Spikes, share: float, seed: int) -> tuple[Rows, Rows]:
-    """Rows to learn from, and about `share` of all that are held out; none for a share of 0, or of one recording.
+def divided(
+    data: Dataset | Spikes, validation: Dataset | Spikes | None, share: float, seed: int
+) -> tuple[Dataset | Spikes, Rows, Rows]:
+    """Recordings, rows of them to learn from, and rows that are held out; none for a share of 0, or of one recording.
 
-    Whole groups, as long as half of the recordings remain; where that cannot be, a share of each class.
+    Held out is `validation`, or else about `share` of `data`: whole groups, as long as half of the recordings remain;
+    where that cannot be, a share of each class.
 
-    >>> [rows.size for rows in divided(Spikes.empty(10, n_units=1, n_steps=1, dt_ms=1.0), 0.2, 0)]
+    >>> data = Spikes.empty(10, n_units=1, n_steps=1, dt_ms=1.0)
+    >>> [rows.size for rows in divided(data, None, 0.2, 0)[1:]]
     [8, 2]
     """
-    n = data.spikes.n_samples if isinstance(data, Dataset) else data.n_samples
+    if validation is None or share == 0:
+        return data, *_rows(data, share, seed)
+    both = _joined(data, validation)
+    everyone = np.arange(both.n_samples)
+    return both, everyone[: data.n_samples], everyone[data.n_samples :]
+
+
+def _joined(data: Dataset | Spikes, validation: Dataset | Spikes) -> Dataset | Spikes:
+    """Both as one; groups are no longer of use. Raises `InputError` where grids or classes differ."""
+    if isinstance(data, Spikes) or isinstance(validation, Spikes):
+        assert isinstance(data, Spikes)
+        assert isinstance(validation, Spikes)
+        return Spikes.join([data, validation])
+    rule = "must have the classes of the data, by name"
+    require(validation.class_names == data.class_names, "learn", "validation", rule, validation.class_names)
+    spikes = Spikes.join([data.spikes, validation.spikes])
+    return Dataset(spikes, np.concatenate([data.labels, validation.labels]), data.class_names)
+
+
+def _rows(data: Dataset | Spikes, share: float, seed: int) -> tuple[Rows, Rows]:
+    n = data.n_samples
     everyone = np.arange(n)
     if share == 0 or n < 2:
         return everyone, everyone[:0]

@@ -47,7 +47,8 @@ class Settings(Table):
     weight_decay         of weights, as in AdamW
     warm_up_share        of all steps, in which the rate rises from 0; it falls as a cosine after
     clip_norm            gradients are scaled down to this norm together; 0 leaves them
-    validation_share     held out of what is given to choose the epoch by: whole groups (speakers) where there are some
+    validation_share     held out to choose the epoch by: whole groups (speakers) where there are some. A validation
+                         part that is given is taken in its place; with 0 nothing is held out
     patience             epochs without a better one after which training ends; 0 trains through all
     surrogate, slope     see `hrsnn.torch.Surrogate`; slope 0: what is customary
     n_bins               of the counts that the head reads

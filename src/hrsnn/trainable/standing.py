@@ -88,10 +88,11 @@ class Standing:
 
 
 def key_of_training(
-    network: Network, spikes: Spikes, labels: NDArray[np.int64] | None, table: Settings, seed: int
+    network: Network, spikes: Spikes, labels: NDArray[np.int64] | None, chosen: NDArray[np.int64], table: Settings,
+    seed: int,
 ) -> str:  # fmt: skip
-    """A digest of all that training follows from."""
-    columns: list[NDArray[Any]] = [spikes.sample_ptr, spikes.step, spikes.unit]
+    """A digest of all that training follows from; `chosen` are the rows that are learned from."""
+    columns: list[NDArray[Any]] = [spikes.sample_ptr, spikes.step, spikes.unit, chosen]
     columns += [] if labels is None else [labels]
     of_data = [digest_of(column.tobytes()) for column in columns]
     return key_of(network.hash, of_data, spikes.grid, table.model_dump(mode="json"), seed, torch.__version__)
