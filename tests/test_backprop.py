@@ -13,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import hrsnn
 from fake_experiment import FAKE
 from hrsnn._checks import InputError
 from hrsnn.config import load_config
@@ -23,9 +24,10 @@ from hrsnn.network import Network
 from hrsnn.network_file import load_tensors
 from hrsnn.progress import ProgressEvent, no_progress
 from hrsnn.run_directory import RunDirectory
-from hrsnn.runs import RunWork
+from hrsnn.runs import RunWork, resume_command
 from hrsnn.spikes import Spikes
 from hrsnn.tasks import shared_task
+from hrsnn.torch import TensorBoard
 from hrsnn.train import learn
 from hrsnn.trainable.batches import augmented_batch_of, batch_of
 from hrsnn.trainable.heads import AheadHead, Batch, ClassHead, counts_in_stretches
@@ -159,6 +161,47 @@ def test_a_penalty_lowers_the_rate() -> None:
         return events[-1].spikes_per_neuron
 
     assert spikes_per_neuron(rate_penalty=10.0, rate_hz=5.0) < 0.7 * spikes_per_neuron()
+
+
+# -- curves ------------------------------------------------------------------------------------------------------------
+
+
+def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    read = EventAccumulator(str(folder))
+    read.Reload()
+    return {tag: [(e.step, e.value) for e in read.Scalars(tag)] for tag in read.Tags()["scalars"]}
+
+
+def test_curves_for_tensorboard(tmp_path: Path) -> None:
+    """All that progress tells; what is told again from somewhere on takes the place of what was there."""
+    events: list[ProgressEvent] = []
+    board = TensorBoard(tmp_path)
+
+    def both(event: ProgressEvent) -> None:
+        events.append(event)
+        board(event)
+
+    learn(network(), task(), backprop(), progress=both)
+    seen = curves(tmp_path)
+    assert set(seen) == {f"learning/{name}" for name in ("loss", "score", "spikes_per_neuron", "silent_share")}
+    assert seen["learning/loss"] == [(e.done, pytest.approx(e.loss)) for e in events]
+    assert seen["learning/score"] == [(e.done, pytest.approx(e.score)) for e in events if e.score is not None]
+    TensorBoard(tmp_path)(ProgressEvent("learning", 100, 150, loss=7.0))
+    assert curves(tmp_path)["learning/loss"] == [p for p in seen["learning/loss"] if p[0] < 100] + [(100, 7.0)]
+
+
+def test_a_run_keeps_curves_and_clears_them(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    how = ["learn.rule=backprop", "learn.n_epochs=2", "network.n_neurons=20", 'task.arms=["HeNB"]', "task.controls=[]"]
+    hrsnn.run("spoken-digits", set=[*how, "prune=false"], n_seeds=1, out=out, jobs=1, tensorboard=True)
+    assert len(curves(out / "tensorboard" / "HeNB-s0")["learning/score"]) == 2
+    (out / "tensorboard" / "mine.txt").write_text("kept")
+    RunDirectory(out).clear()
+    assert [file.name for file in (out / "tensorboard").iterdir()] == ["mine.txt"]
+    line = resume_command(out, jobs=2, tensorboard=True)
+    assert "--tensorboard" in line
 
 
 # -- going on ----------------------------------------------------------------------------------------------------------

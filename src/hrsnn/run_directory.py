@@ -35,6 +35,7 @@ _UNIT_FILE = re.compile(r"[^/]+-s\d+(-[^/]+)?\.(json|safetensors)")
 _TOP_FILES = ("results.json", "report.html", "chain.json", "config.toml")
 _FOLDERS = ("outcomes", "networks", "readouts")
 _CHECKPOINTS = "checkpoints"  # there while units learn that keep where they stand
+_CURVES = "tensorboard"  # a folder for each unit, where that is wanted
 
 
 class Saveable(Protocol):
@@ -160,6 +161,12 @@ class RunDirectory:
                 file.unlink()
             with suppress(OSError):
                 (self.path / folder).rmdir()
+        for file in (self.path / _CURVES).glob("*/events.out.tfevents.*"):
+            file.unlink()
+            with suppress(OSError):  # not empty yet
+                file.parent.rmdir()
+        with suppress(OSError):
+            (self.path / _CURVES).rmdir()
         self.clear_partial()
         for name in _TOP_FILES:
             (self.path / name).unlink(missing_ok=True)
@@ -176,6 +183,10 @@ class RunDirectory:
         folder = self.path / _CHECKPOINTS
         folder.mkdir(exist_ok=True)
         return folder / f"{unit.name}.safetensors"
+
+    def curves_of(self, unit: Unit) -> Path:
+        """Where TensorBoard finds the course of a unit."""
+        return self.path / _CURVES / unit.name
 
     def write_unit(self, unit: Unit, result: UnitResult, config: Config, source: str = "") -> None:
         """Write the files of a unit; the outcome comes last and holds the digests of all others.

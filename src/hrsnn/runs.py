@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hrsnn._checks import FileError, HrsnnError, InputError, RunError
+from hrsnn._checks import FileError, HrsnnError, InputError, RunError, extra
 from hrsnn.config import Config, first_difference, load_config
 from hrsnn.outcome import Outcome
 from hrsnn.progress import Progress, ProgressEvent
@@ -62,6 +62,7 @@ class RunWork:
     data_dir: Path | None
     own_data: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
+    tensorboard: bool = False
 
     @property
     def path(self) -> Path:
@@ -79,6 +80,8 @@ class RunWork:
         task = self.config.task.model_copy(update=self.own_data)
         config = self.config.model_copy(update={"task": task}) if self.own_data else self.config
         checkpoint = self.directory.checkpoint_of(unit) if config.keeps_checkpoints else None
+        if self.tensorboard:
+            progress = _both(progress, _board(self.directory.curves_of(unit)))
         result = self.experiment.run_unit(
             config, unit, data_dir=self.data_dir, progress=progress, checkpoint=checkpoint
         )  # fmt: skip
@@ -91,6 +94,20 @@ class RunWork:
         data_dir, own_data = seen_from_anywhere(self.config, self.data_dir)
         directory = RunDirectory(self.path.absolute())
         return replace(self, directory=directory, data_dir=data_dir, own_data=own_data)
+
+
+def _both(first: Progress, second: Progress) -> Progress:
+    def told(event: ProgressEvent) -> None:
+        first(event)
+        second(event)
+
+    return told
+
+
+def _board(folder: Path) -> Progress:
+    with extra("tensorboard", "--tensorboard", "torch and tensorboard"):
+        from hrsnn.trainable.board import TensorBoard
+    return TensorBoard(folder)
 
 
 def seen_from_anywhere(config: Config, data_dir: Path | None) -> tuple[Path, dict[str, str]]:
@@ -139,6 +156,7 @@ def execute(
     executor: Executor | str | None = None,
     resume: bool = False,
     force: bool = False,
+    tensorboard: bool = False,
     watcher: Watcher | None = None,
 ) -> Finished:
     """Run all units of `config` and leave a complete run directory.
@@ -148,6 +166,7 @@ def execute(
     executor  does the units instead of processes here: any executor, which is left running, or "dask://HOST:PORT"; its
               workers must see `out` and the data under the same names
     resume    keep the units finished in `out` under the same config; force: start over, removing only files of a run
+    tensorboard   keeps the course of each unit for TensorBoard, in the folder `tensorboard` of the run
 
     Raises `InputError` when `out` may not be used, `RunError` when a unit fails or a file cannot be written (finished
     units are kept). `KeyboardInterrupt` passes through when all processes are stopped.
@@ -160,13 +179,15 @@ def execute(
         raise InputError(f"--jobs must be >= 1, got {jobs}")
     units = _checked(experiment.plan(config))
     source = key_of(versions(), experiment.data_digest(config, data_dir=data_dir))
+    if tensorboard:
+        _board(Path())  # says what is missing before anything is done
     watcher = watcher or Watcher()
     with ExitStack() as at_end:
         workers = at_end.enter_context(executor_of(executor, jobs=jobs, say=watcher.say))
         directory = RunDirectory(out) if out else RunDirectory.next_free(config.task.name)
         try:
             log = at_end.enter_context(directory.claimed())
-            job = RunWork(config, experiment, directory, data_dir, source=source)
+            job = RunWork(config, experiment, directory, data_dir, source=source, tensorboard=tensorboard)
             run = _Run(job if workers is None else job.for_others(), directory, workers, log, watcher)
             done = _prepare(run, units, resume=resume, force=force)
             try:
@@ -181,14 +202,20 @@ def execute(
 
 
 def resume_command(
-    path: Path, *, data_dir: Path | None = None, jobs: int | None = None, executor: str | None = None
-) -> str:  # fmt: skip
+    path: Path,
+    *,
+    data_dir: Path | None = None,
+    jobs: int | None = None,
+    executor: str | None = None,
+    tensorboard: bool = False,
+) -> str:
     """The line that finishes the run in `path`.
 
     >>> resume_command(Path("my runs/a"), jobs=2)
     "hrsnn run 'my runs/a/config.toml' --out 'my runs/a' --resume --jobs 2"
     """
     words = ["hrsnn", "run", str(path / "config.toml"), "--out", str(path), "--resume"]
+    words += ["--tensorboard"] if tensorboard else []
     options = {"--data-dir": data_dir, "--jobs": jobs, "--executor": executor}
     return shlex.join([*words, *(word for name, value in options.items() if value for word in (name, str(value)))])
 

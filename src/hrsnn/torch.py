@@ -15,8 +15,9 @@ from __future__ import annotations
 from hrsnn._checks import extra
 
 with extra("torch", "`hrsnn.torch`", "torch"):
+    from hrsnn.trainable.board import TensorBoard
     from hrsnn.trainable.exchange import module_of, network_of
     from hrsnn.trainable.module import SpikingModule, SpikingState
     from hrsnn.trainable.surrogate import Surrogate
 
-__all__ = ["SpikingModule", "SpikingState", "Surrogate", "module_of", "network_of"]
+__all__ = ["SpikingModule", "SpikingState", "Surrogate", "TensorBoard", "module_of", "network_of"]

@@ -60,6 +60,7 @@ def run(
     executor: Executor | str | None = None,
     resume: bool = False,
     force: bool = False,
+    tensorboard: bool = False,
     watcher: Watcher | None = None,
 ) -> Finished:
     """Train networks on a task and compare them, as `hrsnn run` does; the finished run, with its path and results.
@@ -74,6 +75,7 @@ def run(
     executor         does the work instead of processes here: any executor, which is left running, or
                      "dask://HOST:PORT"; its workers must see `out` and the data under the same names
     resume, force    finish what was begun in `out`, or start over
+    tensorboard      keeps the course of learning of each network for TensorBoard, in `tensorboard` of the run
     watcher          is told how it goes (`hrsnn.runs.Watcher`)
 
     Raises `InputError` for a config or directory that cannot be used, `RunError` when a part fails; what is finished is
@@ -87,7 +89,7 @@ def run(
     functions = runs.Experiment(experiments.plan, experiments.run_unit, summary.summarise, experiments.data_digest)
     return runs.execute(
         settings, functions, out=_path("run", "out", out), data_dir=data, jobs=jobs, executor=executor,
-        resume=resume, force=force, watcher=watcher,
+        resume=resume, force=force, tensorboard=tensorboard, watcher=watcher,
     )  # fmt: skip
 
 

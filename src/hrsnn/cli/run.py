@@ -43,6 +43,9 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Directory of the run.", show_default="runs/<task>-<k>")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Finish what was begun in --out.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Keep the course of learning for TensorBoard, in the directory.")
+    ] = False,
     jobs: Jobs = None,
     executor: Executor = None,
     data_dir: DataDir = None,
@@ -65,13 +68,15 @@ def run(
                 display.headline = lambda: f"{settings.task.name}   {experiments.describe_task(settings, data_dir)}"
                 finished = verbs.run(
                     settings, out=out, data_dir=data_dir, jobs=jobs, executor=executor, resume=resume, force=force,
-                    watcher=display,
+                    tensorboard=tensorboard, watcher=display,
                 )  # fmt: skip
             except (KeyboardInterrupt, RunError, OSError) as error:
                 display.close()
                 if display.path is None:
                     raise
-                line = runs.resume_command(display.path, data_dir=data_dir, jobs=jobs, executor=executor)
+                line = runs.resume_command(
+                    display.path, data_dir=data_dir, jobs=jobs, executor=executor, tensorboard=tensorboard
+                )
                 kept = f"{display.n_done} of {display.n_units} units are finished; go on with:\n  {line}"
                 interrupted = isinstance(error, KeyboardInterrupt)
                 complain("interrupted" if interrupted else str(error))
