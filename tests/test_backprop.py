@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 import hrsnn
 from fake_experiment import FAKE
 from hrsnn._checks import InputError
+from hrsnn.augmentation import Augmentation
+from hrsnn.augmentation import changed as all_changed
 from hrsnn.config import load_config
 from hrsnn.data.dataset import Dataset
 from hrsnn.experiments import run_unit
@@ -32,7 +34,6 @@ from hrsnn.train import learn
 from hrsnn.trainable.batches import augmented_batch_of, batch_of
 from hrsnn.trainable.heads import AheadHead, Batch, ClassHead, counts_in_stretches
 from hrsnn.trainable.held_out import divided
-from hrsnn.trainable.settings import Augmentation
 from hrsnn.trainable.standing import SCHEMA
 from hrsnn.work.unit import Unit
 
@@ -348,6 +349,11 @@ def test_augmentation_does_what_it_says() -> None:
         return augmented_batch_of(data.spikes, data.labels, rows, Augmentation(**how), rng, torch.float32)
 
     assert torch.equal(changed(), plain)
+    how = Augmentation(shift_channels=2, warp_share=0.2, drop_share=0.1, blend_share=0.5)
+    first = data.select(rows)  # a recording by itself is changed as in a batch
+    alone = all_changed(first.spikes, first.labels, how, np.random.default_rng(3))
+    batch = augmented_batch_of(first.spikes, first.labels, rows, how, np.random.default_rng(3), torch.float32)
+    assert np.array_equal(alone.dense().transpose(1, 0, 2), batch.numpy())
     assert np.array_equal(plain.numpy(), data.spikes.dense()[rows].transpose(1, 0, 2))
     shifted = changed(shift_channels=2)
     shifts = set()

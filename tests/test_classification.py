@@ -11,7 +11,8 @@ import pytest
 from hrsnn import classification
 from hrsnn._checks import InputError
 from hrsnn.analysis.cost import count_costs
-from hrsnn.controls import input_only, random_features
+from hrsnn.augmentation import Copies
+from hrsnn.controls import evaluate_control, input_only, random_features
 from hrsnn.data.dataset import Dataset, Splits
 from hrsnn.engine import Record, simulate
 from hrsnn.evaluation import Evaluation, Label, facts_of_network, versions, warnings_of_activity
@@ -158,6 +159,33 @@ def test_channels_may_be_pooled_for_the_input() -> None:
     pooled = classification.pooled_counts(splits().test.spikes, 2, 3)
     expected = np.stack([counts[..., :3].sum(-1), counts[..., 3:6].sum(-1), counts[..., 6:].sum(-1)], axis=-1)
     np.testing.assert_array_equal(pooled, expected)
+
+
+def test_a_readout_is_fitted_on_changed_copies_as_well() -> None:
+    """Of the training part alone: for the network and for what it is compared with. None change nothing."""
+    task = splits()
+    none = SPEC.model_copy(update={"augment": Copies(shift_channels=2)})
+    two = SPEC.model_copy(update={"augment": Copies(n_copies=2, shift_channels=2, drop_share=0.3)})
+    assert classification.with_copies(task, none, 0) is task
+    more = classification.with_copies(task, two, 0)
+    n = task.train.n_samples
+    assert more.train.select(np.arange(n)) == task.train
+    assert more.train.labels.tolist() == 3 * task.train.labels.tolist()
+    assert (more.validation, more.test) == (task.validation, task.test)
+    first, second = more.train.spikes.select(slice(n, 2 * n)), more.train.spikes.select(slice(2 * n, None))
+    assert first.n_events < task.train.spikes.n_events
+    assert first != second
+    assert classification.with_copies(task, two, 0) == more != classification.with_copies(task, two, 1)
+    for name in ("input-only", "random-features"):
+        plain, fitted = (evaluate_control(name, task, spec, n_features=50).readout for spec in (none, two))
+        assert plain is not None
+        assert fitted is not None
+        assert not np.array_equal(plain.mean, fitted.mean)
+    plain, fitted = evaluate("network", task, none), evaluate("network", task, two)
+    assert plain.readout == evaluate("network", task).readout != fitted.readout
+    assert plain.outcome.costs["spikes_per_neuron"] == fitted.outcome.costs["spikes_per_neuron"]
+    chosen = classification.validate_network(network(), task, two, seed=LABEL.seed).score
+    assert chosen == fitted.details["readout"]["validation_accuracy"]
 
 
 def test_random_features_are_a_projection_drawn_by_the_seed() -> None:

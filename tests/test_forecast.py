@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from hrsnn._checks import InputError
+from hrsnn.augmentation import Copies
 from hrsnn.controls import evaluate_control
 from hrsnn.data import chaos
 from hrsnn.data.dataset import Series
@@ -534,6 +535,9 @@ def test_an_unknown_control_is_refused() -> None:
 def test_a_forecast_has_no_end_to_look_at() -> None:
     spec = ReadoutSpec(last_ms=20.0)
     with pytest.raises(InputError, match="`last_ms` of `ReadoutSpec` must be 0 for a forecast, which reads filtered"):
+        evaluate_control("nvar", lorenz_task(), spec, n_features=0)
+    spec = ReadoutSpec(augment=Copies(n_copies=1))
+    with pytest.raises(InputError, match=r"`augment.n_copies` of `ReadoutSpec` must be 0 for a forecast"):
         evaluate_control("nvar", lorenz_task(), spec, n_features=0)
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from hrsnn._checks import require
 from hrsnn.analysis.cost import Costs, count_costs
+from hrsnn.augmentation import changed
 from hrsnn.data.dataset import Splits
 from hrsnn.encode.duration import split_before_last, stretch
 from hrsnn.engine import Record, Recording, simulate
@@ -31,6 +32,7 @@ from hrsnn.evaluation import (
 from hrsnn.network import Network
 from hrsnn.outcome import Outcome
 from hrsnn.progress import Progress, ProgressEvent, no_progress
+from hrsnn.randomness import stream
 from hrsnn.readout import Choice, Grid, Readout, ReadoutSpec, fit_classifier, merge_bins, units_read
 from hrsnn.spikes import Spikes
 
@@ -56,6 +58,7 @@ def evaluate_network(
     """
     started = time.perf_counter()
     _check_bins(task, readout)
+    task = with_copies(task, readout, label.seed)
     windows: dict[str, NDArray[Any]] = {}
     for part in PARTS:
         (windows[part],), counts = simulated(network, getattr(task, part).spikes, [readout], progress)
@@ -109,6 +112,7 @@ def _raster(network: Network, task: Splits) -> dict[str, Any]:
 def validate_network(network: Network, task: Splits, readout: ReadoutSpec, *, seed: int = 0) -> Validation:
     """The readout of `network`'s activity on the validation part, which chose it."""
     _check_bins(task, readout)
+    task = with_copies(task, readout, seed)
     windows: dict[str, NDArray[Any]] = {}
     for part in ("train", "validation"):
         (windows[part],), counts = simulated(network, getattr(task, part).spikes, [readout])
@@ -117,6 +121,19 @@ def validate_network(network: Network, task: Splits, readout: ReadoutSpec, *, se
     costs = _costs(network, spikes, counts, windows["validation"], choice.readout).to_dict()
     duration_ms = spikes.n_steps * spikes.dt_ms
     return Validation.of(choice.chosen["validation_accuracy"], counts.mean(axis=0), duration_ms, costs)
+
+
+def with_copies(task: Splits, readout: ReadoutSpec, seed: int) -> Splits:
+    """The task with the changed copies in its training part that its readout is fitted on, drawn by `seed`."""
+    train, how = task.train, readout.augment
+    if not how.n_copies:
+        return task
+    rng = stream(seed, "readout.augment")
+    copies = [changed(train.spikes, train.labels, how, rng) for _ in range(how.n_copies)]
+    rows = np.tile(np.arange(train.n_samples), 1 + how.n_copies)
+    groups = None if train.groups is None else train.groups[rows]
+    spikes = Spikes.join([train.spikes, *copies])
+    return replace(task, train=replace(train, spikes=spikes, labels=train.labels[rows], groups=groups))
 
 
 def _check_bins(task: Splits, readout: ReadoutSpec) -> None:

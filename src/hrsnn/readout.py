@@ -38,6 +38,7 @@ from hrsnn._checks import (
     whole_number,
 )
 from hrsnn._shown import Shown
+from hrsnn.augmentation import Copies
 from hrsnn.graph import betweenness
 from hrsnn.network import Network
 from hrsnn.network_file import load_tensors, save_tensors
@@ -74,6 +75,7 @@ class ReadoutSpec(Table):
     last_ms          of the counts, for recordings: only so much of the end of each is seen, and cut into bins; 0 is all
     neurons          "all", or the share `neuron_share` with the highest betweenness, at least 10 (method.md 7.2)
     populations      of these alone: clusters, or layers of a stack; empty: of all
+    augment          copies of the training recordings, changed at random, that it is fitted on beside them
     """
 
     features: Features = "counts"
@@ -88,6 +90,7 @@ class ReadoutSpec(Table):
     neuron_share: Annotated[float, Field(gt=0, le=1)] = 0.1
     tau_filter_ms: Annotated[float, Field(gt=0)] = 30.0
     populations: list[Annotated[int, Field(ge=0)]] = []
+    augment: Copies = Copies()
 
     @model_validator(mode="after")
     def _last_ms_is_of_counts(self) -> Self:

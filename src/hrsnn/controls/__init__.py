@@ -11,6 +11,7 @@ from types import ModuleType
 
 from hrsnn._checks import InputError
 from hrsnn.arms import Arm
+from hrsnn.classification import with_copies
 from hrsnn.data.dataset import Splits
 from hrsnn.evaluation import Evaluation, Label
 from hrsnn.forecast import ForecastTask
@@ -35,6 +36,8 @@ def evaluate_control(
         kinds = [words for function, words in _TASKS.items() if hasattr(module, function)]
         of = " and ".join(kinds) or "networks"
         raise InputError(f"`task.controls` of {task.name} must not hold {name}: it is a control of {of}")
+    if isinstance(task, Splits):
+        task = with_copies(task, readout, seed)
     found: Evaluation = getattr(module, wanted)(task, readout, label=label, n_features=n_features)
     return found
 

@@ -93,6 +93,8 @@ def forecast_by(
     started = time.perf_counter()
     rule = "must be 0 for a forecast, which reads filtered spike trains"
     require(not readout.last_ms, "ReadoutSpec", "last_ms", rule, readout.last_ms)
+    n_copies = readout.augment.n_copies
+    require(not n_copies, "ReadoutSpec", "augment.n_copies", rule, n_copies)
     progress(ProgressEvent("simulating", 0, 3))
     features = drive.run(task.training_shown[None], None)[0][0]
     choice = _fit(drive, features, task, readout, units, label.seed)

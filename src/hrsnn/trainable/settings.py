@@ -7,33 +7,16 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from hrsnn._checks import require
+from hrsnn.augmentation import Augmentation, Count, Share
 from hrsnn.spec import Table
 
 Trained = Literal["recurrent", "inputs", "tau_mem", "tau_syn", "v_th", "adapt"]
-Share = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 
 _COLUMNS = {
     "tau_mem": ("tau_mem_ms",), "tau_syn": ("tau_syn_exc_ms", "tau_syn_inh_ms"), "v_th": ("v_th",), "adapt": ("adapt",),
 }  # fmt: skip
-
-
-class Augmentation(Table):
-    """The table `[learn.augment]`: what is done to each recording anew every time it is seen in training.
-
-    shift_channels  moved along the channels by a whole number, up to this far either way; what leaves is dropped
-    warp_share      stretched or shortened in time by a factor, up to this share either way
-    drop_share      of the events left out
-    blend_share     of the recordings mixed with another of the same class: half of the events of each, at the same mean
-                    time. Without classes nothing is mixed
-    """
-
-    shift_channels: Count = 0
-    warp_share: Share = 0.0
-    drop_share: Share = 0.0
-    blend_share: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 class Settings(Table):

@@ -1,0 +1,111 @@
+"""Recordings changed at random, as another speaker or another moment would have changed them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from hrsnn.spec import Table
+from hrsnn.spikes import Spikes
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=0)]
+Events = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]  # number among the rows, step, channel
+
+
+class Augmentation(Table):
+    """The table `[learn.augment]`: what is done to each recording anew every time it is seen in training.
+
+    shift_channels  moved along the channels by a whole number, up to this far either way; what leaves is dropped
+    warp_share      stretched or shortened in time by a factor, up to this share either way
+    drop_share      of the events left out
+    blend_share     of the recordings mixed with another of the same class: half of the events of each, at the same mean
+                    time. Without classes nothing is mixed
+    """
+
+    shift_channels: Count = 0
+    warp_share: Share = 0.0
+    drop_share: Share = 0.0
+    blend_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class Copies(Augmentation):
+    """The table `[readout.augment]`: changed copies of the training part that a readout is fitted on beside it.
+
+    n_copies        of each recording, changed as the other keys say, as in `[learn.augment]`; 0: none
+    """
+
+    n_copies: Count = 0
+
+
+def changed_events(
+    spikes: Spikes,
+    labels: NDArray[np.int64] | None,
+    rows: NDArray[np.int64],
+    how: Augmentation,
+    rng: np.random.Generator,
+) -> Events:
+    """The events of `rows` of `spikes`, changed as `how` says, in no order and some twice.
+
+    labels   (n_samples,), those of all of `spikes`, or None
+    """
+    events = _events(spikes, rows)
+    if how.blend_share and labels is not None:
+        events = _blended(events, spikes, labels, rows, how.blend_share, rng)
+    number, step, unit = events
+    if how.shift_channels:
+        unit = unit + rng.integers(-how.shift_channels, how.shift_channels, rows.size, endpoint=True)[number]
+    if how.warp_share:
+        step = np.floor(step * rng.uniform(1 - how.warp_share, 1 + how.warp_share, rows.size)[number]).astype(np.int64)
+    kept = (unit >= 0) & (unit < spikes.n_units) & (step >= 0) & (step < spikes.n_steps)
+    if how.drop_share:
+        kept &= rng.random(number.size) >= how.drop_share
+    return number[kept], step[kept], unit[kept]
+
+
+def changed(
+    spikes: Spikes, labels: NDArray[np.int64] | None, how: Augmentation, rng: np.random.Generator
+) -> Spikes:  # fmt: skip
+    """All of `spikes`, each recording changed once as `how` says.
+
+    >>> spikes = Spikes.from_times([[0.0, 2.0]], [[0, 1]], n_units=2, n_steps=3, dt_ms=1.0)
+    >>> changed(spikes, None, Augmentation(), np.random.default_rng(0)) == spikes
+    True
+    """
+    n_units, n_steps, dt_ms = spikes.grid
+    number, step, unit = changed_events(spikes, labels, np.arange(spikes.n_samples), how, rng)
+    place = np.unique((number * n_steps + step) * n_units + unit)
+    ptr = np.searchsorted(place, np.arange(spikes.n_samples + 1) * (n_steps * n_units))
+    step, unit = np.divmod(place % (n_steps * n_units), n_units)
+    return Spikes(ptr, step.astype(np.int32), unit.astype(np.int32), n_units, n_steps, dt_ms)
+
+
+def _events(spikes: Spikes, rows: NDArray[np.int64]) -> Events:
+    chosen = spikes.select(rows)
+    return chosen.sample_of_event(), chosen.step.astype(np.int64), chosen.unit.astype(np.int64)
+
+
+def _blended(
+    events: Events, spikes: Spikes, labels: NDArray[np.int64], rows: NDArray[np.int64], share: float,
+    rng: np.random.Generator,
+) -> Events:  # fmt: skip
+    """Some recordings give up about half of their events for about half of those of another one of their class."""
+    partner = np.array([rng.choice(np.flatnonzero(labels == labels[row])) for row in rows])
+    is_mixed = rng.random(rows.size) < share
+    number, step, unit = events
+    other_number, other_step, other_unit = _events(spikes, partner)
+    shift = np.rint(_mean_step(events, rows.size) - _mean_step((other_number, other_step, other_unit), rows.size))
+    other_step = other_step + shift.astype(np.int64)[other_number]
+    ours = ~is_mixed[number] | (rng.random(number.size) < 0.5)
+    theirs = is_mixed[other_number] & (rng.random(other_number.size) < 0.5)
+    parts = ((number[ours], other_number[theirs]), (step[ours], other_step[theirs]), (unit[ours], other_unit[theirs]))
+    both: Any = tuple(np.concatenate(part) for part in parts)
+    return both  # type: ignore[no-any-return]
+
+
+def _mean_step(events: Events, n: int) -> NDArray[np.float64]:
+    number, step, _ = events
+    return np.bincount(number, step, n) / np.maximum(np.bincount(number, minlength=n), 1)
