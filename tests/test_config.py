@@ -23,8 +23,8 @@ from hrsnn.pruning.spec import LnpSpec, PruneSpec
 from hrsnn.spec import NetworkSpec
 
 NAMED = [
-    "delayed-match", "delayed-recall", "digit-pairs", "google-stock", "hd-spikes", "lorenz63", "lorenz63-long",
-    "lorenz63-x", "mackey-glass", "mackey-glass-recurrent", "shd", "spoken-digits",
+    "delayed-match", "delayed-recall", "digit-pairs", "google-stock", "hd-spikes", "hd-spikes-backprop", "lorenz63",
+    "lorenz63-long", "lorenz63-x", "mackey-glass", "mackey-glass-recurrent", "shd", "spoken-digits",
 ]  # fmt: skip
 
 
