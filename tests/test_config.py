@@ -25,6 +25,7 @@ from hrsnn.spec import NetworkSpec
 NAMED = [
     "delayed-match", "delayed-recall", "digit-pairs", "google-stock", "hd-spikes", "hd-spikes-backprop", "lorenz63",
     "lorenz63-long", "lorenz63-x", "mackey-glass", "mackey-glass-recurrent", "shd", "spoken-digits",
+    "spoken-digits-backprop",
 ]  # fmt: skip
 
 
