@@ -176,6 +176,8 @@ def test_a_readout_is_fitted_on_changed_copies_as_well() -> None:
     assert first.n_events < task.train.spikes.n_events
     assert first != second
     assert classification.with_copies(task, two, 0) == more != classification.with_copies(task, two, 1)
+    with pytest.raises(InputError, match="must be 0 where nothing is changed, got 1; say how"):
+        Copies(n_copies=1)
     for name in ("input-only", "random-features"):
         plain, fitted = (evaluate_control(name, task, spec, n_features=50).readout for spec in (none, two))
         assert plain is not None

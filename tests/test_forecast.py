@@ -536,7 +536,7 @@ def test_a_forecast_has_no_end_to_look_at() -> None:
     spec = ReadoutSpec(last_ms=20.0)
     with pytest.raises(InputError, match="`last_ms` of `ReadoutSpec` must be 0 for a forecast, which reads filtered"):
         evaluate_control("nvar", lorenz_task(), spec, n_features=0)
-    spec = ReadoutSpec(augment=Copies(n_copies=1))
+    spec = ReadoutSpec(augment=Copies(n_copies=1, drop_share=0.1))
     with pytest.raises(InputError, match=r"`augment.n_copies` of `ReadoutSpec` must be 0 for a forecast"):
         evaluate_control("nvar", lorenz_task(), spec, n_features=0)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from hrsnn._checks import require
 from hrsnn.spec import Table
 from hrsnn.spikes import Spikes
 
@@ -39,6 +40,16 @@ class Copies(Augmentation):
     """
 
     n_copies: Count = 0
+
+    @model_validator(mode="after")
+    def _copies_are_changed(self) -> Self:
+        is_changed = any(getattr(self, name) for name in Augmentation.model_fields)
+        remedy = "say how they are changed, for instance shift_channels = 10, or take n_copies = 0"
+        require(
+            is_changed or not self.n_copies, "readout.augment", "n_copies", "must be 0 where nothing is changed",
+            self.n_copies, remedy=remedy,
+        )  # fmt: skip
+        return self
 
 
 def changed_events(
