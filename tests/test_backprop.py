@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import hrsnn
 from fake_experiment import FAKE
 from hrsnn._checks import InputError
-from hrsnn.augmentation import Augmentation
+from hrsnn.augmentation import Augmentation, changed_events
 from hrsnn.augmentation import changed as all_changed
 from hrsnn.config import load_config
 from hrsnn.data.dataset import Dataset
@@ -31,7 +31,8 @@ from hrsnn.spikes import Spikes
 from hrsnn.tasks import shared_task
 from hrsnn.torch import TensorBoard
 from hrsnn.train import learn
-from hrsnn.trainable.batches import augmented_batch_of, batch_of
+from hrsnn.trainable import fit
+from hrsnn.trainable.batches import batch_of, raster_of
 from hrsnn.trainable.heads import AheadHead, Batch, ClassHead, counts_in_stretches
 from hrsnn.trainable.held_out import divided
 from hrsnn.trainable.standing import SCHEMA
@@ -143,6 +144,34 @@ def test_a_validation_part_chooses_in_place_of_a_share() -> None:
     ]:
         with pytest.raises(InputError, match=re.escape(sentence)):
             learn(network(), data, learner, validation=part)
+
+
+@pytest.mark.parametrize("is_given", [True, False])
+def test_nothing_that_is_held_out_is_mixed_in(is_given: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recordings of the last group alone have events in the last channel; what is learned from never gets one."""
+    whole = task()
+    raster = whole.spikes.dense()
+    is_held = whole.groups == 5
+    raster[:, :, -1] = is_held[:, None]
+    whole = Dataset(Spikes.from_dense(raster, dt_ms=1.0), whole.labels, whole.class_names, whole.groups)
+    seen: list[torch.Tensor] = []
+
+    def spied(*given: Any) -> torch.Tensor:
+        seen.append(raster_of(*given))
+        return seen[-1]
+
+    monkeypatch.setattr(fit, "raster_of", spied)
+    table = backprop(n_epochs=2, augment={"blend_share": 1.0})
+    if is_given:
+        rest, held = whole.select(np.flatnonzero(~is_held)), whole.select(np.flatnonzero(is_held))
+        learn(network(), rest, table, validation=held)
+    else:
+        rows = np.flatnonzero(~is_held), np.flatnonzero(is_held)
+        monkeypatch.setattr(fit, "divided", lambda data, *_: (data, *rows))
+        learn(network(), whole, table)
+    assert len(seen) == 2 * 5
+    assert not any(bool(one[:, :, -1].any()) for one in seen)
+    assert all(bool(one.any()) for one in seen)
 
 
 def test_a_run_chooses_on_its_validation_part() -> None:
@@ -345,15 +374,18 @@ def test_augmentation_does_what_it_says() -> None:
     plain = batch_of(data.spikes, rows, torch.float32)
 
     def changed(**how: Any) -> torch.Tensor:
-        rng = np.random.default_rng(3)
-        return augmented_batch_of(data.spikes, data.labels, rows, Augmentation(**how), rng, torch.float32)
+        return batch(data, Augmentation(**how))
+
+    def batch(data: Dataset, how: Augmentation) -> torch.Tensor:
+        rng, everyone = np.random.default_rng(3), np.arange(data.n_samples)
+        events = changed_events(data.spikes, data.labels, rows, how, rng, among=everyone)
+        return raster_of(events, rows.size, data.spikes, torch.float32)
 
     assert torch.equal(changed(), plain)
     how = Augmentation(shift_channels=2, warp_share=0.2, drop_share=0.1, blend_share=0.5)
     first = data.select(rows)  # a recording by itself is changed as in a batch
     alone = all_changed(first.spikes, first.labels, how, np.random.default_rng(3))
-    batch = augmented_batch_of(first.spikes, first.labels, rows, how, np.random.default_rng(3), torch.float32)
-    assert np.array_equal(alone.dense().transpose(1, 0, 2), batch.numpy())
+    assert np.array_equal(alone.dense().transpose(1, 0, 2), batch(first, how).numpy())
     assert np.array_equal(plain.numpy(), data.spikes.dense()[rows].transpose(1, 0, 2))
     shifted = changed(shift_channels=2)
     shifts = set()

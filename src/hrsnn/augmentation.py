@@ -58,14 +58,19 @@ def changed_events(
     rows: NDArray[np.int64],
     how: Augmentation,
     rng: np.random.Generator,
+    *,
+    among: NDArray[np.int64],
 ) -> Events:
     """The events of `rows` of `spikes`, changed as `how` says, in no order and some twice.
 
     labels   (n_samples,), those of all of `spikes`, or None
+    among    rows that may be mixed in: of what is held out nothing may be
     """
     events = _events(spikes, rows)
     if how.blend_share and labels is not None:
-        events = _blended(events, spikes, labels, rows, how.blend_share, rng)
+        of_class = {label: among[labels[among] == label] for label in np.unique(labels[rows])}
+        partners = np.array([rng.choice(of_class[label]) for label in labels[rows]])
+        events = _blended(events, _events(spikes, partners), rows.size, how.blend_share, rng)
     number, step, unit = events
     if how.shift_channels:
         unit = unit + rng.integers(-how.shift_channels, how.shift_channels, rows.size, endpoint=True)[number]
@@ -87,7 +92,8 @@ def changed(
     True
     """
     n_units, n_steps, dt_ms = spikes.grid
-    number, step, unit = changed_events(spikes, labels, np.arange(spikes.n_samples), how, rng)
+    everyone = np.arange(spikes.n_samples)
+    number, step, unit = changed_events(spikes, labels, everyone, how, rng, among=everyone)
     place = np.unique((number * n_steps + step) * n_units + unit)
     ptr = np.searchsorted(place, np.arange(spikes.n_samples + 1) * (n_steps * n_units))
     step, unit = np.divmod(place % (n_steps * n_units), n_units)
@@ -99,16 +105,12 @@ def _events(spikes: Spikes, rows: NDArray[np.int64]) -> Events:
     return chosen.sample_of_event(), chosen.step.astype(np.int64), chosen.unit.astype(np.int64)
 
 
-def _blended(
-    events: Events, spikes: Spikes, labels: NDArray[np.int64], rows: NDArray[np.int64], share: float,
-    rng: np.random.Generator,
-) -> Events:  # fmt: skip
-    """Some recordings give up about half of their events for about half of those of another one of their class."""
-    partner = np.array([rng.choice(np.flatnonzero(labels == labels[row])) for row in rows])
-    is_mixed = rng.random(rows.size) < share
+def _blended(events: Events, others: Events, n: int, share: float, rng: np.random.Generator) -> Events:
+    """Some of `n` recordings give up about half of their events for about half of those of their partner."""
+    is_mixed = rng.random(n) < share
     number, step, unit = events
-    other_number, other_step, other_unit = _events(spikes, partner)
-    shift = np.rint(_mean_step(events, rows.size) - _mean_step((other_number, other_step, other_unit), rows.size))
+    other_number, other_step, other_unit = others
+    shift = np.rint(_mean_step(events, n) - _mean_step(others, n))
     other_step = other_step + shift.astype(np.int64)[other_number]
     ours = ~is_mixed[number] | (rng.random(number.size) < 0.5)
     theirs = is_mixed[other_number] & (rng.random(other_number.size) < 0.5)

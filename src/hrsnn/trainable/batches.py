@@ -1,4 +1,4 @@
-"""Recordings as tensors of one batch, changed anew every time where that is wanted."""
+"""Recordings as tensors of one batch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hrsnn.augmentation import Augmentation, changed_events
+from hrsnn.augmentation import Events
 from hrsnn.spikes import Spikes
 
 
@@ -20,16 +20,9 @@ def batch_of(spikes: Spikes, rows: NDArray[np.int64], dtype: torch.dtype) -> tor
     return torch.tensor(spikes.select(rows).dense().transpose(1, 0, 2), dtype=dtype)
 
 
-def augmented_batch_of(
-    spikes: Spikes,
-    labels: NDArray[np.int64] | None,
-    rows: NDArray[np.int64],
-    how: Augmentation,
-    rng: np.random.Generator,
-    dtype: torch.dtype,
-) -> torch.Tensor:
-    """`batch_of`, each recording changed as `how` says; `labels` (n_samples,) are those of all of `spikes`."""
-    number, step, unit = changed_events(spikes, labels, rows, how, rng)
-    raster = torch.zeros(spikes.n_steps, rows.size, spikes.n_units, dtype=dtype)
+def raster_of(events: Events, n: int, spikes: Spikes, dtype: torch.dtype) -> torch.Tensor:
+    """`batch_of` of `n` recordings with these events, on the grid of `spikes`."""
+    number, step, unit = events
+    raster = torch.zeros(spikes.n_steps, n, spikes.n_units, dtype=dtype)
     raster.numpy()[step, number, unit] = 1
     return raster

@@ -18,12 +18,13 @@ import torch
 from numpy.typing import NDArray
 
 from hrsnn._checks import InputError, require
+from hrsnn.augmentation import changed_events
 from hrsnn.data.dataset import Dataset
 from hrsnn.network import Network
 from hrsnn.progress import Progress, ProgressEvent
 from hrsnn.randomness import stream
 from hrsnn.spikes import Spikes
-from hrsnn.trainable.batches import augmented_batch_of, batch_of
+from hrsnn.trainable.batches import batch_of, raster_of
 from hrsnn.trainable.exchange import module_of, network_of
 from hrsnn.trainable.heads import AheadHead, Batch, ClassHead, counts_in_stretches
 from hrsnn.trainable.held_out import divided
@@ -132,7 +133,8 @@ class _Training:
         for index, rows in enumerate(_by(order, size)):
             self._set_rate(n_steps_before + index)
             self.optimiser.zero_grad(set_to_none=True)
-            raster = augmented_batch_of(self.spikes, self.labels, rows, self.table.augment, rng, _DTYPE)
+            events = changed_events(self.spikes, self.labels, rows, self.table.augment, rng, among=self.chosen)
+            raster = raster_of(events, rows.size, self.spikes, _DTYPE)
             loss = self._backward(self._batch(raster, rows), generator, course)
             if number == index == 0:
                 self._look(course.counts)
