@@ -124,14 +124,21 @@ def test_the_epoch_that_was_best_is_kept(tmp_path: Path) -> None:
     assert ended == next((k + 1 for k in range(1, 6) if scores[k] <= max(scores[:k])), 6)
 
 
-def test_a_validation_part_chooses_in_place_of_a_share() -> None:
-    """All of what is learned from is seen; the scores are of the 7 recordings that are given, so is the file's key."""
+def test_a_validation_part_chooses_in_place_of_a_share(tmp_path: Path) -> None:
+    """All of what is learned from is seen; the scores are of the 7 recordings that are given, and training that knows
+    them as its own does not go on from such a checkpoint."""
     data, apart = task(), task().select(np.arange(7))
     events: list[ProgressEvent] = []
-    found = learn(network(), data, backprop(), progress=events.append, validation=apart)
+    file = tmp_path / "training.safetensors"
+    found = learn(network(), data, backprop(), progress=events.append, validation=apart, checkpoint=file)
     assert "on 60 recordings, epoch" in found.provenance["history"][-1]
     scores = [event.score * 7 for event in events if event.score is not None]
     assert np.allclose(scores, np.round(scores))
+    labels = np.concatenate([data.labels, apart.labels])
+    whole = Dataset(Spikes.join([data.spikes, apart.spikes]), labels, data.class_names)
+    again: list[ProgressEvent] = []
+    learn(network(), whole, backprop(), progress=again.append, checkpoint=file)
+    assert sum(event.score is not None for event in again) == 3
     plain = learn(network(), data.spikes, backprop(ahead_ms=5.0), validation=apart.spikes)
     assert "on 60 recordings" in plain.provenance["history"][-1]
     blind = learn(network(), data, backprop(validation_share=0.0), validation=apart)

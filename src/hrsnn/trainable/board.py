@@ -26,9 +26,8 @@ class TensorBoard:
     def __init__(self, folder: str | PathLike[str]) -> None:
         with extra("tensorboard", "`TensorBoard`", "torch and tensorboard"):
             from torch.utils.tensorboard import SummaryWriter
-        self._make, self._folder, self._writer = SummaryWriter, as_path("TensorBoard", "folder", folder), None
-
-    _writer: Any
+        self._make, self._folder = SummaryWriter, as_path("TensorBoard", "folder", folder)
+        self._writer: Any = None  # made with the first event, which says where the curves go on
 
     def __call__(self, event: ProgressEvent) -> None:
         values = {name: getattr(event, name) for name in _CURVES}
