@@ -3,6 +3,8 @@
     python benchmarks/pruning_quality.py --first-seed 40 --seeds 20 --out docs/results/lnp.json
     python benchmarks/pruning_quality.py --first-seed 40 --seeds 20 --share 0.1 --settings spoken-digits \
         --methods lnp random weight-proportional uniform --out docs/results/lnp_10_percent.json
+    python benchmarks/pruning_quality.py --first-seed 40 --seeds 20 --methods lnp random magnitude weight-proportional \
+        --settings "delayed-recall, backprop" "digit-pairs, backprop" --out docs/results/lnp_backprop.json
 
 For every setting and seed the network, the same without recurrent synapses, and the network pruned by each method are
 evaluated on the test part. All pruned networks have exactly the same neurons and synapses, their rates are restored in
@@ -35,7 +37,7 @@ from hrsnn.pruning.methods import KINDS
 from hrsnn.pruning.schedule import Trajectory
 from hrsnn.pruning.spec import LnpSpec, PruneSpec
 from hrsnn.pruning.timescales import spectrum_under_drive
-from hrsnn.tasks import evaluate_network, shared_task
+from hrsnn.tasks import evaluate_network, shared_task, validation_of
 from hrsnn.work.store import Store, key_of
 
 SHARE = 0.05  # of the recurrent synapses, if nothing else is asked for
@@ -57,12 +59,17 @@ SETTINGS: dict[str, tuple[str, list[str]]] = {
     "mackey-glass": ("mackey-glass-recurrent", []),
     "spoken-digits": ("spoken-digits", ["network.gain=resistance"]),
 }
+BACKPROP = [
+    "learn.rule=backprop", "learn.n_epochs=8", "learn.batch_size=16", "learn.learning_rate=0.004", "arms={}",
+    "network.n_neurons=250",
+]  # fmt: skip
+FINE_TUNED = {f"{name}, backprop": (name, BACKPROP) for name in ("delayed-recall", "digit-pairs")}
 METHODS = tuple(KINDS)
 UNPRUNED, BARE = "unpruned", "no-recurrence"
 
 
 def config_of(setting: str) -> Config:
-    name, overrides = SETTINGS[setting]
+    name, overrides = (SETTINGS | FINE_TUNED)[setting]
     return load_config(name, overrides)
 
 
@@ -72,7 +79,8 @@ def unit_of(setting: str, seed: int, method: str, share: float) -> dict[str, Any
         config = config_of(setting)
         task = shared_task(config.task)
         name, ways = config.task.arms[-1], list[Trajectory]()
-        learning = None if config.learn is None else Learn(config.learn, task.train, seed)
+        learner, validation = config.learn, validation_of(task)
+        learning = None if learner is None else Learn(learner, task.train, seed, validation=validation)
         steps: list[Step] = [CutRecurrence()] if method == BARE else []
         if method not in (UNPRUNED, BARE):
             # Without step IV: delays make the tangent space of these networks eighty times as large.
@@ -120,7 +128,7 @@ def done(setting: str, seed: int, method: str, share: float, folder: Path) -> di
 def document_of(units: Sequence[dict[str, Any]], methods: Sequence[str], share: float) -> dict[str, Any]:
     """Raw scores by setting, method and seed, and what follows from them."""
     settings: dict[str, Any] = {}
-    for setting in SETTINGS:
+    for setting in SETTINGS | FINE_TUNED:
         of = {(unit["method"], unit["seed"]): unit for unit in units if unit["setting"] == setting}
         everybody = [UNPRUNED, BARE, *methods]
         seeds = sorted({seed for _, seed in of if all((method, seed) in of for method in everybody)})
@@ -179,7 +187,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--settings", nargs="*", choices=list(SETTINGS), default=list(SETTINGS))
+    parser.add_argument("--settings", nargs="*", choices=[*SETTINGS, *FINE_TUNED], default=list(SETTINGS))
     parser.add_argument("--methods", nargs="*", choices=METHODS, default=METHODS, help="lnp among them")
     parser.add_argument("--share", type=float, default=SHARE, help="of the recurrent synapses, to keep")
     parser.add_argument("--units", type=Path, default=Path("pruning-quality"))

@@ -18,7 +18,7 @@ from fake_experiment import FAKE
 from hrsnn._checks import InputError
 from hrsnn.augmentation import Augmentation, changed_events
 from hrsnn.augmentation import changed as all_changed
-from hrsnn.config import load_config
+from hrsnn.config import from_tables, load_config
 from hrsnn.data.dataset import Dataset
 from hrsnn.experiments import run_unit
 from hrsnn.learners import learner_of
@@ -329,13 +329,33 @@ def test_a_truncation_longer_than_the_recordings_truncates_nothing() -> None:
 def test_counts_of_pieces_are_those_of_the_whole() -> None:
     spikes = torch.tensor(np.random.default_rng(0).random((20, 3, 4)) < 0.3, dtype=torch.float32)
     batch = Batch(torch.zeros(20, 3, 1), torch.tensor([0, 1, 0]))
-    head = ClassHead(4, 2, n_bins=5, dropout=0.0, smoothing=0.0)
+    head = ClassHead(4, 2, n_bins=5, start=0, dropout=0.0, smoothing=0.0)
     _, whole = head.read(spikes, 0, batch, None, None)
     _, half = head.read(spikes[:7], 0, batch, None, None)
     _, both = head.read(spikes[7:], 7, batch, half, None)
     torch.testing.assert_close(both, whole)
     of_bins = spikes.unflatten(0, (5, 4)).sum(1) / 2  # over the square root of the 4 steps of a bin
     torch.testing.assert_close(whole, of_bins.transpose(0, 1).flatten(1))
+
+
+def test_a_head_may_read_the_end_alone() -> None:
+    spikes = torch.tensor(np.random.default_rng(0).random((20, 3, 4)) < 0.3, dtype=torch.float32)
+    batch = Batch(torch.zeros(20, 3, 1), torch.tensor([0, 1, 0]))
+    head = ClassHead(4, 2, n_bins=2, start=12, dropout=0.0, smoothing=0.0)
+    _, whole = head.read(spikes, 0, batch, None, None)
+    torch.testing.assert_close(whole, (spikes[12:].unflatten(0, (2, 4)).sum(1) / 2).transpose(0, 1).flatten(1))
+    memory = None
+    for first in (0, 5, 10, 15):
+        _, memory = head.read(spikes[first : first + 5], first, batch, memory, None)
+    torch.testing.assert_close(memory, whole)
+
+
+def test_a_run_trains_on_what_its_readout_reads() -> None:
+    given = {"n_inputs": 4, "dt_ms": 1.0}, {"rule": "backprop"}, {"last_ms": 20.0}
+    tables = dict(zip(("network", "learn", "readout"), given, strict=True))
+    assert from_tables({"task": {"arms": ["HeNB"]}, **tables}).learn.last_ms == 20.0
+    tables["learn"]["last_ms"] = 0.0
+    assert from_tables({"task": {"arms": ["HeNB"]}, **tables}).learn.last_ms == 0.0
 
 
 def test_the_next_input_is_foretold_from_filtered_spikes() -> None:
@@ -489,6 +509,10 @@ def test_data_that_do_not_fit_are_told() -> None:
         learn(network(), coarse, backprop())
     with pytest.raises(InputError, match="`n_bins` of `learn` must be at most 50"):
         learn(network(), task(), backprop(n_bins=51))
+    with pytest.raises(InputError, match="`n_bins` of `learn` must be at most 4, the steps that are read"):
+        learn(network(), task(), backprop(last_ms=4.0))
+    with pytest.raises(InputError, match="`last_ms` of `learn` must be at most 50, the duration of the recordings"):
+        learn(network(), task(), backprop(last_ms=51.0))
     with pytest.raises(InputError, match="`ahead_ms` of `learn` must be at most half of the recordings"):
         learn(network(), task().spikes, backprop(ahead_ms=26.0))
     with pytest.raises(InputError, match="without adaptive thresholds must do without adapt"):

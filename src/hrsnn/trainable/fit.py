@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from hrsnn._checks import InputError, require
 from hrsnn.augmentation import changed_events
 from hrsnn.data.dataset import Dataset
+from hrsnn.encode.rates import whole_steps
 from hrsnn.network import Network
 from hrsnn.progress import Progress, ProgressEvent
 from hrsnn.randomness import stream
@@ -237,9 +238,13 @@ def _head(
 ) -> ClassHead | AheadHead:  # fmt: skip
     n, dt_ms = network.n_neurons, network.dt_ms
     if isinstance(data, Dataset):
-        rule = f"must be at most {data.spikes.n_steps}, the steps of the recordings"
-        require(table.n_bins <= data.spikes.n_steps, "learn", "n_bins", rule, table.n_bins)
-        return ClassHead(n, data.n_classes, table.n_bins, table.dropout, table.label_smoothing)
+        n_steps = data.spikes.n_steps
+        n_read = whole_steps("learn", "last_ms", table.last_ms, dt_ms) if table.last_ms else n_steps
+        rule = f"must be at most {n_steps * dt_ms:g}, the duration of the recordings"
+        require(n_read <= n_steps, "learn", "last_ms", rule, table.last_ms)
+        rule = f"must be at most {n_read}, the steps that are read"
+        require(table.n_bins <= n_read, "learn", "n_bins", rule, table.n_bins)
+        return ClassHead(n, data.n_classes, table.n_bins, n_steps - n_read, table.dropout, table.label_smoothing)
     n_ahead = max(1, round(table.ahead_ms / dt_ms))
     rule = "must be at most half of the recordings, to be foretold within them"
     require(2 * n_ahead <= data.n_steps, "learn", "ahead_ms", rule, table.ahead_ms)

@@ -43,16 +43,18 @@ class Head(Protocol):
 
 
 class ClassHead(nn.Module):
-    """Classes from spike counts in bins of time: cross-entropy, and how many are right.
+    """Classes from spike counts in bins of time, from step `start` on: cross-entropy, and how many are right.
 
     It starts at 0, so that all classes are alike. The counts of a piece are read together with those before it.
     """
 
     piece_steps = 1
 
-    def __init__(self, n_neurons: int, n_classes: int, n_bins: int, dropout: float, smoothing: float) -> None:
+    def __init__(
+        self, n_neurons: int, n_classes: int, n_bins: int, start: int, dropout: float, smoothing: float
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.n_bins, self.dropout, self.smoothing = n_bins, dropout, smoothing
+        self.n_bins, self.start, self.dropout, self.smoothing = n_bins, start, dropout, smoothing
         self.linear = _zeros(n_bins * n_neurons, n_classes)
 
     def read(
@@ -69,9 +71,10 @@ class ClassHead(nn.Module):
 
     def _counts(self, spikes: Tensor, first: int, n_steps: int) -> Tensor:
         """(B, n_bins N), in units of the square root of the steps of a bin: alike for any number of steps."""
-        bins = torch.arange(first, first + len(spikes)) * self.n_bins // n_steps
+        n_read = n_steps - self.start
+        step = torch.arange(max(first, self.start), max(first + len(spikes), self.start))  # of those that are read
         of_bin = torch.zeros(self.n_bins, len(spikes), dtype=spikes.dtype)
-        of_bin[bins, torch.arange(len(spikes))] = math.sqrt(self.n_bins / n_steps)
+        of_bin[(step - self.start) * self.n_bins // n_read, step - first] = math.sqrt(self.n_bins / n_read)
         counts: Tensor = torch.tensordot(of_bin.to(spikes.device), spikes, dims=1)
         return counts.transpose(0, 1).flatten(1)
 

@@ -35,6 +35,8 @@ class Settings(Table):
     patience             epochs without a better one after which training ends; 0 trains through all
     surrogate, slope     see `hrsnn.torch.Surrogate`; slope 0: what is customary
     n_bins               of the counts that the head reads
+    last_ms              only so much of the end of recordings with classes is read; 0: all. A run takes what its
+                         readout reads, `readout.last_ms`, where nothing else is said
     tau_filter_ms        of the filtered spike trains that it reads without classes
     ahead_ms             how much of the input is foretold there
     dropout              of neurons, for the head alone
@@ -61,6 +63,7 @@ class Settings(Table):
     surrogate: Literal["fast-sigmoid", "atan", "superspike"] = "fast-sigmoid"
     slope: NonNegative = 0.0
     n_bins: Annotated[int, Field(ge=1)] = 5
+    last_ms: NonNegative = 0.0
     tau_filter_ms: Positive = 30.0
     ahead_ms: Positive = 10.0
     dropout: Share = 0.0
