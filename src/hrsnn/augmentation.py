@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from hrsnn._checks import require
 from hrsnn.spec import Table
-from hrsnn.spikes import Spikes
+from hrsnn.spikes import Spikes, rising
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -94,7 +94,7 @@ def changed(
     n_units, n_steps, dt_ms = spikes.grid
     everyone = np.arange(spikes.n_samples)
     number, step, unit = changed_events(spikes, labels, everyone, how, rng, among=everyone)
-    place = np.unique((number * n_steps + step) * n_units + unit)
+    place = rising((number * n_steps + step) * n_units + unit)
     ptr = np.searchsorted(place, np.arange(spikes.n_samples + 1) * (n_steps * n_units))
     step, unit = np.divmod(place % (n_steps * n_units), n_units)
     return Spikes(ptr, step.astype(np.int32), unit.astype(np.int32), n_units, n_steps, dt_ms)

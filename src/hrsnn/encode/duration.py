@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from hrsnn._checks import instance, real_number, require, time_step
 from hrsnn.encode.rates import whole_steps
-from hrsnn.spikes import STEPS_END, Spikes, n_steps_of, nearest_steps, to_steps
+from hrsnn.spikes import STEPS_END, Spikes, n_steps_of, nearest_steps, rising, to_steps
 
 
 def stretch(spikes: Spikes, *, duration_ms: float, tail_ms: float = 0.0) -> Spikes:
@@ -120,8 +120,7 @@ def _steps(spikes: Spikes, start: int, stop: int) -> Spikes:
 def _moved(spikes: Spikes, sample: NDArray[np.int64], step: NDArray[np.int64], n_steps: int, dt_ms: float) -> Spikes:
     """The events at other steps, sorted again and each once."""
     keys = (sample * n_steps + step) * spikes.n_units + spikes.unit
-    key, _ = np.unique(keys, return_index=True)  # sorts; without an index it hashes, which takes 50 times as long here
-    sample_and_step, unit = np.divmod(key, spikes.n_units)
+    sample_and_step, unit = np.divmod(rising(keys), spikes.n_units)
     new_sample, new_step = np.divmod(sample_and_step, n_steps)
     ptr = np.concatenate([[0], np.cumsum(np.bincount(new_sample, minlength=spikes.n_samples))])
     return Spikes(ptr, new_step.astype(np.int32), unit.astype(np.int32), spikes.n_units, n_steps, dt_ms)

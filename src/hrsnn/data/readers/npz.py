@@ -25,7 +25,7 @@ from hrsnn.data.dataset import Dataset
 from hrsnn.data.readers.reader import Found, Like, Reader, Recording, Wanted
 from hrsnn.encode.events import check_pixels, pooled_units
 from hrsnn.encode.rates import from_keys
-from hrsnn.spikes import STEPS_END, n_steps_of, to_steps
+from hrsnn.spikes import STEPS_END, n_steps_of, rising, to_steps
 
 _UNIT_MS = {"times_ms": 1.0, "times_us": 1e-3, "times_s": 1e3}
 _KNOWN = (*_UNIT_MS, "units", "x", "y", "polarity", "sensor", "sample", "labels", "groups", "class_names")
@@ -121,7 +121,7 @@ def events_npz(
         require(n_steps < STEPS_END, owner, name, f"must be less than {STEPS_END} steps of {dt_ms:g} ms", n_steps)
     inside = step < n_steps
     key = step[inside] * n_units + unit[inside]
-    keys = [np.unique(part) for part in np.split(key, np.searchsorted(sample[inside], np.arange(1, n)))]
+    keys = [rising(part) for part in np.split(key, np.searchsorted(sample[inside], np.arange(1, n)))]
     spikes = from_keys(keys, n_units=n_units, n_steps=n_steps, dt_ms=dt_ms)
     return Dataset(spikes, label, names, *_groups(owner, arrays))
 
