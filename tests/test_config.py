@@ -203,6 +203,7 @@ WRONG = {
     "network.reset=soft": "`network.reset`: .*soft",
     "input.p_conect=0.1": 'unknown key `input.p_conect`; did you mean "p_connect"?',
     "network.p_connect=0.1": 'unknown key `network.p_connect`; did you mean "input.p_connect"?',
+    "network.input.p_connect=0.1": r"unknown key `network.input`; \[input\] is a table of its own",
     "network.tau_mem=3": 'unknown key `network.tau_mem`; did you mean "tau_mem_ms"?',
     "network.excitatory.tau_mem=3": 'unknown key `network.excitatory.tau_mem`; did you mean "tau_mem_ms"?',
     "network.input.p_connect=1": "unknown key `network.input`",

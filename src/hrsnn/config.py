@@ -348,6 +348,8 @@ def _require_known(name: str) -> None:
     elsewhere = [f"{other}.{key}" for other in _MODELS if key in _known_keys(other)]
     if elsewhere and not hint.startswith("did you mean"):
         hint = f'did you mean "{elsewhere[0]}"?'
+    if table and key in _MODELS:
+        hint = f"[{key}] is a table of its own"
     raise InputError(f"unknown {kind} `{shortened(wrong)}`; {hint}")
 
 
