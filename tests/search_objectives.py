@@ -43,7 +43,11 @@ class Distance:
         if self.grave and seed == FIRST_SEED + 5 and not Path(self.grave).exists():
             Path(self.grave).touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        if self.fails == "always" or (self.fails == "sometimes" and seed % 3 == 0):
+        if (
+            self.fails == "always"
+            or (self.fails == "sometimes" and seed % 3 == 0)
+            or (self.fails == "later" and seed >= FIRST_SEED + 3)
+        ):
             raise ZeroDivisionError("no")
         if self.fails == "nan":
             return Score((float("nan"),))

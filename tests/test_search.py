@@ -21,10 +21,12 @@ from hrsnn.config import load_config
 from hrsnn.distributions import Gamma
 from hrsnn.experiments import run_unit
 from hrsnn.optimisation.objective import OfNetworks, space_of, with_values
+from hrsnn.optimisation.sampler import distributions
 from hrsnn.optimisation.space import Law, Scalar, Space
 from hrsnn.optimisation.study import Searched, search
 from hrsnn.runs import seen_from_anywhere
 from hrsnn.tasks import shared_task, validate_network
+from hrsnn.work.store import Store
 from hrsnn.work.unit import Unit
 from search_objectives import SPACE, Distance
 
@@ -111,6 +113,30 @@ def test_an_objective_that_always_fails_is_told_and_one_that_sometimes_does_is_s
     ):
         with pytest.raises(InputError, match=rf"`objective` of `search` {message} \(unit trial-s4\)"):
             search(SPACE, Distance(fails=fails), tmp_path / fails, n_trials=9, jobs=1)
+
+
+def test_what_fails_later_and_always_is_told(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="failed: ZeroDivisionError: no; the last 10 trials failed"):
+        search(SPACE, Distance(fails="later"), tmp_path, n_trials=40, jobs=1)
+    found = search(SPACE, Distance(fails="later"), tmp_path, n_trials=13, jobs=1)  # what was found is kept
+    assert found.best is not None
+
+
+def test_a_study_that_was_lost_is_made_again_from_what_was_written(tmp_path: Path) -> None:
+    whole = search(SPACE, Distance(), tmp_path, n_trials=9, jobs=1).document
+    (tmp_path / "study.db").unlink()
+    again = search(SPACE, Distance(), tmp_path, n_trials=9, jobs=1).document
+    assert [t["params"] for t in again["trials"]] == [t["params"] for t in whole["trials"]]
+    assert again["best"] == whole["best"]
+
+
+def test_a_storage_of_another_directory_is_told(tmp_path: Path) -> None:
+    found = search(SPACE, Distance(), tmp_path, n_trials=2, jobs=1)
+    found.study.ask(distributions(SPACE))  # as a search leaves it that is killed
+    asked = Store(tmp_path, "asked")
+    asked.keep("trial-s2", {"key": asked.read("trial-s1")["key"], "params": asked.read("trial-s1")["params"]})
+    with pytest.raises(RunError, match=r"trial 2 of the study has another point than .*asked says: the storage"):
+        search(SPACE, Distance(), tmp_path, n_trials=3, jobs=1)
 
 
 def test_what_is_no_search_is_refused_before_anything_is_written(tmp_path: Path) -> None:
@@ -291,6 +317,9 @@ def test_arms_searched_alike_are_compared_each_as_it_was_found(
     capsys.readouterr()
     assert main([*line, "--json"]) == 0
     assert set(json.loads(capsys.readouterr().out)) == {"HoNHoS", "HeNHeS"}
+    assert main([*line, "--pruned", "random", "--trials", "1", "--out", "p"]) == 0
+    assert load_config("p/found.toml").prune.methods == ["random"]
+    capsys.readouterr()
     assert main([*line, "--storage", "study.log"]) == 2
     assert "`storage` of `search` must not be given for several arms" in capsys.readouterr().err
     front = ["--objective", "task", "--objective", "spikes", "--trials", "1"]

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+import torch
 
 from hrsnn._checks import InputError
 from hrsnn.distributions import Constant, Gamma, wasserstein2
-from hrsnn.optimisation.sampler import REPLICATES, LawSampler, distributions
+from hrsnn.optimisation.sampler import REPLICATES, LawSampler, distributions, half_ranked
 from hrsnn.optimisation.space import Law, Scalar, Space, constants
 
 SPACE = Space((Law("tau", mean=(5.0, 100.0)), Scalar("scale", 0.1, 10.0, log=True)))
@@ -105,6 +106,54 @@ def test_infeasible_trials_teach_where_not_to_go() -> None:
     assert np.mean(later) < 0.4
     feasible = [t.value for t in study.trials if t.params["scale"] <= 1.0 and t.value is not None]
     assert min(feasible) < 0.35  # 0.25 on the edge
+
+
+def test_trials_that_fail_teach_where_not_to_go() -> None:
+    """All that lies near the best laws fails: what is asked for there once is not asked for again and again."""
+
+    def failing(trial: optuna.Trial) -> float:
+        value = loss(trial)
+        if trial.params["scale"] > 1.0:
+            raise ZeroDivisionError
+        return value
+
+    study = study_of(sampler(n_startup=8))
+    study.optimize(failing, n_trials=18, catch=ZeroDivisionError)
+    assert np.mean([params["scale"] > 1.0 for params in asked(study)[10:]]) < 0.4
+
+
+def test_a_small_feasible_part_is_found() -> None:
+    """A fiftieth of the box: how far trials are beyond their limits leads there."""
+
+    def limited(trial: optuna.Trial) -> float:
+        value = loss(trial)
+        trial.set_constraint("far", value - 0.1)
+        return value
+
+    study = study_of(sampler(n_startup=8))
+    study.optimize(limited, n_trials=20)
+    first = next(t.number for t in study.trials if all(v <= 0 for v in t.constraints.values()))
+    assert 8 <= first < 16
+    at_random = study_of(optuna.samplers.RandomSampler(seed=0))
+    at_random.optimize(loss, n_trials=200)
+    assert np.mean([t.value < 0.1 for t in at_random.trials]) < 0.03
+
+
+def test_values_that_are_the_same_stay_the_same() -> None:
+    ranked = half_ranked(torch.tensor([0.1, 0.1, 0.1, 0.5, 0.6, 0.7, 0.8]))
+    assert ranked[0] == ranked[1] == ranked[2] < ranked[3]
+
+
+def test_one_replicate_tells_no_noise() -> None:
+    """Two equal values of one point do not make all others exact."""
+
+    def stepped(trial: optuna.Trial) -> float:
+        trial.set_user_attr("replicates", [0.5, 0.5] if trial.number == 0 else [loss(trial)])
+        return loss(trial)
+
+    study = study_of(sampler())
+    study.optimize(stepped, n_trials=8)
+    assert bool(sampler()._seen(study).noise.isnan().all())
 
 
 def test_two_objectives_spread_over_the_front() -> None:

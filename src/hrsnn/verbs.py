@@ -149,7 +149,7 @@ def search(
         from hrsnn.optimisation.study import search as carried_out
     _require_own_process("search")
     data = _path("search", "data_dir", data_dir)
-    changes = _changes("search", set) + ([f"prune.methods={json.dumps([pruned])}"] if pruned else [])
+    changes = _changes("search", set) + _pruned_by(pruned)
     settings = load_config(config, changes, data_dir=data)
     name = settings.task.arms[-1] if arm is None else known_arm(arm)
     names = (objective,) if isinstance(objective, str) else tuple(objective)
@@ -194,7 +194,8 @@ def search_arms(
     rule = "must not be given for several arms: each search has a database of its own in its directory"
     require(options.get("storage") is None, "search", "storage", rule, options.get("storage"))
     changes = _changes("search", set)
-    settings = load_config(config, changes, data_dir=_path("search", "data_dir", data_dir))
+    asked = changes + _pruned_by(options.get("pruned", ""))
+    settings = load_config(config, asked, data_dir=_path("search", "data_dir", data_dir))
     folder = _path("search", "out", out) or Path("searches") / settings.task.name
     found: dict[str, Searched] = {}
     best = settings
@@ -212,6 +213,11 @@ def search_arms(
     if any(one.best is not None for one in found.values()):
         write_atomically(folder / FOUND, to_toml(best).encode())
     return found
+
+
+def _pruned_by(method: str) -> list[str]:
+    """The change of a config that makes this the method by which its networks are pruned; "" changes nothing."""
+    return [f"prune.methods={json.dumps([method])}"] if method else []
 
 
 def found_by(search_dir: Place, *, beside: object = None) -> Path:

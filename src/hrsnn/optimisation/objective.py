@@ -197,7 +197,8 @@ def space_of(config: Config, arm: str, *, family: str = "gamma", around: float =
 
     Means lie between 1/`around` and `around` times those of the config. A law that the arm has no spread in is a
     number. What a config does not use (plasticity without learning, or with backpropagation) is left out. The search
-    begins with what the config has, but for free curves.
+    begins with what the config has, but for free curves. Where the config calibrates its input, gains undo a factor of
+    the weights, and the rate that they are found for is searched instead.
     """
     network = config.network
     parts: list[Law | Scalar] = []
@@ -219,5 +220,6 @@ def space_of(config: Config, arm: str, *, family: str = "gamma", around: float =
             add(f"plasticity.{name}", getattr(network.plasticity, name), of_synapses)
     add("synapses.weight_scale", Constant(network.synapses.weight_scale), False)
     add("synapses.length_scale", Constant(network.synapses.length_scale), False)
-    add("input.weight_excitatory", Constant(network.input.weight_excitatory), False)
+    drive = "target_hz" if network.input.calibrate else "weight_excitatory"
+    add(f"input.{drive}", Constant(getattr(network.input, drive)), False)
     return Space(tuple(parts), () if family == "free" else tuple(start.items()))

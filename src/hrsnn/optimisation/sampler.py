@@ -1,10 +1,12 @@
 """The next point to try, by a Gaussian process on laws, as a sampler of Optuna (method.md 11.4).
 
 Points come from Sobol's sequence first, but for the one that the space begins with, if it does. Then a Gaussian process
-with `WassersteinMatern` is fitted to all finished trials, replicates of a point taken together: their mean, and its
-variance as the noise of that observation. The next point is where an acquisition function is largest; a trial that is
-running counts as if it had given what is expected of it. Everything follows from the seed, the number of the trial and
-the trials that are finished: a search that was killed and goes on asks for the same points.
+with `WassersteinMatern` is fitted to all finished trials, replicates of a point taken together: their mean, and as the
+noise of that observation the variance of the mean, from what replicates of all points vary by. The next point is where
+an acquisition function is largest; a trial that is running counts as if it had given what is expected of it. Trials
+that are infeasible or failed teach another process where not to go; where no trial is feasible yet, that alone leads.
+Everything follows from the seed, the number of the trial and the trials that are finished: a search that was killed and
+goes on asks for the same points.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from botorch.utils.multi_objective.pareto import is_non_dominated
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
-from scipy.stats import qmc
+from scipy.stats import qmc, rankdata
 
 from hrsnn._checks import require, whole_number
 from hrsnn.optimisation.embedding import Embedding, Tensor
@@ -39,6 +41,7 @@ from hrsnn.optimisation.space import Space
 Acquisition = Literal["log-ei", "ei"]
 
 REPLICATES = "replicates"  # user attribute of a trial: one value per seed that its value is the mean of
+_SPARE = 4  # replicates beyond the first of each point, from which on they tell the noise: of one it may be nothing
 _RAW, _RESTARTS, _STEPS = 512, 4, 60  # first points of an acquisition's maximum, those climbed from, steps of each
 
 
@@ -65,7 +68,8 @@ class LawSampler(optuna.samplers.BaseSampler):
     max_replicates  of an incumbent; every fourth trial repeats the best expected point that has fewer, for a new seed
 
     A trial whose value is a mean over seeds tells them in its user attribute `replicates`; a trial repeats another
-    when it has its parameters. Trials with a constraint above 0 are infeasible: they teach where not to go.
+    when it has its parameters. Trials with a constraint above 0 are infeasible: they teach where not to go, and so do
+    those that failed.
 
     Raises `InputError` for options that are none.
     """
@@ -113,10 +117,11 @@ class LawSampler(optuna.samplers.BaseSampler):
             return dict(self._space.start)
         with _quiet():
             seen = self._seen(study)
-            if trial.number < self._n_startup or seen.n_feasible < 2:
+            enough = seen.n_feasible >= min(2, len(study.directions)) or (not seen.n_feasible and seen.n_infeasible)
+            if trial.number < self._n_startup or not enough:
                 return self._params(self._sobol(trial.number))
             torch.manual_seed((self._seed * 1_000_003 + trial.number) % 2**31)
-            return self._asked(seen, trial.number)
+            return self._asked(seen, trial.number) if seen.n_feasible else self._likeliest(seen, trial.number)
 
     def _seen(self, study: optuna.Study) -> _Seen:
         minimised = [d.name == "MINIMIZE" for d in study.directions]
@@ -148,7 +153,18 @@ class LawSampler(optuna.samplers.BaseSampler):
             best = int(torch.nonzero(seen.feasible)[int(expected.argmax()), 0])
             if len(seen.draws[best]) < self._max_replicates and not seen.is_pending(best):
                 return dict(seen.params[best])
-        acquisition = _AtPoint(self._acquired(model, seen), self._embedded)
+        return self._best_of(self._acquired(model, seen), number)
+
+    def _likeliest(self, seen: _Seen, number: int) -> dict[str, Any]:
+        """The point that is feasible with the largest probability."""
+        feasibility = self._feasibility(seen)
+        if seen.pending.shape[0]:
+            feasibility = feasibility.as_expected(seen.pending)
+        return self._best_of(_Feasible(None, feasibility, logarithmic=True), number)
+
+    def _best_of(self, gained: AcquisitionFunction, number: int) -> dict[str, Any]:
+        """The point where it is largest."""
+        acquisition = _AtPoint(gained, self._embedded)
         bounds = torch.stack([torch.zeros(self._first.shape[1]), torch.ones(self._first.shape[1])]).double()
         point, _ = optimize_acqf(
             acquisition, bounds, q=1, num_restarts=_RESTARTS, raw_samples=_RAW,
@@ -204,15 +220,16 @@ class LawSampler(optuna.samplers.BaseSampler):
         else:
             kind = LogExpectedImprovement if self._acquisition == "log-ei" else ExpectedImprovement
             gained = kind(model, best_f=expected.max())
-        if bool(seen.feasible.all()):
+        if not seen.n_infeasible:
             return gained
         logarithmic = seen.n_objectives == 1 and self._acquisition == "log-ei"
         return _Feasible(gained, self._feasibility(seen), logarithmic)
 
     def _feasibility(self, seen: _Seen) -> Process:
-        """A process on 1 where a trial was feasible and -1 where not."""
-        y = torch.where(seen.feasible, 1.0, -1.0).double()
-        observed = Observed(seen.points, self._groups, y, torch.full_like(y, 0.05), self._nu)
+        """A process on 1 where a trial was feasible, -0.5 to -1 by its excess where not, and -1 where it failed."""
+        y = torch.cat([torch.where(seen.feasible, 1.0, -(1 + seen.excess) / 2), -torch.ones(len(seen.failed)).double()])
+        points = torch.cat([seen.points, seen.failed])
+        observed = Observed(points, self._groups, y, torch.full_like(y, 0.05), self._nu)
         return Process(observed, fitted(observed))
 
     # -- coordinates ---------------------------------------------------------------------------------------------------
@@ -250,14 +267,16 @@ class LawSampler(optuna.samplers.BaseSampler):
 class _Seen:
     """Finished trials by point, larger values better, and the points of those that run.
 
-    points (n, n_entries) as the model is shown them; draws, n of (n_replicates, n_objectives); feasible (n,)
+    points (n, n_entries) as the model is shown them; draws, n of (n_replicates, n_objectives); excess (n,), 0 where a
+    point is feasible, else its rank among those that are not, in (0, 1]; failed, like `points`, those that gave nothing
     """
 
     points: Tensor
     draws: Sequence[NDArray[np.float64]]
-    feasible: Tensor
+    excess: Tensor
     params: Sequence[Mapping[str, float]]
     pending: Tensor
+    failed: Tensor
 
     @classmethod
     def of(
@@ -269,18 +288,24 @@ class _Seen:
     ) -> _Seen:
         sign = np.where(minimised, -1.0, 1.0)
         by_point: dict[tuple[float, ...], list[FrozenTrial]] = {}
-        running = []
+        others: dict[TrialState, list[Mapping[str, float]]] = {TrialState.RUNNING: [], TrialState.FAIL: []}
         for trial in trials:
             if not all(name in trial.params for name in names):
                 continue
             if trial.state == TrialState.COMPLETE:
                 by_point.setdefault(tuple(trial.params[name] for name in names), []).append(trial)
-            elif trial.state == TrialState.RUNNING:
-                running.append(trial.params)
+            elif trial.state in others:
+                others[trial.state].append(trial.params)
         draws = [np.array([sign * v for trial in group for v in _replicates(trial)]) for group in by_point.values()]
-        feasible = [all(v <= 0 for t in group for v in (t.constraints or {}).values()) for group in by_point.values()]
         params = [{name: group[0].params[name] for name in names} for group in by_point.values()]
-        return cls(vectors(params), draws, torch.tensor(feasible, dtype=torch.bool), params, vectors(running))
+        failed = [p for p in others[TrialState.FAIL] if tuple(p[name] for name in names) not in by_point]
+        excess = torch.as_tensor(_excess(list(by_point.values())))
+        return cls(vectors(params), draws, excess, params, vectors(others[TrialState.RUNNING]), vectors(failed))
+
+    @property
+    def feasible(self) -> Tensor:
+        """(n,), bool."""
+        return self.excess == 0
 
     @property
     def n_objectives(self) -> int:
@@ -291,22 +316,27 @@ class _Seen:
         return int(self.feasible.sum())
 
     @property
+    def n_infeasible(self) -> int:
+        return len(self.params) - self.n_feasible + len(self.failed)
+
+    @property
     def values(self) -> Tensor:
         """(n, n_objectives), means of replicates."""
         return torch.as_tensor(np.array([draws.mean(axis=0) for draws in self.draws]))
 
     @property
     def noise(self) -> Tensor:
-        """Variances of the means (n, n_objectives), one of a replicate for all; NaN where none has a second one."""
+        """Variances of the means (n, n_objectives), one of a replicate for all; NaN where there are too few for it."""
         numbers = np.array([len(draws) for draws in self.draws])[:, None]
         spare = int((numbers - 1).sum())
         squares = np.sum([np.square(draws - draws.mean(axis=0)).sum(axis=0) for draws in self.draws], axis=0)
-        return torch.as_tensor((squares / spare if spare else math.nan) / numbers * np.ones(self.n_objectives))
+        of_one = squares / spare if spare >= _SPARE else math.nan
+        return torch.as_tensor(of_one / numbers * np.ones(self.n_objectives))
 
     def only(self, which: Tensor) -> _Seen:
         kept = torch.nonzero(which)[:, 0].tolist()
         return replace(
-            self, points=self.points[which], draws=[self.draws[k] for k in kept], feasible=self.feasible[which],
+            self, points=self.points[which], draws=[self.draws[k] for k in kept], excess=self.excess[which],
             params=[self.params[k] for k in kept],
         )  # fmt: skip
 
@@ -343,10 +373,21 @@ def half_ranked(values: Tensor) -> Tensor:
     spread = (above - middle).square().mean().sqrt()
     if not float(spread) > 0:
         return values
-    rank = values.argsort().argsort().to(values)
-    quantile = torch.special.ndtri((rank + 0.5) / len(values))
+    rank = torch.as_tensor(rankdata(values.numpy())).to(values)  # from 1; equal values have equal ones
+    quantile = torch.special.ndtri((rank - 0.5) / len(values))
     at_median = quantile[values >= middle].min()
     return torch.where(values < middle, middle + spread * (quantile - at_median), values)
+
+
+def _excess(points: Sequence[Sequence[FrozenTrial]]) -> NDArray[np.float64]:
+    """How far beyond their limits the trials of each point are: the worst of its ranks, in (0, 1]; 0 within all."""
+    found = np.zeros(len(points))
+    of_trials = [[trial.constraints or {} for trial in group] for group in points]
+    for name in sorted({name for group in of_trials for limits in group for name in limits}):
+        over = np.array([max(limits.get(name, 0.0) for limits in group) for group in of_trials])
+        beyond = over > 0
+        found[beyond] = np.maximum(found[beyond], rankdata(over[beyond], method="max") / max(beyond.sum(), 1))
+    return found
 
 
 def _replicates(trial: FrozenTrial) -> list[NDArray[np.float64]]:
@@ -383,15 +424,15 @@ class _AtPoint(AcquisitionFunction):
 
 
 class _Feasible(AcquisitionFunction):
-    """What is gained times the probability that the point is feasible."""
+    """What is gained times the probability that the point is feasible; without gains that alone."""
 
-    def __init__(self, gained: AcquisitionFunction, feasibility: Process, logarithmic: bool) -> None:
-        super().__init__(model=gained.model)
+    def __init__(self, gained: AcquisitionFunction | None, feasibility: Process, logarithmic: bool) -> None:
+        super().__init__(model=feasibility if gained is None else gained.model)
         self._gained, self._feasibility, self._logarithmic = gained, feasibility, logarithmic
 
     def forward(self, x: Tensor) -> Tensor:
         posterior = self._feasibility.posterior(x)
         z = (posterior.mean / posterior.variance.clamp_min(1e-12).sqrt())[..., 0, 0]
-        gained = self._gained(x)
+        gained = torch.zeros_like(z) if self._gained is None else self._gained(x)
         found: Tensor = gained + torch.special.log_ndtr(z) if self._logarithmic else gained * torch.special.ndtr(z)
         return found

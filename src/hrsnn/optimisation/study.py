@@ -44,7 +44,7 @@ STORAGE = "study.db"
 FACTS = "facts"  # user attribute of a trial: what was measured beside its objectives
 FIRST_SEED = 1_000_000  # of trials: those of runs, which begin at 0, are fresh ones
 _CHOOSE = ("optuna", "botorch", "gpytorch", "torch")  # packages that the points follow from
-_FAILURES = 5  # in a row, with nothing finished: what fails always is not searched on
+_FAILURES = 5, 10  # in a row, before anything is finished and after: what fails always is not searched on
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +110,27 @@ class Trials:
         return [_unit(trial.number) for trial in open_trials]
 
     def _written(self, trial: Trial) -> None:
-        """Put the point of a trial that was asked for where its worker reads it."""
+        """Put the point of a trial that was asked for where its worker reads it.
+
+        A point that stands there is that of the trial: the study may be a new one, for a storage that was lost.
+        """
         from hrsnn.optimisation.sampler import distributions
 
-        asked = Store(self.path, "asked")
-        if asked.found(_unit(trial.number).name, key=self.key) is None:
+        asked, name = Store(self.path, "asked"), _unit(trial.number).name
+        written = asked.found(name, key=self.key)
+        if written is None:
             params = {name: trial._suggest(name, d) for name, d in distributions(self.space).items()}
-            asked.keep(_unit(trial.number).name, {"key": self.key, "params": params})
+            asked.keep(name, {"key": self.key, "params": params})
+            return
+        params, kept = written["params"], trial.storage.get_trial(trial._trial_id).params
+        for one, law in distributions(self.space).items():
+            if one not in kept:
+                trial.storage.set_trial_param(trial._trial_id, one, law.to_internal_repr(params[one]), law)
+        if any(not math.isclose(value, params[one]) for one, value in kept.items()):
+            raise RunError(
+                f"trial {trial.number} of the study has another point than {self.path / 'asked'} says: the storage is "
+                "of a search in another directory; give that as --out, or this search a storage of its own"
+            )
 
     # -- one trial -----------------------------------------------------------------------------------------------------
 
@@ -300,8 +314,10 @@ def _carried_out(work: Trials, n_jobs: int, workers: Executor | None, say: Calla
                 study.tell(unit.seed, state=TrialState.FAIL)
                 n_failed += 1
                 say(f"trial {unit.seed} failed: {value.message}")
-                if n_failed >= _FAILURES and not any(t.state == TrialState.COMPLETE for t in study.trials):
-                    raise value.error(unit, hint="; every trial failed so far")
+                is_any = any(t.state == TrialState.COMPLETE for t in study.get_trials(deepcopy=False))
+                if n_failed >= _FAILURES[is_any]:
+                    so_far = f"the last {n_failed} trials failed" if is_any else "every trial failed so far"
+                    raise value.error(unit, hint=f"; {so_far}")
                 continue
             n_failed = 0
             say(course.line(unit.seed, value))
