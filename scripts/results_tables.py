@@ -61,8 +61,8 @@ def atlas(document: dict[str, Any]) -> str:
     kinds = [kind for kind in document["kinds"] if any(kind["name"] == of for _, of in cells)]
 
     def written(cell: dict[str, Any] | None) -> str:
-        if cell is None:
-            return ""
+        if cell is None or cell["verdict"] == "no answer":
+            return "" if cell is None else "–"
         (low, high), effect = cell["shown"]["ci95"], f"{round(cell['shown']['effect'], 1) + 0.0:+.1f}".replace("-", "−")
         return f"{f'**{effect}**' if cell['survives_holm'] else effect} ± {(high - low) / 2:.1f}"
 
@@ -81,16 +81,20 @@ def searched(document: dict[str, Any]) -> str:
         metric = told["metric"]
         for arm, found in told["found"].items():
             score, spikes, before = found[metric], found["spikes_per_neuron"], told["hand-set"][arm][metric]
-            more = score["minus_HoNHoS"] or {"mean": None, "ci95": None}
+            nothing = {"mean": None, "ci95": None}
+            more, chosen = (found[name]["minus_HoNHoS"] or nothing for name in (metric, "validation"))
             rows.append([
                 task, arm, with_interval(before["mean"], before["ci95"]), with_interval(score["mean"], score["ci95"]),
-                with_interval(more["mean"], more["ci95"]), f"{spikes['mean']:.1f}",
+                with_interval(more["mean"], more["ci95"]), with_interval(chosen["mean"], chosen["ci95"]),
+                ", ".join(f"{one:.3f}" for one in told["expected_of_searches"][arm]), f"{spikes['mean']:.1f}",
                 f"{told['gap'][arm]:+.3f}, {told['gap_of_expected'][arm]:+.3f}",
             ])  # fmt: skip
     columns = [
         "as it was",
         "found",
         "found − HoNHoS found",
+        "the same on validation",
+        "expected of each search",
         "spikes per neuron",
         "gap of its trial, of what is expected",
     ]

@@ -203,12 +203,12 @@ def test_many_cells_are_corrected_for():
 def test_errors_that_hardly_differ_are_equal():
     document = fake_document()
     raw = document["raw"]["wind"]
-    for factor, verdict in ((1.0005, "not shown"), (1.002, "worse")):
+    for factor, verdict in ((1.0005, "no answer"), (1.002, "worse")):
         raw["tau-C"]["score"] = [factor * score for score in raw["HoN"]["score"]]
         cells = followed(document)["cells"]
         cell = next(c for c in cells if (c["condition"], c["kind"]) == ("wind", "tau-C"))
         assert cell["verdict"] == verdict
-        assert cell["shown"]["effect"] == pytest.approx(0.0 if verdict == "not shown" else -0.2, abs=1e-6)
+        assert cell["shown"]["effect"] == pytest.approx(0.0 if verdict == "no answer" else -0.2, abs=1e-6)
 
 
 def test_few_pairs_are_never_certain():

@@ -74,6 +74,14 @@ def findings(document: Document) -> list[Finding]:
     found += _advice(document, synapses, "heterogeneous plasticity")
     found += [Finding("plain", sentence) for sentence in (_which(document, neurons), _spent(neurons)) if sentence]
     found.append(Finding("plain", _certainty(document)))
+    mute = [
+        condition["label"]
+        for condition in document["conditions"]
+        if (of := [cell for cell in document["cells"] if cell["condition"] == condition["name"]])
+        and all(cell["verdict"] == "no answer" for cell in of)
+    ]
+    if mute:
+        found.append(Finding("open", f"No answer from {listed(mute)}: the readout takes nothing from these networks."))
     return found + [Finding("open", f"Left out: {why}.") for why in document["left_out"].values()]
 
 
@@ -83,7 +91,7 @@ def _advice(document: Document, cells: Sequence[Entry], subject: str) -> list[Fi
     contra: list[_Told] = []
     neither: list[Entry] = []
     for condition in document["conditions"]:
-        of = [cell for cell in cells if cell["condition"] == condition["name"]]
+        of = [c for c in cells if c["condition"] == condition["name"] and c["verdict"] != "no answer"]
         better, worse = ([cell for cell in of if cell["verdict"] == verdict] for verdict in ("better", "worse"))
         if better:
             pro.append((condition, max(better, key=_effect)))
@@ -133,7 +141,8 @@ def _in_words(document: Document, condition: Entry, cell: Entry) -> str:
     """The clause of a condition, with the kind, its effect and cost."""
     kind = next(kind for kind in document["kinds"] if kind["name"] == cell["kind"])
     spikes = "" if cell["spikes_ratio"] is None else f", {quantity(cell['spikes_ratio'])} times the spikes"
-    return f"{condition['when']} ({kind['words']}: {_amount(condition, cell)}{spikes})"
+    over = f" over {quantity(cell['twin'])}" if higher_is_better(condition["metric"]) else ""
+    return f"{condition['when']} ({kind['words']}: {_amount(condition, cell)}{over}{spikes})"
 
 
 def _amount(condition: Entry, cell: Entry) -> str:
@@ -160,7 +169,7 @@ def _which(document: Document, cells: Sequence[Entry]) -> str:
         most = max((of[verdict] for of in counts.values()), default=0)
         if most:
             names = [words[name] for name, of in counts.items() if of[verdict] == most]
-            n = len({cell["condition"] for cell in cells})
+            n = len({cell["condition"] for cell in cells if cell["verdict"] != "no answer"})
             said.append(f"{verdict} most often, in {most} of {n} conditions: {listed(names)}")
     return capital("; ".join(said)) + "." if said else ""
 
@@ -178,7 +187,8 @@ def _spent(cells: Sequence[Entry]) -> str:
 
 def _certainty(document: Document) -> str:
     n, alone, kept = (document[name] for name in ("n_cells", "n_alone", "n_surviving_holm"))
-    ends = [cell["shown"]["ci95"] for cell in document["cells"] if cell["shown"]["ci95"] is not None]
+    answered = [cell["shown"]["ci95"] for cell in document["cells"] if cell["verdict"] != "no answer"]
+    ends = [of for of in answered if of is not None]
     halves = sorted((high - low) / 2 for low, high in ends)
     room = f"Half of the intervals are narrower than ±{halves[len(halves) // 2]:.1f}. " if halves else ""
     return (
@@ -195,7 +205,7 @@ def tables(document: Document) -> list[Table]:
     """One line for each kind: how often it is better, worse, neither, and its spikes."""
     rows = []
     for kind in document["kinds"]:
-        of = [cell for cell in document["cells"] if cell["kind"] == kind["name"]]
+        of = [c for c in document["cells"] if c["kind"] == kind["name"] and c["verdict"] != "no answer"]
         ratios = sorted(cell["spikes_ratio"] for cell in of if cell["spikes_ratio"] is not None)
         if of:
             count = {
@@ -277,6 +287,8 @@ def _colour(cell: Entry) -> float:
 
 def _written(cell: Entry) -> str:
     """The effect over half the width of its interval."""
+    if cell["verdict"] == "no answer":
+        return "–"
     ends, effect = cell["shown"]["ci95"], _one_decimal(_effect(cell), "+")
     half = "" if ends is None else f'<span style="font-size:9px">±{_one_decimal((ends[1] - ends[0]) / 2)}</span>'
     return f"<b>{effect}</b><br>{half}" if cell["survives_holm"] else f"{effect}<br>{half}"

@@ -225,7 +225,8 @@ def followed(document: Mapping[str, Any]) -> dict[str, Any]:
 
     A cell is better or worse than its twin where the t-test of its pairs survives Holm's correction for all cells with
     `N_LEAST` pairs or more; else nothing is shown. `shown` is the effect with its 95 % t-interval, better being above
-    zero: points of accuracy, or per cent of the twin's error. Errors that differ by less than a thousandth are equal.
+    zero: points of accuracy, or per cent of the twin's error. Errors that differ by less than a thousandth are equal. A
+    cell in which all pairs are equal has "no answer" (the readout takes nothing from the networks) and is not counted.
     """
     cells = [
         _cell(condition, kind, document["raw"][condition["name"]])
@@ -233,12 +234,13 @@ def followed(document: Mapping[str, Any]) -> dict[str, Any]:
         for kind in document["kinds"]
         if kind["twin"] and kind["name"] in document["raw"][condition["name"]]
     ]
-    p_values = [cell["p"] if cell["n"] >= N_LEAST else None for cell in cells]
+    p_values = [cell["p"] if cell["answers"] and cell["n"] >= N_LEAST else None for cell in cells]
     for cell, survives in zip(cells, surviving_holm(p_values, ALPHA), strict=True):
         cell["survives_holm"] = survives
-        cell["verdict"] = "not shown" if not survives else "better" if cell["shown"]["effect"] > 0 else "worse"
+        shown = "not shown" if not survives else "better" if cell["shown"]["effect"] > 0 else "worse"
+        cell["verdict"] = shown if cell["answers"] else "no answer"
     counts = {
-        "n_cells": len(cells),
+        "n_cells": sum(cell["answers"] for cell in cells),
         "n_alone": sum(p is not None and p < ALPHA for p in p_values),
         "n_surviving_holm": sum(cell["survives_holm"] for cell in cells),
     }
@@ -256,7 +258,8 @@ def _cell(condition: Mapping[str, Any], kind: Mapping[str, Any], raw: Mapping[st
     unit = 100.0 if higher else -100.0 / found.mean_b if found.mean_b else 0.0
     spent = np.mean(ours["spikes"]), np.mean(theirs["spikes"])
     return {
-        "condition": condition["name"], "kind": kind["name"], "n": found.n, "mean": found.mean_a,
+        "condition": condition["name"], "kind": kind["name"], "n": found.n, "answers": any(a != b for a, b in pairs),
+        "mean": found.mean_a,
         "twin": found.mean_b, "effect": found.effect, "ci95": found.ci95, "d_z": found.d_z, "p": found.p,
         "shown": {
             "effect": unit * (found.effect or 0.0),
