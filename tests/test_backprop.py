@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import tomllib
 from pathlib import Path
@@ -353,7 +354,9 @@ def test_a_head_may_read_the_end_alone() -> None:
 def test_a_run_trains_on_what_its_readout_reads() -> None:
     given = {"n_inputs": 4, "dt_ms": 1.0}, {"rule": "backprop"}, {"last_ms": 20.0}
     tables = dict(zip(("network", "learn", "readout"), given, strict=True))
-    assert from_tables({"task": {"arms": ["HeNB"]}, **tables}).learn.last_ms == 20.0
+    config = from_tables({"task": {"arms": ["HeNB"]}, **tables})
+    assert config.learn.last_ms == 20.0
+    assert load_config(config, ["readout.last_ms=30.0"]).learn.last_ms == 30.0
     tables["learn"]["last_ms"] = 0.0
     assert from_tables({"task": {"arms": ["HeNB"]}, **tables}).learn.last_ms == 0.0
 
@@ -468,6 +471,37 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_epoch_before(
     assert load_tensors(file, SCHEMA)[1]["epoch"] == 1
     whole = learn(network(), task(), backprop(n_epochs=2))
     assert learn(network(), task(), backprop(n_epochs=2), checkpoint=file) == whole
+
+
+def test_a_network_that_is_silent_where_it_is_read_is_told() -> None:
+    short = task(n_steps=20)
+    data = Dataset(dataclasses.replace(short.spikes, n_steps=200), short.labels, short.class_names)
+    alone = network().keep_synapses(np.zeros(len(network().recurrent), dtype=bool))
+    with pytest.raises(InputError, match="must spike in the last 20 ms of the recordings, which the head reads"):
+        learn(alone, data, backprop(last_ms=20.0))
+
+
+def test_a_checkpoint_does_not_replace_another_file(tmp_path: Path) -> None:
+    path = tmp_path / "small.safetensors"
+    hrsnn.save(network(), path)
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=r"must not be a file of something else.*small.safetensors; give another path"):
+        learn(network(), task(), backprop(), checkpoint=path)
+    assert path.read_bytes() == before
+    for wrong, rule in ((tmp_path, "must be a file"), (tmp_path / "no" / "file", "must lie in a folder that exists")):
+        with pytest.raises(InputError, match=f"`checkpoint` of `learn` {rule}"):
+            learn(network(), task(), backprop(), checkpoint=wrong)
+
+
+def test_pieces_that_are_not_read_have_no_weight() -> None:
+    """Truncated or not, the loss of a head that has learned nothing is that of guessing."""
+    for truncate_ms in (0.0, 10.0):
+        events: list[ProgressEvent] = []
+        table = backprop(last_ms=10.0, truncate_ms=truncate_ms, n_epochs=1, learning_rate=1e-9)
+        learn(network(), task(), table, progress=events.append)
+        assert events[-1].loss == pytest.approx(np.log(2), rel=1e-3)
+    head = ClassHead(4, 2, n_bins=2, start=12, dropout=0.0, smoothing=0.0)
+    assert [head.share(first, 5, 20) for first in (0, 5, 10, 15)] == [0, 0, 3 / 8, 5 / 8]
 
 
 def test_a_silent_network_is_told() -> None:

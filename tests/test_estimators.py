@@ -25,6 +25,7 @@ from hrsnn.data.chaos import mackey_glass
 from hrsnn.distributions import Constant, Gamma
 from hrsnn.estimators import windows
 from hrsnn.learners import KINDS, Stdp
+from hrsnn.learners.backprop import Backprop
 from hrsnn.readout import ReadoutSpec
 
 SMALL = {"n_neurons": 40, "random_state": 0}
@@ -196,6 +197,30 @@ def test_every_rule_teaches(rule: str | None, iris: tuple[Array, ...]) -> None:
             other.fit(X, y)
     else:
         assert other.fit(X, y).predict(X).shape == y.shape
+
+
+def test_a_rule_that_reads_labels_does_not_learn_from_what_chooses() -> None:
+    """Labels at random: what was learned by heart tells nothing of samples that choose the penalty."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(50, 5)), np.arange(50) % 2
+    seen: dict[str, Any] = {}
+
+    class Watched(Backprop):
+        def learn(self, network: Any, data: Any, **options: Any) -> Any:
+            seen.update(data=data, validation=options["validation"])
+            return super().learn(network, data, **options)
+
+    HRSNNClassifier(n_neurons=20, rule=Watched(n_epochs=1), random_state=0).fit(X, y)
+    assert (seen["data"].n_samples, seen["validation"].n_samples) == (40, 10)
+
+
+def test_a_rule_reads_what_the_readout_reads() -> None:
+    readout = ReadoutSpec(last_ms=50.0, model="ridge")
+    assert HRSNNClassifier(rule="backprop", readout=readout)._learner().last_ms == 50.0  # type: ignore[union-attr]
+    assert HRSNNClassifier(rule="backprop")._learner().last_ms == 0.0  # type: ignore[union-attr]
+    copies = ReadoutSpec(augment={"n_copies": 2, "shift_channels": 1})  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"`readout.augment.n_copies` of `HRSNNClassifier` must be 0 in an estimator"):
+        HRSNNClassifier(n_neurons=20, rule=None, readout=copies).fit([[0.0], [1.0], [0.1], [0.9]], [0, 1, 0, 1])
 
 
 def test_settings_reach_the_network(iris: tuple[Array, ...]) -> None:

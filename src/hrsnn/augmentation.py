@@ -23,8 +23,8 @@ class Augmentation(Table):
     shift_channels  moved along the channels by a whole number, up to this far either way; what leaves is dropped
     warp_share      stretched or shortened in time by a factor, up to this share either way
     drop_share      of the events left out
-    blend_share     of the recordings mixed with another of the same class: half of the events of each, at the same mean
-                    time. Without classes nothing is mixed
+    blend_share     of the recordings mixed with one of the same class that is drawn, now and then themselves: half of
+                    the events of each, at the same mean time. Without classes nothing is mixed
     """
 
     shift_channels: Count = 0

@@ -20,6 +20,7 @@ from hrsnn.analysis.cost import Costs, count_costs
 from hrsnn.augmentation import changed
 from hrsnn.data.dataset import Splits
 from hrsnn.encode.duration import split_before_last, stretch
+from hrsnn.encode.rates import whole_steps
 from hrsnn.engine import Record, Recording, simulate
 from hrsnn.evaluation import (
     Evaluation,
@@ -57,7 +58,7 @@ def evaluate_network(
     The details of one that is `drawn` hold the spikes of the first test recording.
     """
     started = time.perf_counter()
-    _check_bins(task, readout)
+    check_readout(task, readout)
     task = with_copies(task, readout, label.seed)
     windows: dict[str, NDArray[Any]] = {}
     for part in PARTS:
@@ -111,7 +112,7 @@ def _raster(network: Network, task: Splits) -> dict[str, Any]:
 
 def validate_network(network: Network, task: Splits, readout: ReadoutSpec, *, seed: int = 0) -> Validation:
     """The readout of `network`'s activity on the validation part, which chose it."""
-    _check_bins(task, readout)
+    check_readout(task, readout)
     task = with_copies(task, readout, seed)
     windows: dict[str, NDArray[Any]] = {}
     for part in ("train", "validation"):
@@ -136,11 +137,15 @@ def with_copies(task: Splits, readout: ReadoutSpec, seed: int) -> Splits:
     return replace(task, train=replace(train, spikes=spikes, labels=train.labels[rows], groups=groups))
 
 
-def _check_bins(task: Splits, readout: ReadoutSpec) -> None:
-    n_steps = task.train.spikes.n_steps
-    rule = f"must be 1..{n_steps} together, the steps of the recordings"
+def check_readout(task: Splits, readout: ReadoutSpec) -> None:
+    """Raises `InputError` for a readout that sees more than recordings have, or cuts it into more bins than steps."""
+    n_steps, dt_ms = task.train.spikes.n_steps, task.dt_ms
+    n_seen = whole_steps("readout", "last_ms", readout.last_ms, dt_ms) if readout.last_ms else n_steps
+    rule = f"must be at most {n_steps * dt_ms:g}, the duration of the recordings"
+    require(n_seen <= n_steps, "readout", "last_ms", rule, readout.last_ms)
+    rule = f"must be 1..{n_seen} together, the steps {'that are seen' if readout.last_ms else 'of the recordings'}"
     remedy = "give recordings that last longer, or fewer bins"
-    ok = readout.n_bins_recorded <= n_steps
+    ok = readout.n_bins_recorded <= n_seen
     require(ok, "readout", "n_bins", rule, f"{readout.n_bins_recorded} from {readout.n_bins}", remedy=remedy)
 
 

@@ -451,13 +451,15 @@ def _as_table(tables: dict[str, Any], name: str, full_name: str = "") -> dict[st
 
 
 def to_tables(config: Config) -> dict[str, Any]:
-    """The tables of the file: plain values, every default written out, absent where a value is None."""
+    """The tables of the file: plain values, every default written out; absent is what is None or follows another."""
     network = config.network.model_dump()  # all keys: what is absent may mean what is recommended
     parts = {name: network.pop(name) for name in _OF_NETWORK}
     populations = {sign: network.pop(sign) for sign in _POPULATIONS}
     tables = {"task": config.task.model_dump(), "network": {**network, **populations}, **parts}
     stages = {"learn": config.learn, "readout": config.readout, "prune": config.prune}
     tables |= {name: stage.model_dump() for name, stage in stages.items() if stage is not None}
+    if tables.get("learn", {}).get("last_ms") == config.readout.last_ms:
+        del tables["learn"]["last_ms"]  # it follows the readout, also where that is changed later
     return _without_none(tables | ({_ARMS: config.arms} if config.arms else {}))
 
 

@@ -76,6 +76,7 @@ def run_unit(
     with threadpool_limits(1):
         task = tasks.shared_task(config.task, data_dir)
         _check_grid(config.network, task)
+        tasks.check_readout(task, config.readout)
         control = next((c.name for c in CONTROLS.values() if c.arm == unit.kind), None)
         if control is not None:
             n, network = config.network.n_neurons, None

@@ -244,6 +244,14 @@ def evaluate_network(
     return _EVALUATE[type(task)](network, task, readout, label=label, drawn=drawn, progress=progress)
 
 
+def check_readout(task: Task, readout: ReadoutSpec) -> None:
+    """Raises `InputError` for a readout that the task cannot have: asked before anything is trained."""
+    if isinstance(task, ForecastTask):
+        forecast.check_readout(readout)
+    else:
+        classification.check_readout(task, readout)
+
+
 def validation_of(task: Task) -> Dataset | None:
     """The recordings that choose; a forecast has none apart from its series."""
     return None if isinstance(task, ForecastTask) else task.validation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -140,12 +140,25 @@ class SpikingEstimator(BaseEstimator):
         return int(check_random_state(given).randint(2**31 - 1))
 
     def _learner(self) -> Learner | None:
+        """The rule; one that is given by name and reads recordings reads of them what the readout will."""
         if self.rule is None or isinstance(self.rule, Learner):
             return self.rule
-        return learner_of({"rule": self.rule})
+        learner, last_ms = learner_of({"rule": self.rule}), getattr(getattr(self, "readout", None), "last_ms", 0.0)
+        has_end = last_ms and "last_ms" in type(learner).model_fields
+        return learner_of({"rule": self.rule, "last_ms": last_ms}) if has_end else learner
 
-    def _drawn(self, kind: Kind, data: Dataset | Spikes, own: Mapping[str, Any], seed: int) -> Network:
-        """The network recommended for `data`, with what is `own` to an estimator, calibrated and taught."""
+    def _drawn(
+        self,
+        kind: Kind,
+        data: Dataset | Spikes,
+        own: Mapping[str, Any],
+        seed: int,
+        held_out: Callable[[], tuple[NDArray[np.int64], NDArray[np.int64]]] | None = None,
+    ) -> Network:
+        """The network recommended for `data`, with what is `own` to an estimator, calibrated and taught.
+
+        held_out   rows that fit the readout and rows that choose it: a rule that reads labels must not learn from those
+        """
         learner = self._learner()
         known = arm_names() if learner is None else arm_names(learner.letter)
         arm = known[-1] if self.arm is None else self.arm
@@ -159,10 +172,17 @@ class SpikingEstimator(BaseEstimator):
         for change in changes:
             tables = _under(tables, change)
         spec = validated(NetworkSpec, tables).arm(arm)
-        return Arm(arm, spec, steps_of(spec.input, learner, data, seed=seed)).made(seed)
+        validation = None
+        if held_out is not None and isinstance(data, Dataset) and learner is not None and learner.reads_labels:
+            fits, chooses = held_out()
+            if chooses.size:
+                data, validation = data.select(fits), data.select(chooses)
+        return Arm(arm, spec, steps_of(spec.input, learner, data, seed=seed, validation=validation)).made(seed)
 
     def _readout_spec(self, given: Any, known: Mapping[str, ReadoutSpec]) -> ReadoutSpec:
         if isinstance(given, ReadoutSpec):
+            rule, n_copies = "must be 0 in an estimator, which has no copies changed", given.augment.n_copies
+            require(not n_copies, self._name, "readout.augment.n_copies", rule, n_copies)
             return given
         rule = f"must be one of {', '.join(known)}, or a ReadoutSpec"
         require(among(given, known), self._name, "readout", rule, given, remedy=did_you_mean(str(given), known))

@@ -122,7 +122,8 @@ class HRSNNClassifier(ClassifierMixin, SpikingEstimator):
         own: dict[str, Any] = {"input": {"target_hz": _TARGET_HZ}}
         if len(self._shape) == 1:
             own["input"] |= {**_OF_TABLES, "p_connect": min(1.0, _SYNAPSES_HEARD / spikes.n_units)}
-        self._read(self._drawn("labelled", data, own, seed), spikes, values, labels, seed)
+        network = self._drawn("labelled", data, own, seed, lambda: _held_out(labels, seed))
+        self._read(network, spikes, values, labels, seed)
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -155,8 +156,7 @@ class HRSNNClassifier(ClassifierMixin, SpikingEstimator):
     def _read(self, network: Network, spikes: Spikes, values: Values, targets: NDArray[Any], seed: int) -> None:
         spec = self._readout_spec(self.readout, _READOUTS)
         (windows,), _ = simulated(network, spikes, [spec])
-        chooses = share_of_each(targets, HELD_OUT, stream(seed, "estimator.held-out"))
-        fits = np.setdiff1d(np.arange(targets.size), chooses)
+        fits, chooses = _held_out(targets, seed)
         chooses = chooses if chooses.size else fits  # one sample of each class: nothing can be held out
         choice = fit_classifier(
             windows[fits], targets[fits], windows[chooses], targets[chooses], spec, n_classes=self.classes_.size,
@@ -164,3 +164,9 @@ class HRSNNClassifier(ClassifierMixin, SpikingEstimator):
         )  # fmt: skip
         self.network_ = network
         self.readout_ = replace(choice.readout, grid=Grid(*spikes.grid))
+
+
+def _held_out(labels: NDArray[Any], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows that the readout is fitted to, and rows that choose its penalty."""
+    chooses = share_of_each(labels, HELD_OUT, stream(seed, "estimator.held-out"))
+    return np.setdiff1d(np.arange(labels.size), chooses), chooses

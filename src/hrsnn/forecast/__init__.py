@@ -19,7 +19,14 @@ from hrsnn.forecast.drives import (
     order_of,
 )
 from hrsnn.forecast.live import continued, followed
-from hrsnn.forecast.protocol import evaluate_network, forecast_by, repeated, validate_network, without_noise
+from hrsnn.forecast.protocol import (
+    check_readout,
+    evaluate_network,
+    forecast_by,
+    repeated,
+    validate_network,
+    without_noise,
+)
 from hrsnn.forecast.running import Drive
 from hrsnn.forecast.season import period_of
 from hrsnn.forecast.spec import OWN_SERIES, ForecastSpec
@@ -38,6 +45,7 @@ __all__ = [
     "NetworkDrive",
     "NvarDrive",
     "Transform",
+    "check_readout",
     "continued",
     "evaluate_network",
     "followed",

@@ -33,6 +33,14 @@ VPT_THRESHOLDS = {"": 0.1, "_04": 0.4}  # suffix of the metric -> error that end
 _PENALTIES_WITHOUT_NOISE = [1e-8, 1e-6]  # alternatives for features that are not spikes, beside those of the readout
 
 
+def check_readout(readout: ReadoutSpec) -> None:
+    """Raises `InputError` for what a forecast does not have."""
+    rule = "must be 0 for a forecast, which reads filtered spike trains"
+    require(not readout.last_ms, "ReadoutSpec", "last_ms", rule, readout.last_ms)
+    n_copies = readout.augment.n_copies
+    require(not n_copies, "ReadoutSpec", "augment.n_copies", rule, n_copies)
+
+
 def evaluate_network(
     network: Network,
     task: ForecastTask,
@@ -91,10 +99,7 @@ def forecast_by(
 ) -> Evaluation:
     """What a drive can forecast: fitted on the training part, chosen inside its end, tested from every start once."""
     started = time.perf_counter()
-    rule = "must be 0 for a forecast, which reads filtered spike trains"
-    require(not readout.last_ms, "ReadoutSpec", "last_ms", rule, readout.last_ms)
-    n_copies = readout.augment.n_copies
-    require(not n_copies, "ReadoutSpec", "augment.n_copies", rule, n_copies)
+    check_readout(readout)
     progress(ProgressEvent("simulating", 0, 3))
     features = drive.run(task.training_shown[None], None)[0][0]
     choice = _fit(drive, features, task, readout, units, label.seed)

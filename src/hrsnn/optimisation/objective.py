@@ -121,6 +121,7 @@ class OfNetworks:
         limits: dict[str, float] = {}
         if self.sees_task:
             task = self._task
+            tasks.check_readout(task, self.config.readout)
             seen = tasks.validate_network(self.made(values, seed), task, self.config.readout, seed=seed)
             found |= {"task": seen.score, "spikes": -seen.spikes_per_neuron}
             found |= {"energy": _of_energy(seen.costs["energy_pj"][self.profile])} if self.profile else {}

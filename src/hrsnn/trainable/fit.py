@@ -70,9 +70,13 @@ def fit(
 
 @dataclass(slots=True)
 class _Course:
-    """An epoch so far: sums over the `n` recordings that were seen; `counts` are spikes of neurons (N,)."""
+    """An epoch so far: sums over the `n` recordings that were seen.
+
+    counts  spikes of neurons (N,); `read` of what the head reads of them, in its own units
+    """
 
     counts: NDArray[np.float64]
+    read: float = 0.0
     n: int = 0
     loss: float = 0.0
     score: float = 0.0
@@ -115,7 +119,8 @@ class _Training:
         ).to(table.device)  # fmt: skip
         head = _head(network, data, chosen, table).to(table.device)
         labels = data.labels if isinstance(data, Dataset) else None
-        key = key_of_training(network, spikes, labels, chosen, table, seed)
+        n_classes = data.n_classes if isinstance(data, Dataset) else 0
+        key = key_of_training(network, spikes, labels, n_classes, chosen, table, seed)
         optimiser = _optimiser(module, head, table)
         return cls(table, seed, spikes, labels, chosen, held_out, module, head, optimiser, key)
 
@@ -138,7 +143,7 @@ class _Training:
             raster = raster_of(events, rows.size, self.spikes, _DTYPE)
             loss = self._backward(self._batch(raster, rows), generator, course)
             if number == index == 0:
-                self._look(course.counts)
+                self._look(course)
             if self.table.clip_norm:
                 torch.nn.utils.clip_grad_norm_(self._parameters(), self.table.clip_norm)
             self.optimiser.step()
@@ -172,13 +177,16 @@ class _Training:
             part = batch.inputs[first : first + length]
             if len(part) < self.head.piece_steps:
                 break
-            spikes, state = self.module(part, None if state is None else state.detach())
-            told, memory = self.head.read(spikes, first, batch, memory, generator)
-            whole = (told.loss + self._penalty(spikes)) * (len(part) / n_steps)
+            share = self.head.share(first, len(part), n_steps)
+            with torch.set_grad_enabled(bool(share or self.table.rate_penalty)):
+                spikes, state = self.module(part, None if state is None else state.detach())
+                told, memory = self.head.read(spikes, first, batch, memory, generator)
+                whole = told.loss * share + self._penalty(spikes) * (len(part) / n_steps)
             if whole.requires_grad:
                 whole.backward()
             loss, score = loss + float(whole.detach()), told.score
             course.counts += spikes.detach().sum((0, 1)).cpu().numpy()
+        course.read += 0.0 if memory is None else float(memory.abs().sum())
         course.score += score
         return loss
 
@@ -209,14 +217,20 @@ class _Training:
         for group in self.optimiser.param_groups:
             yield from group["params"]
 
-    def _look(self, counts: NDArray[np.float64]) -> None:
+    def _look(self, course: _Course) -> None:
         """After the first gradients: a network that does not spike cannot learn from spikes."""
-        silent = float(np.mean(counts == 0))
+        silent = float(np.mean(course.counts == 0))
         remedy = "raise the weights of the input ([input] calibrate = true finds them), or lower the thresholds"
         if silent == 1:
             raise InputError(
                 "`network` of `learn` must spike on the recordings it learns from, got a silent one: 100% of the "
                 f"neurons, so all gradients are zero; {remedy}"
+            )
+        if not course.read:
+            raise InputError(
+                f"`network` of `learn` must spike in the last {self.table.last_ms:g} ms of the recordings, which the "
+                "head reads, got a silent one there, so all gradients are zero; raise learn.last_ms, or take delays "
+                "and time constants that last until then"
             )
         if silent > 0.5:
             text = f"{silent:.0%} of the neurons are silent in the first batch; no gradient comes from their spikes"
@@ -224,12 +238,14 @@ class _Training:
 
     def _check(self, loss: float, epoch: int, batch: int) -> None:
         """Raises `InputError` where training has left the numbers."""
-        names = [name for name, p in self.module.named_parameters() if not bool(p.isfinite().all())]
+        parts = [*self.module.named_parameters(), *self.head.named_parameters(prefix="head")]
+        names = [name for name, p in parts if not bool(p.isfinite().all())]
         what = f"the loss became {loss}" if not math.isfinite(loss) else f"{', '.join(names)} ceased to be finite"
         if names or not math.isfinite(loss):
+            before = "; a checkpoint, where one is kept, holds the epoch before" if epoch else ""
             raise InputError(
                 f"training left the numbers: {what} in epoch {epoch + 1}, batch {batch + 1}; lower "
-                "learn.learning_rate; a checkpoint holds the epoch before"
+                f"learn.learning_rate{before}"
             )
 
 

@@ -32,11 +32,12 @@ class Head(Protocol):
     """`read` tells of the piece that begins at step `first` from its spikes [T', B, N], and what to remember.
 
     `generator` draws dropout in training; without one there is none, nor anything else that is for training alone.
-    `piece_steps` is what the length of a piece must be a multiple of.
+    `piece_steps` is what the length of a piece must be a multiple of, `share` the weight of the loss of one.
     """
 
     @property
     def piece_steps(self) -> int: ...
+    def share(self, first: int, length: int, n_steps: int) -> float: ...
     def read(
         self, spikes: Tensor, first: int, batch: Batch, memory: Tensor | None, generator: torch.Generator | None
     ) -> tuple[Reading, Tensor]: ...
@@ -56,6 +57,10 @@ class ClassHead(nn.Module):
         super().__init__()
         self.n_bins, self.start, self.dropout, self.smoothing = n_bins, start, dropout, smoothing
         self.linear = _zeros(n_bins * n_neurons, n_classes)
+
+    def share(self, first: int, length: int, n_steps: int) -> float:
+        """Of a piece of recordings of `n_steps`, that of what is read."""
+        return max(0, first + length - max(first, self.start)) / (n_steps - self.start)
 
     def read(
         self, spikes: Tensor, first: int, batch: Batch, memory: Tensor | None, generator: torch.Generator | None
@@ -98,6 +103,10 @@ class AheadHead(nn.Module):
     @property
     def piece_steps(self) -> int:
         return self.n_ahead
+
+    def share(self, first: int, length: int, n_steps: int) -> float:
+        """Of a piece of recordings of `n_steps`, that of its steps."""
+        return length / n_steps
 
     def read(
         self, spikes: Tensor, first: int, batch: Batch, memory: Tensor | None, generator: torch.Generator | None

@@ -35,6 +35,9 @@ def divided(
 
 def _joined(data: Dataset | Spikes, validation: Dataset | Spikes) -> Dataset | Spikes:
     """Both as one; groups are no longer of use. Raises `InputError` where grids or classes differ."""
+    grids = [(one if isinstance(one, Spikes) else one.spikes).grid for one in (data, validation)]
+    rule = f"must have the channels, steps and step of time of the data, {grids[0]}"
+    require(grids[0] == grids[1], "learn", "validation", rule, grids[1])
     if isinstance(data, Spikes) or isinstance(validation, Spikes):
         assert isinstance(data, Spikes)
         assert isinstance(validation, Spikes)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from hrsnn.trainable.parts import Weights
 
-# Of the places in the rows of a kind and delay that have a synapse, the share from which on whole rows are faster, see
-# docs/results/bptt.json.
+# Of the places in the rows of a kind and delay that have a synapse, the share from which on whole rows are taken: they
+# become faster between 0.3 and 0.5, see docs/results/bptt.json.
 DENSE_FROM = 0.3
 
 Integers = NDArray[np.int64]

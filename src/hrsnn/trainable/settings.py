@@ -81,6 +81,9 @@ class Settings(Table):
         rule, remedy = "must be > 0 where training ends by patience", "hold out 0.1, or take patience = 0"
         ok = self.validation_share > 0 or not self.patience
         require(ok, "learn", "validation_share", rule, self.validation_share, remedy=remedy)
+        whole = not self.checkpoint_steps or self.device == "cpu"
+        rule = 'must be 0 with device = "cuda", where the step keeps everything'
+        require(whole, "learn", "checkpoint_steps", rule, self.checkpoint_steps)
         twice = len(set(self.train)) < len(self.train)
         require(not twice, "learn", "train", "must name each once", self.train)
         return self

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hrsnn._checks import FileError
+from hrsnn._checks import FileError, InputError, require
 from hrsnn.network import Network
 from hrsnn.network_file import load_tensors, save_tensors
 from hrsnn.outcome import digest_of
@@ -65,13 +65,25 @@ class Standing:
 
     @classmethod
     def read(cls, path: Path | None, key: str, parts: Parts, *, chooses: bool = True) -> Standing:
-        """What a file says of this training, whose parts then stand where it stood; the beginning where none does."""
-        if path is None or not path.exists():
+        """What a file says of this training, whose parts then stand where it stood; the beginning where none does.
+
+        Raises `InputError` where the file is another one, or cannot be written.
+        """
+        if path is None:
+            return cls(chooses=chooses)
+        require(path.parent.is_dir(), "learn", "checkpoint", "must lie in a folder that exists", path)
+        require(not path.is_dir(), "learn", "checkpoint", "must be a file", path)
+        if not path.exists():
             return cls(chooses=chooses)
         try:
             columns, facts = load_tensors(path, SCHEMA)
-        except FileError:  # of an older version, or damaged: training begins anew
-            return cls(chooses=chooses)
+        except FileError as error:
+            if not _is_ours(path):
+                raise InputError(
+                    f"`checkpoint` of `learn` must not be a file of something else, which would be lost, got {path}; "
+                    "give another path"
+                ) from error
+            return cls(chooses=chooses)  # of an older version, or damaged: training begins anew
         if facts.get("key") != key:
             return cls(chooses=chooses)
         tensors = {name: torch.from_numpy(np.array(column)) for name, column in columns.items()}
@@ -87,15 +99,22 @@ class Standing:
         return cls(facts["epoch"], facts["best_epoch"], facts["best_score"], best, chooses)
 
 
+def _is_ours(path: Path) -> bool:
+    """Whether a file that cannot be read begins as one that training keeps, of any version; or has nothing in it."""
+    with path.open("rb") as file:
+        head = file.read(2**16)
+    return not head or SCHEMA.split("/")[0].encode() in head
+
+
 def key_of_training(
-    network: Network, spikes: Spikes, labels: NDArray[np.int64] | None, chosen: NDArray[np.int64], table: Settings,
-    seed: int,
+    network: Network, spikes: Spikes, labels: NDArray[np.int64] | None, n_classes: int, chosen: NDArray[np.int64],
+    table: Settings, seed: int,
 ) -> str:  # fmt: skip
     """A digest of all that training follows from; `chosen` are the rows that are learned from."""
     columns: list[NDArray[Any]] = [spikes.sample_ptr, spikes.step, spikes.unit, chosen]
     columns += [] if labels is None else [labels]
     of_data = [digest_of(column.tobytes()) for column in columns]
-    return key_of(network.hash, of_data, spikes.grid, table.model_dump(mode="json"), seed, torch.__version__)
+    return key_of(network.hash, of_data, n_classes, spikes.grid, table.model_dump(mode="json"), seed, torch.__version__)
 
 
 def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
