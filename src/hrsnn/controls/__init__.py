@@ -11,7 +11,7 @@ from types import ModuleType
 
 from hrsnn._checks import InputError
 from hrsnn.arms import Arm
-from hrsnn.classification import with_copies
+from hrsnn.classification import check_readout, with_copies
 from hrsnn.data.dataset import Splits
 from hrsnn.evaluation import Evaluation, Label
 from hrsnn.forecast import ForecastTask
@@ -37,6 +37,7 @@ def evaluate_control(
         of = " and ".join(kinds) or "networks"
         raise InputError(f"`task.controls` of {task.name} must not hold {name}: it is a control of {of}")
     if isinstance(task, Splits):
+        check_readout(task, readout)
         task = with_copies(task, readout, seed)
     found: Evaluation = getattr(module, wanted)(task, readout, label=label, n_features=n_features)
     return found
