@@ -83,25 +83,32 @@ def searched(kind: str, d: int, name: str, repeat: int, n_trials: int) -> dict[s
 
 
 def asking(d: int, n_trials: int = 200, n_asks: int = 9) -> dict[str, float]:
-    """Median seconds of one ask of each sampler, d coordinates, after `n_trials`; they take turns."""
+    """Median seconds of one ask of each sampler, d coordinates, after `n_trials`; they take turns.
+
+    Each trial is told before the next is asked for, so that models are fitted as in a search.
+    """
     space, rng = space_of(d), np.random.default_rng(d)
     params = [{c.name: c.low * (c.high / c.low) ** rng.random() for c in space.coordinates} for _ in range(n_trials)]
     best = {name: seen("distance", law) for name, law in constants(space.values(params[0])).items()}
+
+    def score(at: dict[str, float]) -> float:
+        laws = constants(space.values(at))
+        return -sum(float(np.square(seen("distance", law) - best[k]).sum()) for k, law in laws.items())
+
     studies = {}
     for name, sampler in SAMPLERS.items():
         studies[name] = optuna.create_study(direction="maximize", sampler=sampler(space, 0))
         for at in params:
-            laws = constants(space.values(at))
-            value = -sum(float(np.square(seen("distance", law) - best[k]).sum()) for k, law in laws.items())
             studies[name].add_trial(
-                optuna.trial.create_trial(params=at, distributions=distributions(space), value=value)
+                optuna.trial.create_trial(params=at, distributions=distributions(space), value=score(at))
             )
     took_s: dict[str, list[float]] = {name: [] for name in studies}
     for _ in range(n_asks + 1):
         for name, study in studies.items():
             began = time.perf_counter()
-            study.ask(distributions(space))
+            trial = study.ask(distributions(space))
             took_s[name].append(time.perf_counter() - began)
+            study.tell(trial, score(trial.params))
     return {name: float(np.median(of[1:])) for name, of in took_s.items()}
 
 
