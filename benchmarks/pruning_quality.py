@@ -3,7 +3,7 @@
     python benchmarks/pruning_quality.py --first-seed 40 --seeds 20 --out docs/results/lnp.json
     python benchmarks/pruning_quality.py --first-seed 40 --seeds 20 --share 0.1 --settings spoken-digits \
         --methods lnp random weight-proportional uniform --out docs/results/lnp_10_percent.json
-    python benchmarks/pruning_quality.py --first-seed 40 --seeds 20 --methods lnp random magnitude weight-proportional \
+    python benchmarks/pruning_quality.py --first-seed 40 --seeds 20 --methods lnp random magnitude untrained \
         --settings "delayed-recall, backprop" "digit-pairs, backprop" --out docs/results/lnp_backprop.json
 
 For every setting and seed the network, the same without recurrent synapses, and the network pruned by each method are
@@ -65,7 +65,7 @@ BACKPROP = [
 ]  # fmt: skip
 FINE_TUNED = {f"{name}, backprop": (name, BACKPROP) for name in ("delayed-recall", "digit-pairs")}
 METHODS = tuple(KINDS)
-UNPRUNED, BARE = "unpruned", "no-recurrence"
+UNPRUNED, BARE, UNTRAINED = "unpruned", "no-recurrence", "untrained"
 
 
 def config_of(setting: str) -> Config:
@@ -80,9 +80,10 @@ def unit_of(setting: str, seed: int, method: str, share: float) -> dict[str, Any
         task = shared_task(config.task)
         name, ways = config.task.arms[-1], list[Trajectory]()
         learner, validation = config.learn, validation_of(task)
-        learning = None if learner is None else Learn(learner, task.train, seed, validation=validation)
+        untaught = learner is None or method == UNTRAINED
+        learning = None if untaught else Learn(learner, task.train, seed, validation=validation)
         steps: list[Step] = [CutRecurrence()] if method == BARE else []
-        if method not in (UNPRUNED, BARE):
+        if method not in (UNPRUNED, BARE, UNTRAINED):
             # Without step IV: delays make the tangent space of these networks eighty times as large.
             spec = PruneSpec(keep_synapses=share, drive="standard", lnp=LnpSpec(timescales=False))
             train = task.train_spikes
@@ -188,7 +189,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--settings", nargs="*", choices=[*SETTINGS, *FINE_TUNED], default=list(SETTINGS))
-    parser.add_argument("--methods", nargs="*", choices=METHODS, default=METHODS, help="lnp among them")
+    parser.add_argument("--methods", nargs="*", choices=[*METHODS, UNTRAINED], default=METHODS, help="lnp among them")
     parser.add_argument("--share", type=float, default=SHARE, help="of the recurrent synapses, to keep")
     parser.add_argument("--units", type=Path, default=Path("pruning-quality"))
     parser.add_argument("--jobs", type=int, default=2)
