@@ -141,7 +141,7 @@ def _in_words(document: Document, condition: Entry, cell: Entry) -> str:
     """The clause of a condition, with the kind, its effect and cost."""
     kind = next(kind for kind in document["kinds"] if kind["name"] == cell["kind"])
     spikes = "" if cell["spikes_ratio"] is None else f", {quantity(cell['spikes_ratio'])} times the spikes"
-    over = f" over {quantity(cell['twin'])}" if higher_is_better(condition["metric"]) else ""
+    over = f" over the twin's {quantity(cell['twin'])}" if higher_is_better(condition["metric"]) else ""
     return f"{condition['when']} ({kind['words']}: {_amount(condition, cell)}{over}{spikes})"
 
 
