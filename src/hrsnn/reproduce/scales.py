@@ -181,9 +181,9 @@ class AtlasScale(Sizes):
 
 ATLAS_SCALES = {
     "smoke": AtlasScale(
-        "smoke", n_neurons=40, n_seeds=2, n_recordings=40, n_learned=5,
+        "smoke", n_neurons=40, n_seeds=2, n_recordings=20, n_learned=5,
         forecast=tuple(f"task.forecast.{given}" for given in ("n_train=120", "n_horizon=5", "n_starts=2")),
-        cases=("digits", "digits-1ms", "lorenz63", "recall-150", "shapes", "wind"),
+        cases=("digits", "lorenz63", "recall-150", "wind"),
     ),
     "small": AtlasScale("small", n_neurons=200, n_seeds=20, n_recordings=560, n_learned=200),
     "paper": AtlasScale("paper", n_neurons=2000, n_seeds=50, n_recordings=None, n_learned=1000),
