@@ -183,7 +183,7 @@ def _of_arm(tables: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, 
 
 def _validated(tables: Mapping[str, Any], task: TaskSpec, data_dir: Path | None) -> Config:
     readout = validated(ReadoutSpec, dict(tables.get("readout", {})), place="readout")
-    learner = _learner(tables["learn"], readout) if "learn" in tables else None
+    learner = learner_of(tables["learn"], readout_last_ms=readout.last_ms) if "learn" in tables else None
     if learner is not None:
         known = arm_names(learner.letter)
         other = next((arm for arm in task.arms if arm not in known), None)
@@ -195,14 +195,6 @@ def _validated(tables: Mapping[str, Any], task: TaskSpec, data_dir: Path | None)
         readout=readout,
         prune=validated(PruneSpec, dict(tables["prune"]), place="prune") if "prune" in tables else None,
     )
-
-
-def _learner(table: Any, readout: ReadoutSpec) -> Learner:
-    """Of the table `[learn]`. One that reads recordings reads of them what the readout will, where nothing is said."""
-    learner = learner_of(table)
-    if readout.last_ms and "last_ms" in type(learner).model_fields and "last_ms" not in table:
-        return learner_of({**table, "last_ms": readout.last_ms})
-    return learner
 
 
 def _with_recommended(tables: Mapping[str, Any], task: TaskSpec, data_dir: Path | None) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class SpikingEstimator(BaseEstimator):
     rule: str | Learner | None
     tau_mem_ms: Distribution | float | None
     spec: Mapping[str, Any] | None
+    readout: str | ReadoutSpec
     dt_ms: float
     random_state: Any
 
@@ -140,12 +141,10 @@ class SpikingEstimator(BaseEstimator):
         return int(check_random_state(given).randint(2**31 - 1))
 
     def _learner(self) -> Learner | None:
-        """The rule; one that is given by name and reads recordings reads of them what the readout will."""
         if self.rule is None or isinstance(self.rule, Learner):
             return self.rule
-        learner, last_ms = learner_of({"rule": self.rule}), getattr(getattr(self, "readout", None), "last_ms", 0.0)
-        has_end = last_ms and "last_ms" in type(learner).model_fields
-        return learner_of({"rule": self.rule, "last_ms": last_ms}) if has_end else learner
+        readout = self.readout if isinstance(self.readout, ReadoutSpec) else ReadoutSpec()
+        return learner_of({"rule": self.rule}, readout_last_ms=readout.last_ms)
 
     def _drawn(
         self,
@@ -181,7 +180,10 @@ class SpikingEstimator(BaseEstimator):
 
     def _readout_spec(self, given: Any, known: Mapping[str, ReadoutSpec]) -> ReadoutSpec:
         if isinstance(given, ReadoutSpec):
-            rule, n_copies = "must be 0 in an estimator, which has no copies changed", given.augment.n_copies
+            rule, n_copies = (
+                "must be 0 in an estimator, which fits its readout to samples as they are",
+                given.augment.n_copies,
+            )
             require(not n_copies, self._name, "readout.augment.n_copies", rule, n_copies)
             return given
         rule = f"must be one of {', '.join(known)}, or a ReadoutSpec"

@@ -16,8 +16,11 @@ __all__ = ["KINDS", "Backprop", "Learner", "Stdp", "learner_of"]
 KINDS: dict[str, type[Learner]] = {"stdp": Stdp, "backprop": Backprop}
 
 
-def learner_of(table: Mapping[str, Any]) -> Learner:
+def learner_of(table: Mapping[str, Any], *, readout_last_ms: float = 0.0) -> Learner:
     """The learner that a table `[learn]` describes; without `rule` it is STDP.
+
+    readout_last_ms   how much of the end of recordings the readout reads: a rule that reads them, and is not told how
+                      much (`last_ms`), reads the same
 
     Raises `InputError` for an unknown rule, and for a key or a value that the rule does not take.
 
@@ -27,4 +30,5 @@ def learner_of(table: Mapping[str, Any]) -> Learner:
     rule = table.get("rule", "stdp")
     known = isinstance(rule, str) and rule in KINDS
     require(known, "learn", "rule", f"must be one of {', '.join(KINDS)}", rule, remedy=did_you_mean(str(rule), KINDS))
-    return validated(KINDS[rule], dict(table), place="learn")
+    follows = readout_last_ms and "last_ms" in KINDS[rule].model_fields
+    return validated(KINDS[rule], {**({"last_ms": readout_last_ms} if follows else {}), **table}, place="learn")

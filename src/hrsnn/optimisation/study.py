@@ -116,11 +116,11 @@ class Trials:
         """
         from hrsnn.optimisation.sampler import distributions
 
-        asked, name = Store(self.path, "asked"), _unit(trial.number).name
-        written = asked.found(name, key=self.key)
+        asked, unit = Store(self.path, "asked"), _unit(trial.number).name
+        written = asked.found(unit, key=self.key)
         if written is None:
             params = {name: trial._suggest(name, d) for name, d in distributions(self.space).items()}
-            asked.keep(name, {"key": self.key, "params": params})
+            asked.keep(unit, {"key": self.key, "params": params})
             return
         params, kept = written["params"], trial.storage.get_trial(trial._trial_id).params
         for one, law in distributions(self.space).items():
