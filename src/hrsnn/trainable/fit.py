@@ -227,12 +227,11 @@ class _Training:
                 f"neurons, so all gradients are zero; {remedy}"
             )
         if not course.read:
-            raise InputError(
-                f"`network` of `learn` must spike in the last {self.table.last_ms:g} ms of the recordings, which the "
-                "head reads, got a silent one there, so all gradients are zero; raise learn.last_ms, or take delays "
-                "and time constants that last until then"
-            )
-        if silent > 0.5:
+            # A control without recurrence may be so, and what it cannot do is what is asked.
+            text = f"no neuron spikes in the last {self.table.last_ms:g} ms of the first batch, which the head reads"
+            remedy = "raise learn.last_ms, or take delays and time constants that last until then"
+            warnings.warn(f"{text}, so all gradients are zero; {remedy}", RuntimeWarning, stacklevel=6)
+        elif silent > 0.5:
             text = f"{silent:.0%} of the neurons are silent in the first batch; no gradient comes from their spikes"
             warnings.warn(f"{text}; {remedy}", RuntimeWarning, stacklevel=6)
 
