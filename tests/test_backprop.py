@@ -477,7 +477,7 @@ def test_a_network_that_is_silent_where_it_is_read_is_told() -> None:
     short = task(n_steps=20)
     data = Dataset(dataclasses.replace(short.spikes, n_steps=200), short.labels, short.class_names)
     alone = network().keep_synapses(np.zeros(len(network().recurrent), dtype=bool))
-    with pytest.warns(RuntimeWarning, match="no neuron spikes in the last 20 ms of the first batch, which the head reads"):
+    with pytest.warns(RuntimeWarning, match="no neuron spikes in the last 20 ms of the first batch, which"):
         learn(alone, data, backprop(last_ms=20.0))
 
 
